@@ -1,0 +1,7 @@
+//! oxisock's native module: wiring only, every concept has a file of its own.
+
+use pyo3::prelude::*;
+
+/// The native half of oxisock. Private: import `oxisock` instead.
+#[pymodule(gil_used = false)]
+mod _socket {}
