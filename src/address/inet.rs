@@ -1,0 +1,178 @@
+//! `AF_INET` and `AF_INET6`: `(host, port)` and `(host, port, flowinfo, scope_id)`;
+//! ip(7), ipv6(7).
+
+use std::ffi::CStr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use libc::{sockaddr_in, sockaddr_in6};
+use pyo3::exceptions::{PyOverflowError, PyTypeError};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyTuple};
+
+use super::{HostName, Purpose, resolve};
+use crate::args;
+use crate::error::{Error, Result};
+use crate::sys::SockAddr;
+
+const MAX_FLOWINFO: u32 = 0xf_ffff;
+
+pub(super) fn parse_v4(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
+    let tuple = purpose.tuple("AF_INET", object)?;
+    if tuple.len() != 2 {
+        return Err(Error::new::<PyTypeError, _>(
+            "AF_INET address must be a pair (host, port)",
+        ));
+    }
+    let (name, port) = host_and_port(purpose, tuple)?;
+    let address = resolve(tuple.py(), &name.0, libc::AF_INET)?;
+    // SAFETY: an address structure of C, valid for all bits.
+    let address: sockaddr_in = unsafe { address.to_struct() };
+    Ok(v4(address.sin_addr.s_addr, checked_port(purpose, port)?))
+}
+
+pub(super) fn parse_v6(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
+    let tuple = purpose.tuple("AF_INET6", object)?;
+    if !(2..=4).contains(&tuple.len()) {
+        return Err(Error::new::<PyTypeError, _>(
+            "AF_INET6 address must be a tuple (host, port[, flowinfo[, scopeid]])",
+        ));
+    }
+    let (name, port) = host_and_port(purpose, tuple)?;
+    let flowinfo = tuple.get_item(2).map_or(Ok(0), |item| masked(&item))?;
+    let scope_id = tuple
+        .get_item(3)
+        .map_or(Ok(None), |item| masked(&item).map(Some))?;
+    let address = resolve(tuple.py(), &name.0, libc::AF_INET6)?;
+    // SAFETY: an address structure of C, valid for all bits.
+    let address: sockaddr_in6 = unsafe { address.to_struct() };
+    let port = checked_port(purpose, port)?;
+    if flowinfo > MAX_FLOWINFO {
+        return Err(Error::new::<PyOverflowError, _>(format!(
+            "{}(): flowinfo must be 0-1048575.",
+            purpose.caller
+        )));
+    }
+    // The tuple's scope wins over one in the name ('fe80::1%eth0'), as in the standard
+    // library: the default of a shorter tuple is zero.
+    let scope_id = scope_id.unwrap_or(0);
+    Ok(v6(address.sin6_addr.s6_addr, port, flowinfo, scope_id))
+}
+
+/// An IPv4 address; `host` in network order, the port in the machine's.
+pub(crate) fn v4(host: u32, port: u16) -> SockAddr {
+    // SAFETY: a C structure for which all zeros are valid.
+    let mut address: sockaddr_in = unsafe { std::mem::zeroed() };
+    address.sin_family = libc::AF_INET as libc::sa_family_t;
+    address.sin_port = port.to_be();
+    address.sin_addr.s_addr = host;
+    SockAddr::from_struct(&address, size_of::<sockaddr_in>())
+}
+
+/// An IPv6 address; numbers in the machine's order.
+pub(crate) fn v6(host: [u8; 16], port: u16, flowinfo: u32, scope_id: u32) -> SockAddr {
+    // SAFETY: a C structure for which all zeros are valid.
+    let mut address: sockaddr_in6 = unsafe { std::mem::zeroed() };
+    address.sin6_family = libc::AF_INET6 as libc::sa_family_t;
+    address.sin6_port = port.to_be();
+    address.sin6_flowinfo = flowinfo.to_be();
+    address.sin6_addr.s6_addr = host;
+    address.sin6_scope_id = scope_id;
+    SockAddr::from_struct(&address, size_of::<sockaddr_in6>())
+}
+
+/// The address that numeric text stands for; none where it needs a lookup, as scope
+/// names ('%eth0') and the old short forms of IPv4 ('127.1') do.
+pub(crate) fn numeric(name: &CStr, family: i32) -> Option<SockAddr> {
+    match name.to_str().ok()?.parse().ok()? {
+        IpAddr::V4(host) if matches!(family, libc::AF_INET | libc::AF_UNSPEC) => {
+            Some(v4(u32::from_ne_bytes(host.octets()), 0))
+        }
+        IpAddr::V6(host) if matches!(family, libc::AF_INET6 | libc::AF_UNSPEC) => {
+            Some(v6(host.octets(), 0, 0, 0))
+        }
+        _ => None,
+    }
+}
+
+pub(super) fn build_v4<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: an address structure of C, valid for all bits.
+    let address: sockaddr_in = unsafe { address.to_struct() };
+    let host = Ipv4Addr::from(address.sin_addr.s_addr.to_ne_bytes());
+    Ok((v4_text(py, host), u16::from_be(address.sin_port))
+        .into_pyobject(py)?
+        .into_any())
+}
+
+pub(super) fn build_v6<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: an address structure of C, valid for all bits.
+    let address: sockaddr_in6 = unsafe { address.to_struct() };
+    let fields = (
+        // The scope stands in its own field and never in the text.
+        v6_text(address.sin6_addr.s6_addr),
+        u16::from_be(address.sin6_port),
+        u32::from_be(address.sin6_flowinfo),
+        address.sin6_scope_id,
+    );
+    Ok(fields.into_pyobject(py)?.into_any())
+}
+
+/// The dotted form, written by hand into a stack buffer: it is on the path of `recvfrom`.
+fn v4_text<'py>(py: Python<'py>, host: Ipv4Addr) -> Bound<'py, PyString> {
+    let mut text = [0u8; 15];
+    let mut len = 0;
+    for (index, octet) in host.octets().into_iter().enumerate() {
+        if index > 0 {
+            text[len] = b'.';
+            len += 1;
+        }
+        for (scale, least) in [(100, 100), (10, 10), (1, 0)] {
+            if octet >= least {
+                text[len] = b'0' + octet / scale % 10;
+                len += 1;
+            }
+        }
+    }
+    PyString::new(py, std::str::from_utf8(&text[..len]).unwrap_or_default())
+}
+
+/// inet_ntop(3)'s text: Rust's differs from it for IPv4-compatible addresses ('::1.2.3.4').
+pub(crate) fn v6_text(host: [u8; 16]) -> String {
+    let host = Ipv6Addr::from(host);
+    match host.segments() {
+        [0, 0, 0, 0, 0, 0, high, _] if high != 0 => {
+            let [.., a, b, c, d] = host.octets();
+            format!("::{}", Ipv4Addr::new(a, b, c, d))
+        }
+        _ => host.to_string(),
+    }
+}
+
+fn host_and_port(purpose: Purpose, tuple: &Bound<'_, PyTuple>) -> Result<(HostName, i32)> {
+    let name = HostName::parse(&tuple.get_item(0)?)?;
+    match args::int(&tuple.get_item(1)?) {
+        Ok(port) => Ok((name, port)),
+        Err(error) if error.is_instance_of::<PyOverflowError>(tuple.py()) => Err(bad_port(purpose)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn checked_port(purpose: Purpose, port: i32) -> Result<u16> {
+    u16::try_from(port).map_err(|_| bad_port(purpose))
+}
+
+fn bad_port(purpose: Purpose) -> Error {
+    Error::new::<PyOverflowError, _>(format!("{}(): port must be 0-65535.", purpose.caller))
+}
+
+/// A C `unsigned int` as the standard library reads it here: cut to 32 bits, not checked.
+fn masked(object: &Bound<'_, PyAny>) -> PyResult<u32> {
+    // SAFETY: the object is alive; an error is reported through the -1 that is checked.
+    let value = unsafe { ffi::PyLong_AsUnsignedLongMask(object.as_ptr()) };
+    if value == libc::c_ulong::MAX
+        && let Some(error) = PyErr::take(object.py())
+    {
+        return Err(error);
+    }
+    Ok(value as u32)
+}

@@ -1,0 +1,82 @@
+//! `AF_UNIX`: a path as str or bytes, a Linux abstract name as bytes with a zero byte in
+//! front, `''` for none; unix(7).
+
+use std::mem::offset_of;
+
+use libc::sockaddr_un;
+use pyo3::exceptions::{PyOSError, PyTypeError};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+
+use crate::args::BufferSlot;
+use crate::error::{Error, Result};
+use crate::sys::SockAddr;
+
+const PATH: usize = offset_of!(sockaddr_un, sun_path);
+const CAPACITY: usize = size_of::<sockaddr_un>() - PATH;
+
+pub(super) fn parse(object: &Bound<'_, PyAny>) -> Result<SockAddr> {
+    let path = match object.cast::<PyString>() {
+        Ok(text) => encode(text)?,
+        Err(_) => BufferSlot::new()
+            .readable(object)
+            .map_err(|error| wrong_type(object, error))?
+            .to_vec(),
+    };
+    // An abstract name (or none) is as long as it says; a path is terminated by a zero.
+    let (limit, extra) = match path.first() {
+        None | Some(0) if cfg!(linux) => (CAPACITY, 0),
+        _ => (CAPACITY - 1, 1),
+    };
+    if path.len() > limit {
+        return Err(Error::new::<PyOSError, _>("AF_UNIX path too long"));
+    }
+    // SAFETY: a C structure for which all zeros are valid.
+    let mut address: sockaddr_un = unsafe { std::mem::zeroed() };
+    address.sun_family = libc::AF_UNIX as libc::sa_family_t;
+    for (to, from) in address.sun_path.iter_mut().zip(&path) {
+        *to = *from as libc::c_char;
+    }
+    Ok(SockAddr::from_struct(&address, PATH + path.len() + extra))
+}
+
+pub(super) fn build<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bound<'py, PyAny>> {
+    let path = address.as_bytes().get(PATH..).unwrap_or_default();
+    if cfg!(linux) && path.first() == Some(&0) {
+        return Ok(PyBytes::new(py, path).into_any());
+    }
+    let len = path
+        .iter()
+        .position(|byte| *byte == 0)
+        .unwrap_or(path.len());
+    // SAFETY: the pointer is valid for the length; the call returns a new reference or
+    // sets an exception.
+    unsafe {
+        Bound::from_owned_ptr_or_err(
+            py,
+            ffi::PyUnicode_DecodeFSDefaultAndSize(path.as_ptr().cast(), len as ffi::Py_ssize_t),
+        )
+    }
+}
+
+/// Text in the encoding of the file system.
+fn encode(text: &Bound<'_, PyString>) -> PyResult<Vec<u8>> {
+    // SAFETY: the text is alive; the call returns a new reference or sets an exception.
+    let encoded = unsafe {
+        Bound::from_owned_ptr_or_err(text.py(), ffi::PyUnicode_EncodeFSDefault(text.as_ptr()))?
+    };
+    Ok(encoded.cast::<PyBytes>()?.as_bytes().to_vec())
+}
+
+fn wrong_type(object: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
+    if !error.is_instance_of::<PyTypeError>(object.py()) {
+        return error;
+    }
+    match object.get_type().name() {
+        Ok(class) => {
+            PyTypeError::new_err(format!("a bytes-like object is required, not '{class}'"))
+        }
+        Err(error) => error,
+    }
+}

@@ -1,0 +1,122 @@
+//! The one error type of the engine and its one conversion into Python.
+
+use std::ffi::CStr;
+use std::io;
+
+use pyo3::PyTypeInfo;
+use pyo3::exceptions::{PyOSError, PyTimeoutError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyType;
+
+/// What can go wrong below the argument parsing.
+#[derive(Debug)]
+pub(crate) enum Error {
+    /// The operating system said no: `OSError(errno, strerror)` in its subclass.
+    Os(i32),
+    /// The deadline passed: `TimeoutError("timed out")`.
+    TimedOut,
+    /// `getaddrinfo` or `getnameinfo` failed: `gaierror(code, message)`.
+    Lookup(i32),
+    /// A host database call failed: `herror(code, message)`.
+    Host(i32),
+    /// Python code ran (a signal handler, a conversion) and raised.
+    Python(PyErr),
+}
+
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// A descriptor that is closed or was never opened.
+    pub(crate) const CLOSED: Error = Error::Os(libc::EBADF);
+
+    /// An exception of class `T`, for arguments that the system never gets to see.
+    pub(crate) fn new<T, A>(args: A) -> Error
+    where
+        T: PyTypeInfo,
+        A: pyo3::PyErrArguments + Send + Sync + 'static,
+    {
+        Error::Python(PyErr::new::<T, A>(args))
+    }
+}
+
+impl From<PyErr> for Error {
+    fn from(error: PyErr) -> Self {
+        Error::Python(error)
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Error::Os(error.raw_os_error().unwrap_or(libc::EIO))
+    }
+}
+
+impl From<Error> for PyErr {
+    #[cold]
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Os(errno) => PyOSError::new_err((errno, os_message(errno))),
+            Error::TimedOut => PyTimeoutError::new_err("timed out"),
+            Error::Lookup(code) => {
+                Python::attach(|py| lookup_class(py, Class::Lookup, code, lookup_message(code)))
+            }
+            Error::Host(code) => {
+                Python::attach(|py| lookup_class(py, Class::Host, code, host_message(code)))
+            }
+            Error::Python(error) => error,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Class {
+    Lookup,
+    Host,
+}
+
+/// `gaierror` and `herror` are made by the interpreter's own extension module and
+/// nowhere else, so they are fetched from there when the first one is needed.
+fn lookup_class(py: Python<'_>, class: Class, code: i32, message: String) -> PyErr {
+    static CLASSES: [PyOnceLock<Py<PyType>>; 2] = [const { PyOnceLock::new() }; 2];
+    let name = match class {
+        Class::Lookup => intern!(py, "gaierror"),
+        Class::Host => intern!(py, "herror"),
+    };
+    let found = CLASSES[class as usize].get_or_try_init(py, || {
+        let class = py.import(intern!(py, "_socket"))?.getattr(name)?;
+        Ok::<_, PyErr>(class.cast_into::<PyType>()?.unbind())
+    });
+    match found {
+        Ok(class) => PyErr::from_type(class.bind(py).clone(), (code, message)),
+        Err(error) => error,
+    }
+}
+
+/// The text of `strerror(3)`, as `OSError.strerror` has it.
+fn os_message(errno: i32) -> String {
+    let mut text = [0 as libc::c_char; 256];
+    // SAFETY: the buffer is writable for the length given, and a terminated string
+    // stands in it afterwards whatever the call returns.
+    let text = unsafe {
+        libc::strerror_r(errno, text.as_mut_ptr(), text.len());
+        CStr::from_ptr(text.as_ptr())
+    };
+    text.to_string_lossy().into_owned()
+}
+
+fn lookup_message(code: i32) -> String {
+    // SAFETY: gai_strerror returns a static terminated string for every code.
+    let text = unsafe { CStr::from_ptr(libc::gai_strerror(code)) };
+    text.to_string_lossy().into_owned()
+}
+
+fn host_message(code: i32) -> String {
+    unsafe extern "C" {
+        fn hstrerror(code: libc::c_int) -> *const libc::c_char;
+    }
+    // SAFETY: hstrerror returns a static terminated string for every code.
+    let text = unsafe { CStr::from_ptr(hstrerror(code)) };
+    text.to_string_lossy().into_owned()
+}

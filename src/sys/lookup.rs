@@ -1,0 +1,95 @@
+//! Host and service lookup through the C library, getaddrinfo(3).
+
+use std::ffi::{CStr, CString};
+use std::mem::MaybeUninit;
+use std::ptr;
+
+use libc::{addrinfo, c_int};
+
+use super::SockAddr;
+
+/// Why a lookup failed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Failure {
+    /// An `EAI_*` code.
+    Code(i32),
+    /// `EAI_SYSTEM`: the `errno` behind it.
+    Os(i32),
+}
+
+impl Failure {
+    pub(crate) fn from_code(code: c_int) -> Self {
+        if code == libc::EAI_SYSTEM {
+            Failure::Os(
+                std::io::Error::last_os_error()
+                    .raw_os_error()
+                    .unwrap_or(libc::EIO),
+            )
+        } else {
+            Failure::Code(code)
+        }
+    }
+}
+
+/// One entry of an answer.
+pub(crate) struct Entry {
+    pub(crate) family: i32,
+    pub(crate) kind: i32,
+    pub(crate) protocol: i32,
+    pub(crate) canonical: Option<CString>,
+    pub(crate) address: SockAddr,
+}
+
+/// What is asked for; zeros mean "any".
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Hints {
+    pub(crate) family: i32,
+    pub(crate) kind: i32,
+    pub(crate) protocol: i32,
+    pub(crate) flags: i32,
+}
+
+/// Asks for the addresses of a host and a service. May block for long.
+pub(crate) fn addresses(
+    host: Option<&CStr>,
+    service: Option<&CStr>,
+    hints: Hints,
+) -> Result<Vec<Entry>, Failure> {
+    // SAFETY: all-zero bytes are a valid addrinfo; the strings are terminated and outlive
+    // the call; the list is walked once and freed once, behind its last use.
+    unsafe {
+        let mut request = MaybeUninit::<addrinfo>::zeroed().assume_init();
+        request.ai_family = hints.family;
+        request.ai_socktype = hints.kind;
+        request.ai_protocol = hints.protocol;
+        request.ai_flags = hints.flags;
+        let mut head = ptr::null_mut();
+        let code = libc::getaddrinfo(
+            host.map_or(ptr::null(), CStr::as_ptr),
+            service.map_or(ptr::null(), CStr::as_ptr),
+            &request,
+            &mut head,
+        );
+        if code != 0 {
+            return Err(Failure::from_code(code));
+        }
+        let mut entries = Vec::new();
+        let mut next = head;
+        while let Some(entry) = next.as_ref() {
+            let bytes = std::slice::from_raw_parts(entry.ai_addr.cast(), entry.ai_addrlen as usize);
+            if let Some(address) = SockAddr::from_bytes(bytes) {
+                entries.push(Entry {
+                    family: entry.ai_family,
+                    kind: entry.ai_socktype,
+                    protocol: entry.ai_protocol,
+                    canonical: (!entry.ai_canonname.is_null())
+                        .then(|| CStr::from_ptr(entry.ai_canonname).to_owned()),
+                    address,
+                });
+            }
+            next = entry.ai_next;
+        }
+        libc::freeaddrinfo(head);
+        Ok(entries)
+    }
+}
