@@ -6,7 +6,7 @@ use pyo3::exceptions::{PyOSError, PyTypeError, PyUnicodeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyByteArray, PyBytes, PyString, PyTuple, PyType};
+use pyo3::types::{PyByteArray, PyBytes, PyString, PyType};
 
 use crate::error::{Error, Result};
 use crate::sys::SockAddr;
@@ -59,26 +59,11 @@ impl HostName {
 /// library raises.
 pub(crate) fn unencodable(py: Python<'_>, cause: &PyErr) -> PyErr {
     static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let class = CLASS.get_or_try_init(py, || {
-        let lookup_error = py
-            .import(intern!(py, "_socket"))?
-            .getattr(intern!(py, "gaierror"))?;
-        let bases = PyTuple::new(
-            py,
-            [lookup_error, py.get_type::<PyUnicodeError>().into_any()],
-        )?;
-        PyErr::new_type(
-            py,
-            c"oxisock.HostNameError",
-            Some(c"A host name that cannot be encoded with IDNA (RFC 3490)."),
-            Some(&bases.into_any()),
-            None,
-        )
-    });
+    let class = CLASS.import(py, "oxisock._errors", "HostNameError");
     match class {
         Ok(class) => {
             let message = format!("host name cannot be encoded: {}", cause.value(py));
-            let error = PyErr::from_type(class.bind(py).clone(), (libc::EAI_NONAME, message));
+            let error = PyErr::from_type(class.clone(), (libc::EAI_NONAME, message));
             error.set_cause(py, Some(cause.clone_ref(py)));
             error
         }
