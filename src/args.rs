@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::error::{Error, Result};
+use crate::sys::Region;
 
 /// A C `int`.
 #[derive(Clone, Copy)]
@@ -154,11 +155,9 @@ impl Readable<'_> {
     /// The bytes for a system call. Another thread may write to them meanwhile, as it may
     /// in the standard library; that is why this is a pointer and no slice.
     #[inline]
-    pub(crate) fn region(&self) -> Region {
-        Region {
-            start: self.0.0.buf.cast(),
-            len: self.len(),
-        }
+    pub(crate) fn region(&self) -> Region<'_> {
+        // SAFETY: the exporter keeps the memory until the view is released.
+        unsafe { Region::new(self.0.0.buf.cast(), self.len()) }
     }
 
     /// A copy that nobody else can change.
@@ -183,45 +182,21 @@ impl Writable<'_> {
     }
 
     #[inline]
-    pub(crate) fn region(&self) -> Region {
-        Region {
-            start: self.0.0.buf.cast(),
-            len: self.len(),
-        }
+    pub(crate) fn region(&self) -> Region<'_> {
+        // SAFETY: the exporter keeps the memory until the view is released.
+        unsafe { Region::new(self.0.0.buf.cast(), self.len()) }
     }
 }
 
-/// A piece of memory to hand to a system call: an address and a length that stay valid for
-/// as long as the view, bytes object or scratch memory that it was taken from.
-#[derive(Clone, Copy)]
-pub(crate) struct Region {
-    pub(crate) start: *mut u8,
-    pub(crate) len: usize,
-}
-
-// SAFETY: a region is only an address and a length. What is done with it is a system call
-// in the same thread, which checks the address itself.
-unsafe impl Send for Region {}
-// SAFETY: as above; nothing is read or written through a shared region in Rust.
-unsafe impl Sync for Region {}
-
-impl Region {
-    /// What is left behind the first `count` bytes.
-    #[inline]
-    pub(crate) fn skip(self, count: usize) -> Region {
-        let count = count.min(self.len);
-        Region {
-            start: self.start.wrapping_add(count),
-            len: self.len - count,
-        }
+/// Any object with `__index__` as a C `unsigned int`, cut to 32 bits as the standard library
+/// cuts it.
+pub(crate) fn unsigned(object: &Bound<'_, PyAny>) -> PyResult<u32> {
+    // SAFETY: the object is alive; an error is reported through the -1 that is checked.
+    let value = unsafe { ffi::PyLong_AsUnsignedLongMask(object.as_ptr()) };
+    if value == libc::c_ulong::MAX
+        && let Some(error) = PyErr::take(object.py())
+    {
+        return Err(error);
     }
-
-    /// The first `len` bytes.
-    #[inline]
-    pub(crate) fn first(self, len: usize) -> Region {
-        Region {
-            start: self.start,
-            len: len.min(self.len),
-        }
-    }
+    Ok(value as u32)
 }

@@ -2,11 +2,21 @@
 
 mod address;
 mod args;
+mod audit;
+mod engine;
 mod error;
+mod socket;
 mod sys;
 
 use pyo3::prelude::*;
 
 /// The native half of oxisock. Private: import `oxisock` instead.
 #[pymodule(gil_used = false)]
-mod _socket {}
+mod _socket {
+    #[pymodule_export]
+    use crate::engine::{counters, getbusypoll, setbusypoll, tune};
+    #[pymodule_export]
+    use crate::socket::{
+        Socket, close, dup, getdefaulttimeout, register_class, setdefaulttimeout, socketpair,
+    };
+}

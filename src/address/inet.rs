@@ -6,7 +6,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use libc::{sockaddr_in, sockaddr_in6};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
-use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
@@ -27,7 +26,7 @@ pub(super) fn parse_v4(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<So
     let (name, port) = host_and_port(purpose, tuple)?;
     let address = resolve(tuple.py(), &name.0, libc::AF_INET)?;
     // SAFETY: an address structure of C, valid for all bits.
-    let address: sockaddr_in = unsafe { address.to_struct() };
+    let address: sockaddr_in = unsafe { address.read_as() };
     Ok(v4(address.sin_addr.s_addr, checked_port(purpose, port)?))
 }
 
@@ -39,13 +38,15 @@ pub(super) fn parse_v6(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<So
         ));
     }
     let (name, port) = host_and_port(purpose, tuple)?;
-    let flowinfo = tuple.get_item(2).map_or(Ok(0), |item| masked(&item))?;
+    let flowinfo = tuple
+        .get_item(2)
+        .map_or(Ok(0), |item| args::unsigned(&item))?;
     let scope_id = tuple
         .get_item(3)
-        .map_or(Ok(None), |item| masked(&item).map(Some))?;
+        .map_or(Ok(None), |item| args::unsigned(&item).map(Some))?;
     let address = resolve(tuple.py(), &name.0, libc::AF_INET6)?;
     // SAFETY: an address structure of C, valid for all bits.
-    let address: sockaddr_in6 = unsafe { address.to_struct() };
+    let address: sockaddr_in6 = unsafe { address.read_as() };
     let port = checked_port(purpose, port)?;
     if flowinfo > MAX_FLOWINFO {
         return Err(Error::new::<PyOverflowError, _>(format!(
@@ -97,7 +98,7 @@ pub(crate) fn numeric(name: &CStr, family: i32) -> Option<SockAddr> {
 
 pub(super) fn build_v4<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bound<'py, PyAny>> {
     // SAFETY: an address structure of C, valid for all bits.
-    let address: sockaddr_in = unsafe { address.to_struct() };
+    let address: sockaddr_in = unsafe { address.read_as() };
     let host = Ipv4Addr::from(address.sin_addr.s_addr.to_ne_bytes());
     Ok((v4_text(py, host), u16::from_be(address.sin_port))
         .into_pyobject(py)?
@@ -106,7 +107,7 @@ pub(super) fn build_v4<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bou
 
 pub(super) fn build_v6<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bound<'py, PyAny>> {
     // SAFETY: an address structure of C, valid for all bits.
-    let address: sockaddr_in6 = unsafe { address.to_struct() };
+    let address: sockaddr_in6 = unsafe { address.read_as() };
     let fields = (
         // The scope stands in its own field and never in the text.
         v6_text(address.sin6_addr.s6_addr),
@@ -163,16 +164,4 @@ fn checked_port(purpose: Purpose, port: i32) -> Result<u16> {
 
 fn bad_port(purpose: Purpose) -> Error {
     Error::new::<PyOverflowError, _>(format!("{}(): port must be 0-65535.", purpose.caller))
-}
-
-/// A C `unsigned int` as the standard library reads it here: cut to 32 bits, not checked.
-fn masked(object: &Bound<'_, PyAny>) -> PyResult<u32> {
-    // SAFETY: the object is alive; an error is reported through the -1 that is checked.
-    let value = unsafe { ffi::PyLong_AsUnsignedLongMask(object.as_ptr()) };
-    if value == libc::c_ulong::MAX
-        && let Some(error) = PyErr::take(object.py())
-    {
-        return Err(error);
-    }
-    Ok(value as u32)
 }

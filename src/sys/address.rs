@@ -72,7 +72,7 @@ impl SockAddr {
     ///
     /// # Safety
     /// Every bit pattern must be a valid `T`, as it is for the C address structures.
-    pub(crate) unsafe fn to_struct<T: Copy>(&self) -> T {
+    pub(crate) unsafe fn read_as<T: Copy>(&self) -> T {
         const { assert!(size_of::<T>() <= Self::CAPACITY) }
         let mut value = MaybeUninit::<T>::zeroed();
         let bytes = self.as_bytes();

@@ -2,9 +2,17 @@
 //! about them. Nothing here knows Python; failures are `io::Error` or a lookup code.
 
 pub(crate) mod address;
+pub(crate) mod descriptor;
+pub(crate) mod io;
 pub(crate) mod lookup;
+pub(crate) mod memory;
+pub(crate) mod option;
 
 pub(crate) use address::SockAddr;
+pub(crate) use memory::Region;
+
+/// A descriptor's number.
+pub(crate) type Fd = libc::c_int;
 
 /// Runs a C call that reports failure as -1 with `errno`.
 macro_rules! syscall {

@@ -1,0 +1,274 @@
+//! What the engine knows of one socket: its descriptor and who uses it, its mode, and what
+//! was learned from its last operations. All in atomics; no lock is held across a call.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, Ordering};
+use std::time::Duration;
+
+use super::Interest;
+use super::habit::Habit;
+use crate::error::{Error, Result};
+use crate::sys::io::Alarm;
+use crate::sys::{Fd, descriptor};
+
+const NONE: Fd = -1;
+
+/// How long operations may wait.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mode {
+    Blocking,
+    NonBlocking,
+    Timed(Duration),
+}
+
+impl Mode {
+    /// From nanoseconds; negative for none.
+    pub(crate) fn from_nanos(nanos: i64) -> Self {
+        match u64::try_from(nanos) {
+            Err(_) => Mode::Blocking,
+            Ok(0) => Mode::NonBlocking,
+            Ok(nanos) => Mode::Timed(Duration::from_nanos(nanos)),
+        }
+    }
+}
+
+pub(crate) struct Channel {
+    fd: AtomicI32,
+    /// Operations that are on their way with `fd`. While there are any, closing only takes
+    /// the number away from new ones, so that none can touch a number that was used again.
+    users: AtomicU32,
+    /// The descriptor that the last user closes.
+    retired: AtomicI32,
+    /// The timeout in nanoseconds; negative for none.
+    timeout: AtomicI64,
+    /// Whether `O_NONBLOCK` is set, as far as this object knows.
+    nonblocking: AtomicBool,
+    /// Whether others may have switched `O_NONBLOCK`: the descriptor was seen outside.
+    shared: AtomicBool,
+    /// An error that came behind data which had to be reported first.
+    deferred: AtomicI32,
+    /// The alarms of threads that sleep here.
+    sleepers: Mutex<Vec<Fd>>,
+    receiving: Habit,
+    sending: Habit,
+}
+
+impl Channel {
+    /// A channel without a descriptor.
+    pub(crate) fn new() -> Self {
+        Channel {
+            fd: AtomicI32::new(NONE),
+            users: AtomicU32::new(0),
+            retired: AtomicI32::new(NONE),
+            timeout: AtomicI64::new(-1),
+            nonblocking: AtomicBool::new(false),
+            shared: AtomicBool::new(false),
+            deferred: AtomicI32::new(0),
+            sleepers: Mutex::new(Vec::new()),
+            receiving: Habit::new(),
+            sending: Habit::new(),
+        }
+    }
+
+    /// Takes a descriptor over; the one before, if any, is closed.
+    ///
+    /// `shared` says that others may know the descriptor, `nonblocking` the state of
+    /// `O_NONBLOCK`, `timeout` is in nanoseconds, negative for none.
+    pub(crate) fn open(&self, fd: Fd, timeout: i64, nonblocking: bool, shared: bool) -> Result<()> {
+        if self.users.load(Ordering::SeqCst) != 0 {
+            // A second `__init__` while another thread is inside the first descriptor.
+            return Err(Error::Os(libc::EBUSY));
+        }
+        let before = self.fd.swap(fd, Ordering::SeqCst);
+        self.timeout.store(timeout, Ordering::Relaxed);
+        self.nonblocking.store(nonblocking, Ordering::Relaxed);
+        self.shared.store(shared, Ordering::Relaxed);
+        self.deferred.store(0, Ordering::Relaxed);
+        if before != NONE {
+            descriptor::close(before)?;
+        }
+        Ok(())
+    }
+
+    /// The descriptor's number for the outside, -1 when closed.
+    pub(crate) fn fd(&self) -> Fd {
+        self.fd.load(Ordering::SeqCst)
+    }
+
+    /// Notes that the descriptor is known outside from here on.
+    pub(crate) fn share(&self) {
+        self.shared.store(true, Ordering::Relaxed);
+    }
+
+    /// Begins an operation: the descriptor stays open until the guard goes.
+    #[inline]
+    pub(crate) fn enter(&self) -> Result<Guard<'_>> {
+        self.users.fetch_add(1, Ordering::SeqCst);
+        let guard = Guard {
+            channel: self,
+            fd: self.fd.load(Ordering::SeqCst),
+        };
+        guard.check_open()?;
+        match self.deferred.load(Ordering::Relaxed) {
+            0 => Ok(guard),
+            _ => match self.deferred.swap(0, Ordering::Relaxed) {
+                0 => Ok(guard),
+                errno => Err(Error::Os(errno)),
+            },
+        }
+    }
+
+    /// Keeps an error for the next operation, because this one has data to report.
+    pub(crate) fn defer(&self, errno: i32) {
+        self.deferred.store(errno, Ordering::Relaxed);
+    }
+
+    /// Closes the descriptor, now or when the last operation on it ends; threads that sleep
+    /// with a timeout wake at once.
+    pub(crate) fn close(&self) -> std::io::Result<()> {
+        let Some(fd) = self.take() else { return Ok(()) };
+        self.retired.store(fd, Ordering::SeqCst);
+        if self.users.load(Ordering::SeqCst) == 0 {
+            self.close_retired()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Gives the descriptor to the caller and forgets it.
+    pub(crate) fn take(&self) -> Option<Fd> {
+        let fd = self.fd.swap(NONE, Ordering::SeqCst);
+        if fd == NONE {
+            return None;
+        }
+        for alarm in self
+            .sleepers
+            .lock()
+            .unwrap_or_else(|poison| poison.into_inner())
+            .iter()
+        {
+            Alarm::ring(*alarm);
+        }
+        Some(fd)
+    }
+
+    fn close_retired(&self) -> std::io::Result<()> {
+        match self.retired.swap(NONE, Ordering::SeqCst) {
+            NONE => Ok(()),
+            fd => descriptor::close(fd),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn mode(&self) -> Mode {
+        Mode::from_nanos(self.timeout())
+    }
+
+    /// The timeout in nanoseconds, negative for none.
+    #[inline]
+    pub(crate) fn timeout(&self) -> i64 {
+        self.timeout.load(Ordering::Relaxed)
+    }
+
+    /// Sets the timeout. The system is told only where its mode changes, or may have been
+    /// changed by others.
+    pub(crate) fn set_timeout(&self, nanos: i64) -> Result<()> {
+        let file = self.enter()?;
+        let nonblocking = nanos >= 0;
+        if self.nonblocking.load(Ordering::Relaxed) != nonblocking
+            || (self.shared.load(Ordering::Relaxed) && nanos <= 0)
+        {
+            descriptor::set_nonblocking(file.fd(), nonblocking)?;
+            self.nonblocking.store(nonblocking, Ordering::Relaxed);
+        }
+        self.timeout.store(nanos, Ordering::Relaxed);
+        Ok(())
+    }
+
+    pub(super) fn habit(&self, interest: Interest) -> &Habit {
+        match interest {
+            Interest::Read => &self.receiving,
+            Interest::Write => &self.sending,
+        }
+    }
+
+    /// How many bytes the next read is likely to bring.
+    pub(crate) fn expected(&self) -> usize {
+        self.receiving.expected()
+    }
+
+    /// Learns from the size of a read.
+    pub(crate) fn received(&self, count: usize) {
+        self.receiving.moved(count);
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        // Nobody can be inside any more. An error has nobody to go to.
+        self.close().ok();
+    }
+}
+
+/// An operation on its way; keeps the descriptor open.
+pub(crate) struct Guard<'a> {
+    channel: &'a Channel,
+    fd: Fd,
+}
+
+impl Guard<'_> {
+    #[inline]
+    pub(crate) fn fd(&self) -> Fd {
+        self.fd
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.channel.fd() == self.fd
+    }
+
+    /// Fails where the socket was closed since, or never was open.
+    #[inline]
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.fd != NONE && self.is_open() {
+            Ok(())
+        } else {
+            Err(Error::CLOSED)
+        }
+    }
+
+    /// Runs `sleep` with an alarm that rings when the socket is closed; None where it is.
+    pub(super) fn with_alarm<T>(&self, alarm: &Alarm, sleep: impl FnOnce() -> T) -> Option<T> {
+        let sleepers = || {
+            self.channel
+                .sleepers
+                .lock()
+                .unwrap_or_else(|poison| poison.into_inner())
+        };
+        {
+            let mut sleepers = sleepers();
+            // Under the lock: who closes takes the number away first and rings then.
+            if !self.is_open() {
+                return None;
+            }
+            sleepers.push(alarm.fd());
+        }
+        let result = sleep();
+        let mut sleepers = sleepers();
+        if let Some(index) = sleepers.iter().position(|fd| *fd == alarm.fd()) {
+            sleepers.swap_remove(index);
+        }
+        Some(result)
+    }
+}
+
+impl Drop for Guard<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.channel.users.fetch_sub(1, Ordering::SeqCst) == 1
+            && self.channel.retired.load(Ordering::SeqCst) != NONE
+        {
+            // The close was promised to another thread, which has its answer already.
+            self.channel.close_retired().ok();
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The one driver of every operation: try, wait until a deadline, run signal handlers, try
+//! again. `ARCHITECTURE.md` shows one `recv` on its way through it.
+
+mod channel;
+mod habit;
+mod settings;
+mod wait;
+
+use std::io::{self, ErrorKind};
+
+use pyo3::prelude::*;
+
+pub(crate) use channel::{Channel, Mode};
+pub(crate) use settings::{
+    counters, default_timeout, getbusypoll, set_default_timeout, setbusypoll, tune,
+};
+
+use crate::error::{Error, Result};
+use crate::sys::Fd;
+pub(crate) use crate::sys::io::Interest;
+use wait::{Outcome, Wait};
+
+/// How an attempt may be made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum How {
+    /// It must not block, whatever the state of `O_NONBLOCK` is.
+    Try,
+    /// The descriptor has just been reported ready; it must still not block.
+    Ready,
+    /// It may block in the kernel: nobody waits for the interpreter lock, and there is no
+    /// deadline.
+    Block,
+}
+
+impl How {
+    /// The flag that says the same to recv(2) and send(2).
+    #[inline]
+    pub(crate) fn flags(self) -> i32 {
+        match self {
+            How::Try | How::Ready => libc::MSG_DONTWAIT,
+            How::Block => 0,
+        }
+    }
+}
+
+/// What the driver has to know of an operation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    pub(crate) interest: Interest,
+    /// How many bytes the kernel may have to copy in one attempt.
+    pub(crate) size: usize,
+    /// Whether an attempt can be made without blocking on a descriptor in blocking mode.
+    pub(crate) tries: bool,
+    /// Whether it may pay to look again for a moment before sleeping.
+    pub(crate) polls: bool,
+}
+
+impl Plan {
+    #[inline]
+    pub(crate) fn receive(size: usize) -> Self {
+        Plan {
+            interest: Interest::Read,
+            size,
+            tries: true,
+            polls: true,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn send(size: usize) -> Self {
+        Plan {
+            interest: Interest::Write,
+            size,
+            tries: true,
+            polls: false,
+        }
+    }
+
+    /// The one place that decides whether an operation keeps the interpreter lock while it
+    /// is tried: giving the lock up costs a wait for it where other threads compute, keeping
+    /// it through a long copy costs the other threads that time.
+    #[inline]
+    fn keeps_lock(&self) -> bool {
+        self.size <= settings::keep_limit()
+    }
+}
+
+/// Carries an operation out in the mode of its socket.
+///
+/// `attempt` makes the system call once. It says with `WouldBlock` that the operation has to
+/// wait, and with `Interrupted` that signal handlers have to run; it is called again after
+/// both, and keeps what it has achieved until then to itself. With [`How::Block`]
+/// `WouldBlock` ends the operation, as it does in the kernel (`SO_RCVTIMEO`, or somebody
+/// else's `O_NONBLOCK`).
+pub(crate) fn drive<T: Send>(
+    py: Python<'_>,
+    channel: &Channel,
+    plan: Plan,
+    mut attempt: impl FnMut(Fd, How) -> io::Result<T> + Send,
+) -> Result<T> {
+    let file = channel.enter()?;
+    let mode = channel.mode();
+    let habit = channel.habit(plan.interest);
+
+    if plan.keeps_lock() {
+        if mode == Mode::NonBlocking || (plan.tries && habit.expects_ready()) {
+            loop {
+                match attempt(file.fd(), How::Try) {
+                    Ok(value) => {
+                        habit.was_ready();
+                        settings::count_kept();
+                        return Ok(value);
+                    }
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {
+                        py.check_signals()?;
+                        file.check_open()?;
+                    }
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        if mode == Mode::NonBlocking {
+                            return Err(error.into());
+                        }
+                        habit.was_not_ready();
+                        break;
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        if plan.polls
+            && mode != Mode::NonBlocking
+            && let Some(result) = habit.look_again(|| attempt(file.fd(), How::Try))
+        {
+            settings::count_polled();
+            match result {
+                Err(error) if error.kind() == ErrorKind::Interrupted => py.check_signals()?,
+                result => return Ok(result?),
+            }
+        }
+    }
+
+    let mut wait = Wait::new(mode, plan, habit);
+    loop {
+        settings::count_released();
+        match py.detach(|| wait.run(&file, &mut attempt)) {
+            Outcome::Done(value) => return Ok(value),
+            Outcome::Expired => return Err(Error::TimedOut),
+            Outcome::Closed => return Err(Error::CLOSED),
+            Outcome::Failed(error) if error.kind() == ErrorKind::Interrupted => {
+                py.check_signals()?;
+                file.check_open()?;
+            }
+            Outcome::Failed(error) => return Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What can be set for all sockets, and what is counted.
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// Up to this many bytes are copied with the interpreter lock kept. `benches/border.py`
+/// measures it.
+static KEEP_LIMIT: AtomicUsize = AtomicUsize::new(16 * 1024);
+
+/// How long a receive may look again before it sleeps, in nanoseconds.
+static BUSY_POLL: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(initial_busy_poll()));
+
+/// The environment variable that sets the initial value, in microseconds; 0 switches off.
+const BUSY_POLL_VARIABLE: &str = "OXISOCK_BUSY_POLL_US";
+const DEFAULT_BUSY_POLL_MICROS: u64 = 50;
+/// A thread that looks again keeps the interpreter lock, so that the time is bounded by the
+/// interpreter's own switch interval.
+const MAX_BUSY_POLL: Duration = Duration::from_millis(5);
+
+/// The timeout of new sockets in nanoseconds; negative for none.
+static DEFAULT_TIMEOUT: AtomicI64 = AtomicI64::new(-1);
+
+static KEPT: AtomicU64 = AtomicU64::new(0);
+static RELEASED: AtomicU64 = AtomicU64::new(0);
+static POLLED: AtomicU64 = AtomicU64::new(0);
+
+fn initial_busy_poll() -> u64 {
+    let micros = std::env::var(BUSY_POLL_VARIABLE)
+        .ok()
+        .and_then(|text| text.trim().parse::<u64>().ok())
+        .unwrap_or(DEFAULT_BUSY_POLL_MICROS);
+    Duration::from_micros(micros).min(MAX_BUSY_POLL).as_nanos() as u64
+}
+
+#[inline]
+pub(super) fn keep_limit() -> usize {
+    KEEP_LIMIT.load(Relaxed)
+}
+
+pub(super) fn busy_poll() -> Duration {
+    Duration::from_nanos(BUSY_POLL.load(Relaxed))
+}
+
+pub(crate) fn default_timeout() -> i64 {
+    DEFAULT_TIMEOUT.load(Relaxed)
+}
+
+pub(crate) fn set_default_timeout(nanos: i64) {
+    DEFAULT_TIMEOUT.store(nanos, Relaxed);
+}
+
+/// Counts without a locked instruction: a lost count now and then costs nothing, the
+/// instruction would cost each operation.
+#[inline]
+fn count(counter: &AtomicU64) {
+    counter.store(counter.load(Relaxed).wrapping_add(1), Relaxed);
+}
+
+#[inline]
+pub(super) fn count_kept() {
+    count(&KEPT);
+}
+
+pub(super) fn count_released() {
+    count(&RELEASED);
+}
+
+pub(super) fn count_polled() {
+    count(&POLLED);
+}
+
+/// How operations went so far, all sockets together. For tests and benchmarks.
+///
+/// Returns:
+///     A dict: ``kept`` counts operations that were ready and kept the interpreter lock,
+///     ``polled`` those that became ready while they looked again, ``released`` the times
+///     that the lock was given up.
+#[pyfunction]
+pub(crate) fn counters(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let counts = PyDict::new(py);
+    counts.set_item("kept", KEPT.load(Relaxed))?;
+    counts.set_item("polled", POLLED.load(Relaxed))?;
+    counts.set_item("released", RELEASED.load(Relaxed))?;
+    Ok(counts)
+}
+
+/// Sets an engine parameter and returns its value before. For benchmarks.
+///
+/// Args:
+///     name: ``"keep_limit"``, the largest copy in bytes that keeps the interpreter lock.
+///     value: the new value.
+///
+/// Raises:
+///     ValueError: there is no such parameter.
+#[pyfunction]
+#[pyo3(signature = (name, value, /))]
+pub(crate) fn tune(name: &str, value: usize) -> PyResult<usize> {
+    match name {
+        "keep_limit" => Ok(KEEP_LIMIT.swap(value, Relaxed)),
+        _ => Err(PyValueError::new_err(format!(
+            "unknown engine parameter: {name}"
+        ))),
+    }
+}
+
+/// Sets how long a receive that has to wait may look again before it sleeps.
+///
+/// Looking again catches answers that come within some tens of microseconds without the
+/// cost of sleeping and waking. Each socket learns whether it helps; a socket where it does
+/// not goes to sleep at once. The initial value is 50 microseconds, or what the environment
+/// variable ``OXISOCK_BUSY_POLL_US`` says, in microseconds.
+///
+/// Args:
+///     seconds: the longest time to look, 0 to 0.005. 0 switches it off.
+///
+/// Raises:
+///     ValueError: the time is negative, no number, or above 0.005.
+///     TypeError: the time is no number.
+#[pyfunction]
+#[pyo3(signature = (seconds, /))]
+pub(crate) fn setbusypoll(seconds: f64) -> PyResult<()> {
+    if !(0.0..=MAX_BUSY_POLL.as_secs_f64()).contains(&seconds) {
+        return Err(PyValueError::new_err("seconds must be between 0 and 0.005"));
+    }
+    BUSY_POLL.store((seconds * 1e9) as u64, Relaxed);
+    Ok(())
+}
+
+/// How long a receive that has to wait may look again before it sleeps, in seconds.
+#[pyfunction]
+pub(crate) fn getbusypoll() -> f64 {
+    busy_poll().as_secs_f64()
+}

@@ -1,0 +1,246 @@
+//! Names and connections: `bind`, `listen`, `accept`, `connect`, `shutdown`.
+
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+use pyo3::prelude::*;
+
+use super::Socket;
+use super::lifecycle::wrap;
+use crate::args::Int;
+use crate::audit::audit;
+use crate::engine::{self, How, Interest, Mode, Plan, drive};
+use crate::error::{Error, Result};
+use crate::sys::io::Wake;
+use crate::sys::{self, Fd, SockAddr, descriptor};
+
+impl Socket {
+    /// One accept(2) in the mode of the listening socket; the new descriptor is in the mode
+    /// of the default timeout.
+    fn accept_one(&self, py: Python<'_>) -> Result<(Fd, SockAddr)> {
+        let nonblocking = engine::default_timeout() >= 0;
+        // There is no flag that keeps accept from blocking, and O_NONBLOCK is shared with
+        // others who may clear it: only poll(2) tells whether it will block.
+        let plan = self.plan_without_flag(Interest::Read);
+        drive(py, &self.channel, plan, |fd, how| {
+            if how == How::Try {
+                expect_ready(fd, Interest::Read)?;
+            }
+            sys::io::accept(fd, nonblocking)
+        })
+    }
+
+    /// connect(2) in the mode of the socket; the inner error is the connection's.
+    fn connect_to(&self, py: Python<'_>, address: &SockAddr) -> Result<io::Result<()>> {
+        let mode = self.channel.mode();
+        // A stream's connect waits for the peer; only O_NONBLOCK keeps it from that, and
+        // others may have cleared it.
+        let file = self.channel.enter()?;
+        if mode != Mode::Blocking && !descriptor::is_nonblocking(file.fd())? {
+            descriptor::set_nonblocking(file.fd(), true)?;
+        }
+        let plan = self.plan_without_flag(Interest::Write);
+        let mut begun = false;
+        drive(py, &self.channel, plan, |fd, how| {
+            if begun {
+                // The system goes on by itself after EINPROGRESS and EINTR; a second call
+                // would only be told so.
+                match how {
+                    How::Try => expect_ready(fd, Interest::Write)?,
+                    How::Ready => {}
+                    How::Block => sys::io::poll(fd, Interest::Write, None, None).map(drop)?,
+                }
+                return match sys::io::pending_error(fd)? {
+                    0 => Ok(Ok(())),
+                    errno => Ok(Err(io::Error::from_raw_os_error(errno))),
+                };
+            }
+            match sys::io::connect(fd, address) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {
+                    begun = true;
+                    // Without a timeout the caller asked not to wait.
+                    if mode == Mode::NonBlocking {
+                        Ok(Err(error))
+                    } else {
+                        Err(error)
+                    }
+                }
+                Err(error)
+                    if error.raw_os_error() == Some(libc::EINPROGRESS)
+                        && matches!(mode, Mode::Timed(_)) =>
+                {
+                    begun = true;
+                    Err(io::Error::from_raw_os_error(libc::EAGAIN))
+                }
+                result => Ok(result),
+            }
+        })
+    }
+
+    /// The plan of a call that has no flag against blocking: on a descriptor in blocking mode
+    /// it cannot be tried.
+    fn plan_without_flag(&self, interest: Interest) -> Plan {
+        let tries = self.channel.mode() != Mode::Blocking;
+        Plan {
+            interest,
+            size: 0,
+            tries,
+            polls: false,
+        }
+    }
+
+    /// The target of a connection, parsed and audited.
+    fn target(
+        slf: &Bound<'_, Self>,
+        caller: &'static str,
+        address: &Bound<'_, PyAny>,
+    ) -> Result<SockAddr> {
+        let target = slf.get().parse_address(caller, address)?;
+        audit(slf.py(), c"socket.connect", [slf.as_any(), address])?;
+        Ok(target)
+    }
+}
+
+/// Fails with `WouldBlock` where the descriptor is not ready.
+fn expect_ready(fd: Fd, interest: Interest) -> io::Result<()> {
+    match sys::io::poll(fd, interest, Some(Duration::ZERO), None)? {
+        Wake::Expired => Err(io::Error::from_raw_os_error(libc::EAGAIN)),
+        Wake::Ready | Wake::Alarm => Ok(()),
+    }
+}
+
+#[pymethods]
+impl Socket {
+    /// Gives the socket a local address; bind(2).
+    ///
+    /// Args:
+    ///     address: the address, in the form of the socket's family.
+    ///
+    /// Raises:
+    ///     OSError: the address is in use, is not this machine's, or the socket is closed.
+    #[pyo3(signature = (address, /))]
+    fn bind(slf: &Bound<'_, Self>, address: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = slf.py();
+        let socket = slf.get();
+        let local = socket.parse_address("bind", address)?;
+        audit(py, c"socket.bind", [slf.as_any(), address])?;
+        let file = socket.channel.enter()?;
+        Ok(py
+            .detach(|| descriptor::bind(file.fd(), &local))
+            .map_err(Error::from)?)
+    }
+
+    /// Makes the socket accept connections; listen(2).
+    ///
+    /// Args:
+    ///     backlog: how many connections may wait to be accepted; a negative number counts
+    ///         as 0. Without it, a reasonable number.
+    ///
+    /// Raises:
+    ///     OSError: the socket cannot listen, or is closed.
+    #[pyo3(signature = (backlog = Int(libc::SOMAXCONN.min(128)), /))]
+    fn listen(&self, py: Python<'_>, backlog: Int) -> PyResult<()> {
+        let file = self.channel.enter()?;
+        Ok(py
+            .detach(|| descriptor::listen(file.fd(), backlog.0.max(0)))
+            .map_err(Error::from)?)
+    }
+
+    /// Accepts a connection; accept(2).
+    ///
+    /// Returns:
+    ///     A pair of a new socket, in the mode of the default timeout, and the peer's address.
+    ///
+    /// Raises:
+    ///     TimeoutError: nobody connected within the timeout.
+    ///     BlockingIOError: nobody has connected, in non-blocking mode.
+    ///     OSError: the socket does not listen, or is closed.
+    fn accept<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+        let (fd, peer) = self.accept_one(py)?;
+        let made = (self.family(), self.kind(), self.protocol());
+        let socket = wrap(py, fd, made, engine::default_timeout())?;
+        Ok((socket, self.build_address(py, &peer)?))
+    }
+
+    /// Accepts a connection and returns its bare descriptor and the peer's address.
+    fn _accept<'py>(&self, py: Python<'py>) -> PyResult<(Fd, Bound<'py, PyAny>)> {
+        let (fd, peer) = self.accept_one(py)?;
+        let address = self.build_address(py, &peer).inspect_err(|_| {
+            descriptor::close(fd).ok();
+        })?;
+        Ok((fd, address))
+    }
+
+    /// Connects to an address; connect(2).
+    ///
+    /// Args:
+    ///     address: the peer's address, in the form of the socket's family.
+    ///
+    /// Raises:
+    ///     TimeoutError: the peer did not answer within the timeout.
+    ///     BlockingIOError: the connection is being made, in non-blocking mode.
+    ///     OSError: the connection failed, or the socket is closed.
+    #[pyo3(signature = (address, /))]
+    fn connect(slf: &Bound<'_, Self>, address: &Bound<'_, PyAny>) -> PyResult<()> {
+        let target = Self::target(slf, "connect", address)?;
+        Ok(slf
+            .get()
+            .connect_to(slf.py(), &target)?
+            .map_err(Error::from)?)
+    }
+
+    /// Connects to an address and returns the error number instead of raising it.
+    ///
+    /// Args:
+    ///     address: the peer's address, in the form of the socket's family.
+    ///
+    /// Returns:
+    ///     0, or the `errno` that `connect` would have raised; EAGAIN for a timeout.
+    ///
+    /// Raises:
+    ///     OSError: the host name has no address. Only connect(2)'s errors are returned.
+    #[pyo3(signature = (address, /))]
+    fn connect_ex(slf: &Bound<'_, Self>, address: &Bound<'_, PyAny>) -> PyResult<i32> {
+        let target = Self::target(slf, "connect_ex", address)?;
+        match slf.get().connect_to(slf.py(), &target) {
+            Ok(Ok(())) => Ok(0),
+            Ok(Err(error)) => Ok(error.raw_os_error().unwrap_or(libc::EIO)),
+            Err(Error::Os(errno)) => Ok(errno),
+            Err(Error::TimedOut) => Ok(libc::EAGAIN),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Shuts down one or both directions of the connection; shutdown(2).
+    ///
+    /// Args:
+    ///     how: `SHUT_RD`, `SHUT_WR` or `SHUT_RDWR`.
+    ///
+    /// Raises:
+    ///     OSError: the socket is not connected, or closed.
+    #[pyo3(signature = (how, /))]
+    fn shutdown(&self, py: Python<'_>, how: Int) -> PyResult<()> {
+        let file = self.channel.enter()?;
+        Ok(py
+            .detach(|| descriptor::shutdown(file.fd(), how.0))
+            .map_err(Error::from)?)
+    }
+
+    /// The socket's own address; getsockname(2).
+    ///
+    /// Raises:
+    ///     OSError: the socket is closed.
+    fn getsockname<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let address = descriptor::local_address(self.channel.enter()?.fd()).map_err(Error::from)?;
+        self.build_address(py, &address)
+    }
+
+    /// The address of the peer; getpeername(2).
+    ///
+    /// Raises:
+    ///     OSError: the socket is not connected, or closed.
+    fn getpeername<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let address = descriptor::peer_address(self.channel.enter()?.fd()).map_err(Error::from)?;
+        self.build_address(py, &address)
+    }
+}

@@ -1,0 +1,350 @@
+//! From the descriptor's birth to its end: making, taking over, duplicating, closing.
+
+use std::io::ErrorKind;
+use std::sync::atomic::Ordering::Relaxed;
+
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::ffi;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyFloat, PyTuple, PyType};
+
+use super::Socket;
+use crate::args::{self, Int};
+use crate::audit::audit;
+use crate::engine;
+use crate::error::{Error, Result};
+use crate::sys::{Fd, descriptor};
+
+/// What `__init__` does; -1 stands for what the caller left open.
+pub(super) fn init(
+    slf: &Bound<'_, Socket>,
+    family: i32,
+    kind: i32,
+    protocol: i32,
+    fileno: Option<&Bound<'_, PyAny>>,
+) -> PyResult<()> {
+    let py = slf.py();
+    let fileno = fileno.filter(|fileno| !fileno.is_none());
+    let (family, kind, protocol) = match fileno {
+        Some(_) => (family, kind, protocol),
+        None => (
+            if family == -1 { libc::AF_INET } else { family },
+            if kind == -1 { libc::SOCK_STREAM } else { kind },
+            if protocol == -1 { 0 } else { protocol },
+        ),
+    };
+    audit(
+        py,
+        c"socket.__new__",
+        [
+            slf.as_any(),
+            family.into_pyobject(py)?.as_any(),
+            kind.into_pyobject(py)?.as_any(),
+            protocol.into_pyobject(py)?.as_any(),
+        ],
+    )?;
+    let timeout = engine::default_timeout();
+    let socket = slf.get();
+    match fileno {
+        Some(fileno) => {
+            let fd = descriptor_number(fileno)?;
+            let found = identify(fd, family, kind, protocol)?;
+            socket.adopt(fd, found, timeout)?;
+        }
+        None => {
+            // The flag in the type says so too, and wins over the default timeout.
+            let timeout = if kind & libc::SOCK_NONBLOCK != 0 {
+                0
+            } else {
+                timeout
+            };
+            let fd = py
+                .detach(|| descriptor::open(family, kind, protocol, timeout >= 0))
+                .map_err(Error::from)?;
+            socket.open((family, kind, protocol), fd, timeout, timeout >= 0)?;
+        }
+    }
+    Ok(())
+}
+
+/// Family, type and protocol of a descriptor that exists: what the caller says wins, the
+/// rest is asked of the system.
+fn identify(fd: Fd, family: i32, kind: i32, protocol: i32) -> Result<(i32, i32, i32)> {
+    let address = descriptor::local_address(fd);
+    let family = match address {
+        Ok(address) if family == -1 => address.family().unwrap_or(libc::AF_UNSPEC),
+        // A family without names of its own may fail here, and still work.
+        Err(error)
+            if family == -1
+                || matches!(error.raw_os_error(), Some(libc::EBADF | libc::ENOTSOCK)) =>
+        {
+            return Err(error.into());
+        }
+        _ => family,
+    };
+    let kind = match kind {
+        -1 => descriptor::kind(fd)?,
+        kind => kind,
+    };
+    let protocol = match protocol {
+        -1 => descriptor::protocol(fd)?,
+        protocol => protocol,
+    };
+    Ok((family, kind, protocol))
+}
+
+impl Socket {
+    /// Takes over a descriptor from outside, in the mode that new sockets have.
+    fn adopt(&self, fd: Fd, found: (i32, i32, i32), timeout: i64) -> Result<()> {
+        if timeout >= 0 {
+            descriptor::set_nonblocking(fd, true)?;
+        }
+        self.describe(found);
+        self.channel.open(fd, timeout, timeout >= 0, true)
+    }
+
+    /// Takes over a descriptor that was just made here.
+    fn open(&self, made: (i32, i32, i32), fd: Fd, timeout: i64, nonblocking: bool) -> Result<()> {
+        self.describe(made);
+        self.channel
+            .open(fd, timeout, nonblocking, false)
+            .inspect_err(|_| {
+                descriptor::close(fd).ok();
+            })
+    }
+
+    fn describe(&self, (family, kind, protocol): (i32, i32, i32)) {
+        self.family.store(family, Relaxed);
+        self.kind.store(kind, Relaxed);
+        self.protocol.store(protocol, Relaxed);
+        self.closed.store(false, Relaxed);
+    }
+}
+
+/// The class that new sockets have which no caller names: `oxisock.socket`.
+static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+
+/// Tells the native module which class to make sockets of.
+#[pyfunction]
+#[pyo3(signature = (class, /))]
+pub(crate) fn register_class(class: &Bound<'_, PyType>) -> PyResult<()> {
+    if !class.is_subclass_of::<Socket>()? {
+        return Err(PyTypeError::new_err(
+            "the class must be derived from Socket",
+        ));
+    }
+    CLASS
+        .set(class.py(), class.clone().unbind())
+        .map_err(|_| PyRuntimeError::new_err("a class is registered already"))
+}
+
+/// An object of the registered class around a descriptor that was just made, in the mode
+/// of `timeout`. Closes the descriptor where that fails.
+pub(super) fn wrap<'py>(
+    py: Python<'py>,
+    fd: Fd,
+    made: (i32, i32, i32),
+    timeout: i64,
+) -> PyResult<Bound<'py, PyAny>> {
+    let object = blank(py).inspect_err(|_| {
+        descriptor::close(fd).ok();
+    })?;
+    object
+        .cast::<Socket>()?
+        .get()
+        .open(made, fd, timeout, timeout >= 0)?;
+    Ok(object)
+}
+
+/// An unopened object of the registered class, made without its `__init__`.
+fn blank(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let Some(class) = CLASS.get(py) else {
+        return Ok(Bound::new(py, Socket::unopened())?.into_any());
+    };
+    let class = class.bind(py).as_type_ptr();
+    // SAFETY: the class is derived from Socket, so that it has a tp_new which takes any
+    // arguments; an empty tuple is one, and the result is a new reference or an exception.
+    unsafe {
+        let new = (*class)
+            .tp_new
+            .ok_or_else(|| PyTypeError::new_err("class without __new__"))?;
+        let object = new(class, PyTuple::empty(py).as_ptr(), std::ptr::null_mut());
+        Bound::from_owned_ptr_or_err(py, object)
+    }
+}
+
+/// A descriptor's number as the standard library takes it.
+fn descriptor_number(object: &Bound<'_, PyAny>) -> PyResult<Fd> {
+    if object.is_instance_of::<PyFloat>() {
+        return Err(PyTypeError::new_err("integer argument expected, got float"));
+    }
+    // SAFETY: the object is alive; an error is reported through the -1 that is checked.
+    let number = unsafe { ffi::PyLong_AsLong(object.as_ptr()) };
+    if number == -1
+        && let Some(error) = PyErr::take(object.py())
+    {
+        return Err(error);
+    }
+    if number < 0 {
+        return Err(PyValueError::new_err("negative file descriptor"));
+    }
+    // No descriptor is that large: the system would answer the same.
+    Fd::try_from(number).map_err(|_| Error::CLOSED.into())
+}
+
+#[pymethods]
+impl Socket {
+    /// The descriptor's number, or -1 when the socket is closed.
+    fn fileno(&self) -> Fd {
+        self.channel.share();
+        self.channel.fd()
+    }
+
+    /// Gives the descriptor to the caller and closes the object without it.
+    ///
+    /// Returns:
+    ///     The number, which the caller has to close, or -1 when the socket was closed.
+    fn detach(&self) -> Fd {
+        self.closed.store(true, Relaxed);
+        self.channel.take().unwrap_or(-1)
+    }
+
+    /// Closes the socket; its descriptor lives on while files made of it are open.
+    ///
+    /// Another thread's operation that is on its way with the descriptor ends first; one
+    /// that waits with a timeout ends at once, with EBADF. See close(2).
+    ///
+    /// Raises:
+    ///     OSError: the system reports an error that a write before left behind. The
+    ///         descriptor is closed all the same.
+    fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let socket = slf.get();
+        socket.closed.store(true, Relaxed);
+        if socket.files.load(Relaxed) > 0 {
+            Ok(())
+        } else {
+            really_close(slf)
+        }
+    }
+
+    /// Closes the descriptor, whatever files are open. Subclasses may extend it.
+    fn _real_close(&self, py: Python<'_>) -> PyResult<()> {
+        match py.detach(|| self.channel.close()) {
+            // The peer has gone already: nothing was lost that closing could have saved.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(()),
+            result => Ok(result.map_err(Error::from)?),
+        }
+    }
+
+    /// Counts a file that was made of the socket.
+    fn _file_opened(&self) {
+        self.files.fetch_add(1, Relaxed);
+    }
+
+    /// A file made of the socket was closed: the last one closes a closed socket.
+    fn _decref_socketios(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let socket = slf.get();
+        if socket.files.load(Relaxed) > 0 {
+            socket.files.fetch_sub(1, Relaxed);
+        }
+        if socket.closed.load(Relaxed) {
+            Self::close(slf)
+        } else {
+            Ok(())
+        }
+    }
+
+    #[getter]
+    fn _io_refs(&self) -> isize {
+        self.files.load(Relaxed)
+    }
+
+    #[setter(_io_refs)]
+    fn set_io_refs(&self, count: isize) {
+        self.files.store(count, Relaxed);
+    }
+
+    #[getter]
+    fn _closed(&self) -> bool {
+        self.closed.load(Relaxed)
+    }
+
+    #[setter(_closed)]
+    fn set_closed(&self, closed: bool) {
+        self.closed.store(closed, Relaxed);
+    }
+}
+
+fn really_close(slf: &Bound<'_, Socket>) -> PyResult<()> {
+    slf.call_method0(intern!(slf.py(), "_real_close"))?;
+    Ok(())
+}
+
+/// Closes a descriptor. Like `os.close`, but for sockets on every platform; close(2).
+///
+/// Args:
+///     fd: the descriptor's number.
+///
+/// Raises:
+///     OSError: the number is no open descriptor, or the system reports an error.
+#[pyfunction]
+#[pyo3(signature = (fd, /))]
+pub(crate) fn close(py: Python<'_>, fd: &Bound<'_, PyAny>) -> PyResult<()> {
+    let fd = args::int(fd)?;
+    match py.detach(|| descriptor::close(fd)) {
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(()),
+        result => Ok(result.map_err(Error::from)?),
+    }
+}
+
+/// Duplicates a descriptor; the new one is closed on exec. See fcntl(2), F_DUPFD_CLOEXEC.
+///
+/// Args:
+///     fd: the descriptor's number.
+///
+/// Returns:
+///     The number of the new descriptor.
+///
+/// Raises:
+///     OSError: the number is no open descriptor, or there are too many.
+#[pyfunction]
+#[pyo3(signature = (fd, /))]
+pub(crate) fn dup(fd: &Bound<'_, PyAny>) -> PyResult<Fd> {
+    Ok(descriptor::duplicate(args::int(fd)?).map_err(Error::from)?)
+}
+
+/// Makes two sockets that are connected with each other; socketpair(2).
+///
+/// Args:
+///     family: the address family, AF_UNIX where it exists.
+///     type: the socket type.
+///     proto: the protocol number, 0 for the family's own.
+///
+/// Returns:
+///     A tuple of two sockets.
+///
+/// Raises:
+///     OSError: the family does not offer pairs, or there are too many descriptors.
+#[pyfunction]
+#[pyo3(signature = (family = None, r#type = Int(libc::SOCK_STREAM), proto = Int(0)))]
+pub(crate) fn socketpair<'py>(
+    py: Python<'py>,
+    family: Option<Int>,
+    r#type: Int,
+    proto: Int,
+) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    let made = (
+        family.map_or(libc::AF_UNIX, |family| family.0),
+        r#type.0,
+        proto.0,
+    );
+    let timeout = engine::default_timeout();
+    let (one, two) =
+        descriptor::open_pair(made.0, made.1, made.2, timeout >= 0).map_err(Error::from)?;
+    let one = wrap(py, one, made, timeout).inspect_err(|_| {
+        descriptor::close(two).ok();
+    })?;
+    Ok((one, wrap(py, two, made, timeout)?))
+}

@@ -1,0 +1,113 @@
+//! Memory for what comes, not for what was asked: most reads bring a small part of the size
+//! that the caller allows, so that they go into warm scratch memory first and become a bytes
+//! object of the right size afterwards.
+
+use std::cell::OnceCell;
+use std::mem::MaybeUninit;
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::sys::Region;
+
+/// As large as the largest read that is usual: asyncio asks for so much each time. Pages
+/// that no read has reached cost nothing.
+pub(super) const SCRATCH: usize = 256 * 1024;
+
+thread_local! {
+    static MEMORY: OnceCell<Box<[MaybeUninit<u8>]>> = const { OnceCell::new() };
+}
+
+unsafe extern "C" {
+    // Kept private by pyo3-ffi; public in the C API since Python 2.
+    fn _PyBytes_Resize(bytes: *mut *mut ffi::PyObject, size: ffi::Py_ssize_t) -> libc::c_int;
+}
+
+/// Runs `read` on this thread's scratch memory, cut to `len`.
+///
+/// The memory must be used up before any Python code runs in this thread, which might
+/// receive as well: `read` calls nothing but the driver, which runs signal handlers only
+/// while there is nothing in it.
+pub(super) fn with_scratch<T>(len: usize, read: impl FnOnce(Region<'_>) -> T) -> T {
+    let run = |memory: &OnceCell<Box<[MaybeUninit<u8>]>>| {
+        let memory = memory.get_or_init(|| Box::new_uninit_slice(SCRATCH));
+        // SAFETY: the box lives as long as the thread and is never moved or resized. The
+        // region is only written by the kernel; no reference to the contents is kept.
+        let region = unsafe { Region::new(memory.as_ptr().cast_mut().cast(), SCRATCH) };
+        read(region.first(len))
+    };
+    MEMORY.with(run)
+}
+
+/// The first `len` bytes of a region as a bytes object. A longer length than the region's,
+/// which a truncated datagram reports, is filled up with zeros.
+pub(super) fn bytes_of<'py>(
+    py: Python<'py>,
+    region: Region<'_>,
+    len: usize,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let have = region.first(len);
+    // SAFETY: the driver has reported that the kernel wrote these bytes, and nothing writes
+    // to scratch memory before the thread's next read.
+    let data = unsafe { std::slice::from_raw_parts(have.as_ptr(), have.len()) };
+    if len == data.len() {
+        return Ok(PyBytes::new(py, data));
+    }
+    PyBytes::new_with(py, len, |bytes| {
+        bytes[..data.len()].copy_from_slice(data);
+        Ok(())
+    })
+}
+
+/// A bytes object that is being filled: nobody else has seen it yet.
+pub(super) struct Draft<'py> {
+    object: Bound<'py, PyBytes>,
+    capacity: usize,
+}
+
+impl<'py> Draft<'py> {
+    pub(super) fn new(py: Python<'py>, capacity: usize) -> PyResult<Self> {
+        // SAFETY: a null pointer asks for uninitialised contents; the result is a new
+        // reference or an exception.
+        let object = unsafe {
+            Bound::from_owned_ptr_or_err(
+                py,
+                ffi::PyBytes_FromStringAndSize(std::ptr::null(), capacity as ffi::Py_ssize_t),
+            )?
+            .cast_into_unchecked()
+        };
+        Ok(Draft { object, capacity })
+    }
+
+    /// All of the memory, to be written.
+    pub(super) fn region(&self) -> Region<'_> {
+        // SAFETY: the object is alive while the draft is, and nobody else knows it.
+        unsafe {
+            Region::new(
+                ffi::PyBytes_AS_STRING(self.object.as_ptr())
+                    .cast_mut()
+                    .cast(),
+                self.capacity,
+            )
+        }
+    }
+
+    /// Cuts the object to the bytes that were written.
+    pub(super) fn finish(self, len: usize) -> PyResult<Bound<'py, PyBytes>> {
+        if len > self.capacity {
+            return bytes_of(self.object.py(), self.region(), len);
+        }
+        if len == self.capacity {
+            return Ok(self.object);
+        }
+        let py = self.object.py();
+        let mut object = self.object.into_ptr();
+        // SAFETY: the only reference to the object is given up here, and replaced by the one
+        // that comes back, or null and an exception.
+        unsafe {
+            _PyBytes_Resize(&mut object, len as ffi::Py_ssize_t);
+            Ok(Bound::from_owned_ptr_or_err(py, object)?.cast_into_unchecked())
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The native class `Socket`: one file per concept. Every method parses its arguments once,
+//! calls the engine once and builds its result once.
+
+mod connect;
+mod lifecycle;
+mod memory;
+mod mode;
+mod option;
+mod receive;
+mod send;
+
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicIsize, Ordering::Relaxed};
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple};
+
+pub(crate) use lifecycle::{close, dup, register_class, socketpair};
+pub(crate) use mode::{getdefaulttimeout, setdefaulttimeout};
+
+use crate::address::{self, Purpose};
+use crate::args::Int;
+use crate::engine::Channel;
+use crate::error::Result;
+use crate::sys::SockAddr;
+
+/// The native half of `oxisock.socket`.
+#[pyclass(frozen, subclass, module = "oxisock._socket")]
+pub(crate) struct Socket {
+    channel: Channel,
+    family: AtomicI32,
+    kind: AtomicI32,
+    protocol: AtomicI32,
+    /// The enumeration members of family and type, once somebody has asked.
+    members: [PyOnceLock<Py<PyAny>>; 2],
+    /// Files made by `makefile` that are open; the descriptor lives as long as they do.
+    files: AtomicIsize,
+    /// Whether `close` was called, maybe with files still open.
+    closed: AtomicBool,
+}
+
+impl Socket {
+    fn unopened() -> Self {
+        Socket {
+            channel: Channel::new(),
+            family: AtomicI32::new(libc::AF_UNSPEC),
+            kind: AtomicI32::new(0),
+            protocol: AtomicI32::new(0),
+            members: [const { PyOnceLock::new() }; 2],
+            files: AtomicIsize::new(0),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    fn family(&self) -> i32 {
+        self.family.load(Relaxed)
+    }
+
+    /// The type without the flags that socket(2) takes with it.
+    fn kind(&self) -> i32 {
+        self.kind.load(Relaxed) & !(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC)
+    }
+
+    fn protocol(&self) -> i32 {
+        self.protocol.load(Relaxed)
+    }
+
+    /// Whether a message may be read in pieces.
+    fn is_stream(&self) -> bool {
+        self.kind() == libc::SOCK_STREAM
+    }
+
+    fn parse_address(&self, caller: &'static str, address: &Bound<'_, PyAny>) -> Result<SockAddr> {
+        let purpose = Purpose {
+            family: self.family(),
+            protocol: self.protocol(),
+            caller,
+        };
+        address::parse(purpose, address)
+    }
+
+    fn build_address<'py>(
+        &self,
+        py: Python<'py>,
+        address: &SockAddr,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        address::build(py, address, self.protocol())
+    }
+}
+
+#[pymethods]
+impl Socket {
+    /// Takes any arguments, for subclasses whose `__init__` has others.
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Socket::unopened()
+    }
+
+    /// Makes a socket, or takes over the descriptor `fileno`. Arguments that are -1 get the
+    /// usual values, or those of the descriptor.
+    #[pyo3(signature = (family = Int(-1), r#type = Int(-1), proto = Int(-1), fileno = None))]
+    fn __init__(
+        slf: &Bound<'_, Self>,
+        family: Int,
+        r#type: Int,
+        proto: Int,
+        fileno: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        lifecycle::init(slf, family.0, r#type.0, proto.0, fileno)
+    }
+
+    /// The address family, as a member of `AddressFamily` where it has a name.
+    #[getter(family)]
+    fn family_member<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.member(py, 0, "family_member", self.family())
+    }
+
+    /// The socket type, as a member of `SocketKind` where it has a name.
+    #[getter(r#type)]
+    fn kind_member<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.member(py, 1, "kind_member", self.kind())
+    }
+
+    /// The protocol number.
+    #[getter]
+    fn proto(&self) -> i32 {
+        self.protocol()
+    }
+}
+
+impl Socket {
+    fn member<'py>(
+        &self,
+        py: Python<'py>,
+        index: usize,
+        function: &str,
+        value: i32,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let member = self.members[index].get_or_try_init(py, || {
+            let enums = py.import(pyo3::intern!(py, "oxisock._enums"))?;
+            Ok::<_, PyErr>(enums.call_method1(function, (value,))?.unbind())
+        })?;
+        Ok(member.bind(py).clone())
+    }
+}

@@ -1,0 +1,250 @@
+//! Receiving: `recv`, `recvfrom` and their forms that write into the caller's buffer.
+
+use std::io::ErrorKind;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyTuple};
+
+use super::Socket;
+use super::memory::{Draft, SCRATCH, bytes_of, with_scratch};
+use crate::args::{BufferSlot, Int, Size, nonnegative};
+use crate::engine::{How, Mode, Plan, drive};
+use crate::error::{Error, Result};
+use crate::sys::{self, Region, SockAddr};
+
+/// Reads of this size and above are given memory of their own at once, where the last ones
+/// brought as much: copying them out of the scratch memory would cost more than the memory.
+const LARGE: usize = 64 * 1024;
+
+impl Socket {
+    /// The plan of a read into `len` bytes.
+    pub(super) fn receive_plan(&self, len: usize, flags: i32) -> Plan {
+        let size = len.min(self.channel.expected().max(1));
+        let waits_for_all = flags & libc::MSG_WAITALL != 0 && self.channel.mode() == Mode::Blocking;
+        Plan {
+            tries: !waits_for_all,
+            polls: !waits_for_all,
+            ..Plan::receive(size)
+        }
+    }
+
+    /// One recv(2), in the mode of the socket.
+    fn receive(&self, py: Python<'_>, into: Region<'_>, flags: i32) -> Result<usize> {
+        let plan = self.receive_plan(into.len(), flags);
+        let count = drive(py, &self.channel, plan, |fd, how| {
+            sys::io::recv(fd, into, flags | how.flags())
+        })?;
+        self.channel.received(count);
+        Ok(count)
+    }
+
+    /// One recvfrom(2), in the mode of the socket.
+    fn receive_from(
+        &self,
+        py: Python<'_>,
+        into: Region<'_>,
+        flags: i32,
+    ) -> Result<(usize, SockAddr)> {
+        let mut sender = SockAddr::empty();
+        let plan = self.receive_plan(into.len(), flags);
+        let count = drive(py, &self.channel, plan, |fd, how| {
+            sys::io::recvfrom(fd, into, flags | how.flags(), &mut sender)
+        })?;
+        self.channel.received(count);
+        Ok((count, sender))
+    }
+
+    /// More of a stream whose first part filled the scratch memory: what is there already
+    /// and fits, without waiting. An error is kept for the next operation.
+    fn receive_rest<'py>(
+        &self,
+        py: Python<'py>,
+        first: Region<'_>,
+        len: usize,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let draft = Draft::new(py, len)?;
+        let target = draft.region();
+        // SAFETY: the kernel has filled the first part, and the draft is larger than it.
+        unsafe { std::ptr::copy_nonoverlapping(first.as_ptr(), target.as_ptr(), first.len()) };
+        let rest = target.skip(first.len());
+        let more = match self.channel.enter() {
+            Ok(file) => py.detach(|| sys::io::recv(file.fd(), rest, How::Try.flags())),
+            // Closed by another thread since: the data counts all the same.
+            Err(_) => Ok(0),
+        };
+        let more = more.unwrap_or_else(|error| {
+            if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) {
+                self.channel
+                    .defer(error.raw_os_error().unwrap_or(libc::EIO));
+            }
+            0
+        });
+        self.channel.received(first.len() + more);
+        draft.finish(first.len() + more)
+    }
+}
+
+/// What `recv_into` and `recvfrom_into` may use of the caller's buffer.
+fn usable(
+    buffer: usize,
+    wanted: Size,
+    negative: &'static str,
+    too_large: &'static str,
+) -> Result<usize> {
+    match nonnegative(wanted.0, negative)? {
+        0 => Ok(buffer),
+        wanted if wanted > buffer => Err(Error::new::<PyValueError, _>(too_large)),
+        wanted => Ok(wanted),
+    }
+}
+
+#[pymethods]
+impl Socket {
+    /// Receives up to `bufsize` bytes; recv(2).
+    ///
+    /// Args:
+    ///     bufsize: the largest number of bytes to return.
+    ///     flags: `MSG_*` flags.
+    ///
+    /// Returns:
+    ///     The bytes that came; none when the peer has shut its side down.
+    ///
+    /// Raises:
+    ///     ValueError: `bufsize` is negative.
+    ///     TimeoutError: nothing came within the timeout.
+    ///     BlockingIOError: nothing is there, in non-blocking mode.
+    ///     OSError: the connection failed, or the socket is closed.
+    #[pyo3(signature = (bufsize, flags = Int(0), /))]
+    fn recv<'py>(
+        &self,
+        py: Python<'py>,
+        bufsize: Size,
+        flags: Int,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let len = nonnegative(bufsize.0, "negative buffersize in recv")?;
+        if len == 0 {
+            return Ok(PyBytes::new(py, b""));
+        }
+        let large = len >= LARGE && self.channel.expected() >= LARGE;
+        if large || (len > SCRATCH && !self.is_stream()) || (len > SCRATCH && flags.0 != 0) {
+            let draft = Draft::new(py, len)?;
+            let count = self.receive(py, draft.region(), flags.0)?;
+            return draft.finish(count);
+        }
+        with_scratch(len, |scratch| {
+            let count = self.receive(py, scratch, flags.0)?;
+            if count == scratch.len() && len > count {
+                return self.receive_rest(py, scratch, len);
+            }
+            bytes_of(py, scratch, count)
+        })
+    }
+
+    /// Receives up to `bufsize` bytes and the sender's address; recvfrom(2).
+    ///
+    /// Args:
+    ///     bufsize: the largest number of bytes to return; a longer datagram is cut.
+    ///     flags: `MSG_*` flags.
+    ///
+    /// Returns:
+    ///     A pair of the bytes and the address, which is None where the protocol has none.
+    ///
+    /// Raises:
+    ///     ValueError: `bufsize` is negative.
+    ///     TimeoutError: nothing came within the timeout.
+    ///     BlockingIOError: nothing is there, in non-blocking mode.
+    ///     OSError: the system reports an error, or the socket is closed.
+    #[pyo3(signature = (bufsize, flags = Int(0), /))]
+    fn recvfrom<'py>(
+        &self,
+        py: Python<'py>,
+        bufsize: Size,
+        flags: Int,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        let len = nonnegative(bufsize.0, "negative buffersize in recvfrom")?;
+        let (data, sender) = if len > SCRATCH {
+            let draft = Draft::new(py, len)?;
+            let (count, sender) = self.receive_from(py, draft.region(), flags.0)?;
+            (draft.finish(count)?, sender)
+        } else {
+            with_scratch(len, |scratch| {
+                let (count, sender) = self.receive_from(py, scratch, flags.0)?;
+                Ok::<_, PyErr>((bytes_of(py, scratch, count)?, sender))
+            })?
+        };
+        (data, self.build_address(py, &sender)?).into_pyobject(py)
+    }
+
+    /// Receives into a writable buffer; recv(2).
+    ///
+    /// Args:
+    ///     buffer: any writable bytes-like object.
+    ///     nbytes: the largest number of bytes to receive, 0 for the buffer's length.
+    ///     flags: `MSG_*` flags.
+    ///
+    /// Returns:
+    ///     The number of bytes received.
+    ///
+    /// Raises:
+    ///     ValueError: `nbytes` is negative or larger than the buffer.
+    ///     TimeoutError: nothing came within the timeout.
+    ///     BlockingIOError: nothing is there, in non-blocking mode.
+    ///     OSError: the connection failed, or the socket is closed.
+    #[pyo3(signature = (buffer, nbytes = Size(0), flags = Int(0)))]
+    fn recv_into(
+        &self,
+        py: Python<'_>,
+        buffer: &Bound<'_, PyAny>,
+        nbytes: Size,
+        flags: Int,
+    ) -> PyResult<usize> {
+        let mut slot = BufferSlot::new();
+        let buffer = slot.writable(buffer)?;
+        let len = usable(
+            buffer.len(),
+            nbytes,
+            "negative buffersize in recv_into",
+            "buffer too small for requested bytes",
+        )?;
+        if len == 0 {
+            return Ok(0);
+        }
+        Ok(self.receive(py, buffer.region().first(len), flags.0)?)
+    }
+
+    /// Receives into a writable buffer and returns the sender's address; recvfrom(2).
+    ///
+    /// Args:
+    ///     buffer: any writable bytes-like object.
+    ///     nbytes: the largest number of bytes to receive, 0 for the buffer's length.
+    ///     flags: `MSG_*` flags.
+    ///
+    /// Returns:
+    ///     A pair of the number of bytes received and the address.
+    ///
+    /// Raises:
+    ///     ValueError: `nbytes` is negative or larger than the buffer.
+    ///     TimeoutError: nothing came within the timeout.
+    ///     BlockingIOError: nothing is there, in non-blocking mode.
+    ///     OSError: the system reports an error, or the socket is closed.
+    #[pyo3(signature = (buffer, nbytes = Size(0), flags = Int(0)))]
+    fn recvfrom_into<'py>(
+        &self,
+        py: Python<'py>,
+        buffer: &Bound<'py, PyAny>,
+        nbytes: Size,
+        flags: Int,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        let mut slot = BufferSlot::new();
+        let buffer = slot.writable(buffer)?;
+        let len = usable(
+            buffer.len(),
+            nbytes,
+            "negative buffersize in recvfrom_into",
+            "nbytes is greater than the length of the buffer",
+        )?;
+        let (count, sender) = self.receive_from(py, buffer.region().first(len), flags.0)?;
+        (count, self.build_address(py, &sender)?).into_pyobject(py)
+    }
+}

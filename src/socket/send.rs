@@ -1,0 +1,152 @@
+//! Sending: `send`, `sendall`, `sendto`.
+
+use std::io::{self, ErrorKind};
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use super::Socket;
+use crate::args::{self, BufferSlot, Int};
+use crate::audit::audit;
+use crate::engine::{How, Mode, Plan, drive};
+use crate::error::{Error, Result};
+use crate::sys::{self, Region};
+
+impl Socket {
+    /// Whether a send is expected to take everything before it returns, as send(2) on a
+    /// stream in blocking mode does.
+    pub(super) fn sends_all(&self, flags: i32) -> bool {
+        self.is_stream() && flags & libc::MSG_DONTWAIT == 0 && self.channel.mode() == Mode::Blocking
+    }
+
+    /// Sends until everything has gone: one operation for the driver, with one deadline.
+    /// `sent` says how far it came, also when it fails.
+    fn send_fully(
+        &self,
+        py: Python<'_>,
+        data: Region<'_>,
+        flags: i32,
+        sent: &mut usize,
+    ) -> Result<()> {
+        drive(py, &self.channel, Plan::send(data.len()), |fd, how| {
+            loop {
+                let rest = data.skip(*sent);
+                *sent += sys::io::send(fd, rest, flags | how.flags())?;
+                if *sent >= data.len() {
+                    return Ok(());
+                }
+                if how == How::Block {
+                    // A blocking send stops half-way for a signal, or at its SO_SNDTIMEO;
+                    // the driver runs the handlers, and the next round tells.
+                    return Err(io::Error::from(ErrorKind::Interrupted));
+                }
+            }
+        })
+    }
+}
+
+#[pymethods]
+impl Socket {
+    /// Sends bytes; send(2).
+    ///
+    /// Args:
+    ///     data: any bytes-like object.
+    ///     flags: `MSG_*` flags.
+    ///
+    /// Returns:
+    ///     The number of bytes that the system took, which may be less than there are.
+    ///
+    /// Raises:
+    ///     TimeoutError: the system took nothing within the timeout.
+    ///     BlockingIOError: there is no room, in non-blocking mode.
+    ///     OSError: the connection failed, or the socket is closed.
+    #[pyo3(signature = (data, flags = Int(0), /))]
+    fn send(&self, py: Python<'_>, data: &Bound<'_, PyAny>, flags: Int) -> PyResult<usize> {
+        let mut slot = BufferSlot::new();
+        let data = slot.readable(data)?;
+        let (region, flags) = (data.region(), flags.0);
+        let sent = drive(py, &self.channel, Plan::send(region.len()), |fd, how| {
+            sys::io::send(fd, region, flags | how.flags()).map(|sent| (sent, how))
+        })?;
+        match sent {
+            // The try that must not block was cut short where the call would have gone on.
+            (mut sent, How::Try) if sent < region.len() && self.sends_all(flags) => {
+                match self.send_fully(py, region, flags, &mut sent) {
+                    Ok(()) => {}
+                    Err(Error::Os(errno)) => self.channel.defer(errno),
+                    Err(error) => return Err(error.into()),
+                }
+                Ok(sent)
+            }
+            (sent, _) => Ok(sent),
+        }
+    }
+
+    /// Sends all of the bytes; send(2) as often as it takes.
+    ///
+    /// Args:
+    ///     data: any bytes-like object.
+    ///     flags: `MSG_*` flags.
+    ///
+    /// Raises:
+    ///     TimeoutError: the timeout, which counts for the whole call, passed. Part of the
+    ///         data may have gone.
+    ///     BlockingIOError: there is no room, in non-blocking mode.
+    ///     OSError: the connection failed, or the socket is closed.
+    #[pyo3(signature = (data, flags = Int(0), /))]
+    fn sendall(&self, py: Python<'_>, data: &Bound<'_, PyAny>, flags: Int) -> PyResult<()> {
+        let mut slot = BufferSlot::new();
+        let data = slot.readable(data)?;
+        if data.len() == 0 {
+            return Ok(());
+        }
+        Ok(self.send_fully(py, data.region(), flags.0, &mut 0)?)
+    }
+
+    /// Sends bytes to an address: `sendto(data, address)` or `sendto(data, flags, address)`;
+    /// sendto(2).
+    ///
+    /// Args:
+    ///     data: any bytes-like object.
+    ///     flags: `MSG_*` flags.
+    ///     address: where to send, in the form of the socket's family.
+    ///
+    /// Returns:
+    ///     The number of bytes sent.
+    ///
+    /// Raises:
+    ///     TimeoutError: there was no room within the timeout.
+    ///     BlockingIOError: there is no room, in non-blocking mode.
+    ///     OSError: the system reports an error, or the socket is closed.
+    #[pyo3(signature = (data, /, *args), text_signature = "($self, data, [flags,] address, /)")]
+    fn sendto(
+        slf: &Bound<'_, Self>,
+        data: &Bound<'_, PyAny>,
+        args: &Bound<'_, PyTuple>,
+    ) -> PyResult<usize> {
+        let (flags, address) = match args.len() {
+            1 => (0, args.get_item(0)?),
+            2 => (args::int(&args.get_item(0)?)?, args.get_item(1)?),
+            count => {
+                return Err(PyTypeError::new_err(format!(
+                    "sendto() takes 2 or 3 arguments ({} given)",
+                    count + 1
+                )));
+            }
+        };
+        let py = slf.py();
+        let socket = slf.get();
+        let mut slot = BufferSlot::new();
+        let data = slot.readable(data)?;
+        let to = socket.parse_address("sendto", &address)?;
+        audit(py, c"socket.sendto", [slf.as_any(), &address])?;
+        let region = data.region();
+        Ok(drive(
+            py,
+            &socket.channel,
+            Plan::send(region.len()),
+            |fd, how| sys::io::sendto(fd, region, flags | how.flags(), &to),
+        )?)
+    }
+}

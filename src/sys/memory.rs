@@ -1,0 +1,63 @@
+//! Memory that is lent to a system call.
+
+use std::marker::PhantomData;
+
+/// A piece of memory that is valid for `'a`: an address and a length.
+///
+/// It is no slice, because Python's buffers may be written by other threads while a system
+/// call works on them; Rust code only ever hands it to the kernel.
+#[derive(Clone, Copy)]
+pub(crate) struct Region<'a> {
+    start: *mut u8,
+    len: usize,
+    lent: PhantomData<&'a ()>,
+}
+
+// SAFETY: a region is an address and a length, valid for its lifetime in any thread.
+unsafe impl Send for Region<'_> {}
+// SAFETY: as above; no memory is touched through a shared region in Rust.
+unsafe impl Sync for Region<'_> {}
+
+impl Region<'_> {
+    /// # Safety
+    /// `len` bytes at `start` must stay allocated for `'a`, and be writable if the region is
+    /// given to a call that receives.
+    #[inline]
+    pub(crate) const unsafe fn new(start: *mut u8, len: usize) -> Self {
+        Region {
+            start,
+            len,
+            lent: PhantomData,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn len(self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    pub(crate) fn as_ptr(self) -> *mut u8 {
+        self.start
+    }
+
+    /// What is left behind the first `count` bytes.
+    #[inline]
+    pub(crate) fn skip(self, count: usize) -> Self {
+        let count = count.min(self.len);
+        Region {
+            start: self.start.wrapping_add(count),
+            len: self.len - count,
+            ..self
+        }
+    }
+
+    /// At most the first `len` bytes.
+    #[inline]
+    pub(crate) fn first(self, len: usize) -> Self {
+        Region {
+            len: len.min(self.len),
+            ..self
+        }
+    }
+}

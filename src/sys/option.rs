@@ -1,0 +1,95 @@
+//! getsockopt(2) and setsockopt(2) in the forms that Python offers.
+
+use std::io;
+use std::ptr;
+
+use libc::{c_int, c_void, socklen_t};
+
+use super::{Fd, Region, syscall};
+
+/// An option that is an `int`.
+pub(crate) fn get_int(fd: Fd, level: c_int, name: c_int) -> io::Result<c_int> {
+    let mut value: c_int = 0;
+    let mut len = size_of::<c_int>() as socklen_t;
+    // SAFETY: the value is writable for the length given.
+    unsafe {
+        syscall!(getsockopt(
+            fd,
+            level,
+            name,
+            ptr::from_mut(&mut value).cast(),
+            &mut len
+        ))
+    }?;
+    Ok(value)
+}
+
+/// An option that is 64 bits wide, as those of `AF_VSOCK` are.
+pub(crate) fn get_u64(fd: Fd, level: c_int, name: c_int) -> io::Result<u64> {
+    let mut value: u64 = 0;
+    let mut len = size_of::<u64>() as socklen_t;
+    // SAFETY: the value is writable for the length given.
+    unsafe {
+        syscall!(getsockopt(
+            fd,
+            level,
+            name,
+            ptr::from_mut(&mut value).cast(),
+            &mut len
+        ))
+    }?;
+    Ok(value)
+}
+
+/// An option of any form; the number of bytes that the kernel wrote.
+pub(crate) fn get_bytes(fd: Fd, level: c_int, name: c_int, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut len = buffer.len() as socklen_t;
+    // SAFETY: the buffer is writable for the length given.
+    unsafe {
+        syscall!(getsockopt(
+            fd,
+            level,
+            name,
+            buffer.as_mut_ptr().cast(),
+            &mut len
+        ))
+    }?;
+    Ok((len as usize).min(buffer.len()))
+}
+
+pub(crate) fn set_int(fd: Fd, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
+    set(
+        fd,
+        level,
+        name,
+        ptr::from_ref(&value).cast(),
+        size_of::<c_int>() as socklen_t,
+    )
+}
+
+pub(crate) fn set_u64(fd: Fd, level: c_int, name: c_int, value: u64) -> io::Result<()> {
+    set(
+        fd,
+        level,
+        name,
+        ptr::from_ref(&value).cast(),
+        size_of::<u64>() as socklen_t,
+    )
+}
+
+pub(crate) fn set_bytes(fd: Fd, level: c_int, name: c_int, value: Region<'_>) -> io::Result<()> {
+    let len =
+        socklen_t::try_from(value.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    set(fd, level, name, value.as_ptr().cast_const().cast(), len)
+}
+
+/// No value, only a length: some options of `AF_ALG` are set so.
+pub(crate) fn set_length(fd: Fd, level: c_int, name: c_int, len: u32) -> io::Result<()> {
+    set(fd, level, name, ptr::null(), len as socklen_t)
+}
+
+fn set(fd: Fd, level: c_int, name: c_int, value: *const c_void, len: socklen_t) -> io::Result<()> {
+    // SAFETY: every caller above passes memory of the length that it names, or no memory.
+    unsafe { syscall!(setsockopt(fd, level, name, value, len)) }?;
+    Ok(())
+}
