@@ -3,6 +3,7 @@
 mod address;
 mod args;
 mod audit;
+mod constants;
 mod engine;
 mod error;
 mod socket;
@@ -13,6 +14,8 @@ use pyo3::prelude::*;
 /// The native half of oxisock. Private: import `oxisock` instead.
 #[pymodule(gil_used = false)]
 mod _socket {
+    #[pymodule_export]
+    use crate::constants::{constant, constants, family_member, kind_member};
     #[pymodule_export]
     use crate::engine::{counters, getbusypoll, setbusypoll, tune};
     #[pymodule_export]

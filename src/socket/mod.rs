@@ -20,6 +20,7 @@ pub(crate) use mode::{getdefaulttimeout, setdefaulttimeout};
 
 use crate::address::{self, Purpose};
 use crate::args::Int;
+use crate::constants;
 use crate::engine::Channel;
 use crate::error::Result;
 use crate::sys::SockAddr;
@@ -113,34 +114,24 @@ impl Socket {
     /// The address family, as a member of `AddressFamily` where it has a name.
     #[getter(family)]
     fn family_member<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.member(py, 0, "family_member", self.family())
+        let member = self.members[0].get_or_try_init(py, || {
+            constants::family_member(py, self.family()).map(Bound::unbind)
+        })?;
+        Ok(member.bind(py).clone())
     }
 
     /// The socket type, as a member of `SocketKind` where it has a name.
     #[getter(r#type)]
     fn kind_member<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.member(py, 1, "kind_member", self.kind())
+        let member = self.members[1].get_or_try_init(py, || {
+            constants::kind_member(py, self.kind()).map(Bound::unbind)
+        })?;
+        Ok(member.bind(py).clone())
     }
 
     /// The protocol number.
     #[getter]
     fn proto(&self) -> i32 {
         self.protocol()
-    }
-}
-
-impl Socket {
-    fn member<'py>(
-        &self,
-        py: Python<'py>,
-        index: usize,
-        function: &str,
-        value: i32,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let member = self.members[index].get_or_try_init(py, || {
-            let enums = py.import(pyo3::intern!(py, "oxisock._enums"))?;
-            Ok::<_, PyErr>(enums.call_method1(function, (value,))?.unbind())
-        })?;
-        Ok(member.bind(py).clone())
     }
 }

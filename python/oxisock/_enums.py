@@ -1,0 +1,93 @@
+"""Constants and their enumerations, each made when it is first asked for.
+
+Importing this module builds nothing and does not import `enum`. The values live in tables of
+the native module; an enumeration is built from the names with its prefix, in the order and
+with the behaviour that the running interpreter gives the same class of its own `socket`.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from ._socket import constant, constants, family_member, kind_member
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from enum import IntEnum
+
+__all__ = ["enumeration", "family_member", "kind_member", "members", "names", "resolve"]
+
+# Class: prefix of its members, base class, docstring.
+_ENUMERATIONS = {
+    "AddressFamily": ("AF_", "IntEnum", "Address families, as in address_families(7)."),
+    "SocketKind": ("SOCK_", "IntEnum", "Types of sockets, as in socket(2)."),
+    "MsgFlag": ("MSG_", "IntFlag", "Flags of sending and receiving, as in send(2) and recv(2)."),
+    "AddressInfo": ("AI_", "IntFlag", "Flags of getaddrinfo(3)."),
+}
+_CLASSES = {prefix: name for name, (prefix, _, _) in _ENUMERATIONS.items()}
+
+# Of several names for one value the first in alphabetical order is the member and the others
+# are its aliases, as in the standard library. These names the standard library does not have,
+# and they must not take the place of one it has.
+_ALIASES = frozenset({"AF_LOCAL"})
+
+_built: dict[str, type[IntEnum]] = {}
+
+
+def _build(name: str) -> type[IntEnum]:
+    import enum
+
+    prefix, base, doc = _ENUMERATIONS[name]
+    pairs = sorted(
+        (value, member in _ALIASES, member)
+        for member, value in constants(prefix).items()
+        if member.isupper()
+    )
+    body: dict[str, object] = {member: value for value, _, member in pairs}
+    body.update(__module__=__package__, __doc__=doc)
+    # The decorator that the standard library makes its own of: half the time of a class
+    # statement, and the same class on every version.
+    decorate = enum._simple_enum(getattr(enum, base), boundary=enum.KEEP)  # type: ignore[attr-defined]
+    built: type[IntEnum] = decorate(type(name, (), body))
+    return built
+
+
+def enumeration(name: str) -> type[IntEnum]:
+    """Return the class of that name: AddressFamily, SocketKind, MsgFlag or AddressInfo.
+
+    Every call returns the same class, from any thread. Raises KeyError for another name.
+    """
+    found = _built.get(name)
+    # Two threads may build one class each; setdefault keeps one for both.
+    return _built.setdefault(name, _build(name)) if found is None else found
+
+
+def members(name: str) -> dict[int, IntEnum]:
+    """Return a new dict from value to member of the enumeration of that name."""
+    return {int(member): member for member in enumeration(name)}
+
+
+def resolve(name: str) -> object:
+    """Return the constant or the enumeration of that name.
+
+    A constant is the member of its prefix's enumeration where it has one, else an int, str
+    or bool. Raises AttributeError if this platform has no such name.
+    """
+    if name in _ENUMERATIONS:
+        return enumeration(name)
+    value = constant(name)
+    if value is None:
+        raise AttributeError(
+            f"module {__package__!r} has no attribute {name!r}",
+            name=name,
+            obj=sys.modules.get(__package__),
+        )
+    owner = _CLASSES.get(name[: name.find("_") + 1])
+    if owner is None or not name.isupper():
+        return value
+    return enumeration(owner)[name]
+
+
+def names() -> list[str]:
+    """Return the names of all public constants and of the enumerations, in no given order."""
+    return [*_ENUMERATIONS, *constants()]

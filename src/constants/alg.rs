@@ -1,0 +1,16 @@
+//! The kernel's crypto interface (the kernel's `crypto/userspace-if`).
+
+use super::{Table, table};
+
+pub(super) const TABLES: &[Table] = &[
+    table! {
+        ALG_OP_DECRYPT, ALG_OP_ENCRYPT, ALG_SET_AEAD_ASSOCLEN, ALG_SET_AEAD_AUTHSIZE,
+        ALG_SET_DRBG_ENTROPY, ALG_SET_IV, ALG_SET_KEY, ALG_SET_KEY_BY_KEY_SERIAL,
+        ALG_SET_OP,
+    },
+    // libc has no name for these.
+    table! {
+        // linux/if_alg.h
+        ALG_OP_SIGN = 2, ALG_OP_VERIFY = 3, ALG_SET_PUBKEY = 6,
+    },
+];

@@ -1,0 +1,167 @@
+//! Every constant of the module: one table per concept, looked up by name.
+//!
+//! Nothing here runs at import: a Python program sees a constant the first time it asks for
+//! one (`oxisock.__getattr__`), because inserting them all would cost more than the rest of
+//! the import together.
+//!
+//! A name alone in a table takes its value from libc; a name with a value is missing there
+//! and comes from the header that the comment above it names.
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+#[cfg(linux)]
+mod alg;
+#[cfg(linux)]
+mod bluetooth;
+#[cfg(bsd)]
+mod bsd;
+#[cfg(linux)]
+mod can;
+mod errors;
+#[cfg(linux)]
+mod errqueue;
+#[cfg(linux)]
+mod ethernet;
+mod families;
+mod inet;
+mod inet6;
+mod members;
+mod messages;
+#[cfg(linux)]
+mod netlink;
+mod options;
+#[cfg(linux)]
+mod packet;
+#[cfg(linux)]
+mod qipcrtr;
+#[cfg(linux)]
+mod rds;
+mod resolver;
+#[cfg(linux)]
+mod sctp;
+mod tcp;
+#[cfg(linux)]
+mod tipc;
+#[cfg(linux)]
+mod tls;
+#[cfg(linux)]
+mod vsock;
+#[cfg(linux)]
+mod xdp;
+
+pub(crate) use members::{family_member, kind_member};
+
+/// Names and values. 64 bits hold every C type in use without a change of sign.
+type Table = &'static [(&'static str, i64)];
+
+/// `table! { NAME, OTHER = 3 }`: pairs of name and value, from libc where none is given.
+macro_rules! table {
+    ($($name:ident $(= $value:expr)?),* $(,)?) => {
+        &[$((stringify!($name), table!(@value $name $($value)?))),*]
+    };
+    (@value $name:ident) => { libc::$name as i64 };
+    (@value $name:ident $value:expr) => { $value };
+}
+use table;
+
+/// A 32-bit value that C code holds in network byte order.
+#[cfg(linux)]
+const fn be32(value: u32) -> i64 {
+    value.to_be() as i64
+}
+
+static PUBLIC: &[&[Table]] = &[
+    families::TABLES,
+    messages::TABLES,
+    options::TABLES,
+    inet::TABLES,
+    inet6::TABLES,
+    tcp::TABLES,
+    resolver::TABLES,
+    #[cfg(linux)]
+    errqueue::TABLES,
+    #[cfg(linux)]
+    tls::TABLES,
+    #[cfg(linux)]
+    sctp::TABLES,
+    #[cfg(linux)]
+    netlink::TABLES,
+    #[cfg(linux)]
+    packet::TABLES,
+    #[cfg(linux)]
+    ethernet::TABLES,
+    #[cfg(linux)]
+    xdp::TABLES,
+    #[cfg(linux)]
+    can::TABLES,
+    #[cfg(linux)]
+    alg::TABLES,
+    #[cfg(linux)]
+    vsock::TABLES,
+    #[cfg(linux)]
+    tipc::TABLES,
+    #[cfg(linux)]
+    qipcrtr::TABLES,
+    #[cfg(linux)]
+    rds::TABLES,
+    #[cfg(linux)]
+    bluetooth::TABLES,
+    #[cfg(bsd)]
+    bsd::TABLES,
+];
+
+/// The few constants that are no integers.
+static OTHERS: &[(&str, Constant)] = &[
+    // The address families are compiled in; whether the kernel routes IPv6 is another matter.
+    ("has_ipv6", Constant::Bool(true)),
+    #[cfg(linux)]
+    ("BDADDR_ANY", Constant::Text(bluetooth::BDADDR_ANY)),
+    #[cfg(linux)]
+    ("BDADDR_LOCAL", Constant::Text(bluetooth::BDADDR_LOCAL)),
+];
+
+/// A constant in the Python type it has in the `socket` module.
+#[derive(Clone, Copy, Debug, PartialEq, IntoPyObject)]
+pub(crate) enum Constant {
+    Int(i64),
+    #[cfg_attr(not(linux), expect(dead_code))]
+    Text(&'static str),
+    Bool(bool),
+}
+
+fn public() -> impl Iterator<Item = (&'static str, Constant)> {
+    let integers = PUBLIC.iter().copied().flatten().copied().flatten();
+    integers
+        .map(|&(name, value)| (name, Constant::Int(value)))
+        .chain(OTHERS.iter().copied())
+}
+
+/// The constant of that name, if this platform has it.
+///
+/// A scan, not a map: each name is asked for once, the facade keeps what it got, and a map
+/// would have to be built first.
+pub(crate) fn lookup(wanted: &str) -> Option<Constant> {
+    let errors = errors::TABLES.iter().copied().flatten();
+    public()
+        .chain(errors.map(|&(name, value)| (name, Constant::Int(value))))
+        .find_map(|(name, value)| (name == wanted).then_some(value))
+}
+
+/// The value of one constant (int, str or bool), or None if this platform has none of that
+/// name.
+#[pyfunction]
+pub(crate) fn constant(name: &str) -> Option<Constant> {
+    lookup(name)
+}
+
+/// The public constants whose name starts with `prefix`, as a new dict from name to value.
+#[pyfunction]
+#[pyo3(signature = (prefix = ""))]
+pub(crate) fn constants<'py>(py: Python<'py>, prefix: &str) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    for (name, value) in public().filter(|(name, _)| name.starts_with(prefix)) {
+        dict.set_item(name, value)?;
+    }
+    Ok(dict)
+}
