@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _socket {
     #[pymodule_export]
-    use crate::constants::{constant, constants, family_member, kind_member};
+    use crate::constants::{__getattr__, constant, constants, family_member, kind_member};
     #[pymodule_export]
     use crate::engine::{counters, getbusypoll, setbusypoll, tune};
     #[pymodule_export]

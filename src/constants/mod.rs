@@ -7,6 +7,7 @@
 //! A name alone in a table takes its value from libc; a name with a value is missing there
 //! and comes from the header that the comment above it names.
 
+use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -153,6 +154,16 @@ pub(crate) fn lookup(wanted: &str) -> Option<Constant> {
 #[pyfunction]
 pub(crate) fn constant(name: &str) -> Option<Constant> {
     lookup(name)
+}
+
+/// Lets the native module answer for its constants as if they were attributes (PEP 562).
+#[pyfunction]
+pub(crate) fn __getattr__(name: &str) -> PyResult<Constant> {
+    lookup(name).ok_or_else(|| {
+        PyAttributeError::new_err(format!(
+            "module 'oxisock._socket' has no attribute '{name}'"
+        ))
+    })
 }
 
 /// The public constants whose name starts with `prefix`, as a new dict from name to value.
