@@ -6,10 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use libc::{sockaddr_in, sockaddr_in6};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
-use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
+use super::fields::masked;
 use super::{HostName, Purpose, resolve};
 use crate::args;
 use crate::error::{Error, Result};
@@ -39,10 +39,12 @@ pub(super) fn parse_v6(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<So
         ));
     }
     let (name, port) = host_and_port(purpose, tuple)?;
-    let flowinfo = tuple.get_item(2).map_or(Ok(0), |item| masked(&item))?;
-    let scope_id = tuple
-        .get_item(3)
-        .map_or(Ok(None), |item| masked(&item).map(Some))?;
+    let flowinfo = tuple
+        .get_item(2)
+        .map_or(Ok(0), |item| masked(&item).map(|value| value as u32))?;
+    let scope_id = tuple.get_item(3).map_or(Ok(None), |item| {
+        masked(&item).map(|value| Some(value as u32))
+    })?;
     let address = resolve(tuple.py(), &name.0, libc::AF_INET6)?;
     // SAFETY: an address structure of C, valid for all bits.
     let address: sockaddr_in6 = unsafe { address.to_struct() };
@@ -163,16 +165,4 @@ fn checked_port(purpose: Purpose, port: i32) -> Result<u16> {
 
 fn bad_port(purpose: Purpose) -> Error {
     Error::new::<PyOverflowError, _>(format!("{}(): port must be 0-65535.", purpose.caller))
-}
-
-/// A C `unsigned int` as the standard library reads it here: cut to 32 bits, not checked.
-fn masked(object: &Bound<'_, PyAny>) -> PyResult<u32> {
-    // SAFETY: the object is alive; an error is reported through the -1 that is checked.
-    let value = unsafe { ffi::PyLong_AsUnsignedLongMask(object.as_ptr()) };
-    if value == libc::c_ulong::MAX
-        && let Some(error) = PyErr::take(object.py())
-    {
-        return Err(error);
-    }
-    Ok(value as u32)
 }

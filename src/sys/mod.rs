@@ -2,7 +2,13 @@
 //! about them. Nothing here knows Python; failures are `io::Error` or a lookup code.
 
 pub(crate) mod address;
+pub(crate) mod ancillary;
+#[cfg(linux)]
+pub(crate) mod interface;
+#[cfg(target_vendor = "apple")]
+pub(crate) mod kernel_control;
 pub(crate) mod lookup;
+pub(crate) mod message;
 
 pub(crate) use address::SockAddr;
 
