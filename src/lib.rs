@@ -1,11 +1,13 @@
 //! oxisock's native module: wiring only, every concept has a file of its own.
 
 mod address;
+mod ancillary;
 mod args;
 mod audit;
 mod constants;
 mod engine;
 mod error;
+mod iovec;
 mod socket;
 mod sys;
 
@@ -14,6 +16,13 @@ use pyo3::prelude::*;
 /// The native half of oxisock. Private: import `oxisock` instead.
 #[pymodule(gil_used = false)]
 mod _socket {
+    #[pymodule_export]
+    use crate::address::{decode_address, encode_address};
+    #[cfg(linux)]
+    #[pymodule_export]
+    use crate::ancillary::encode_ancillary_alg;
+    #[pymodule_export]
+    use crate::ancillary::{cmsg_len, cmsg_space, decode_ancillary, encode_ancillary};
     #[pymodule_export]
     use crate::constants::{__getattr__, constant, constants, family_member, kind_member};
     #[pymodule_export]

@@ -1,15 +1,38 @@
 //! Python addresses and system addresses, both ways: one file per group of families.
 
+#[cfg(linux)]
+mod alg;
+#[cfg(linux)]
+mod bluetooth;
+#[cfg(linux)]
+mod can;
+mod fields;
 mod host;
 mod inet;
+#[cfg(linux)]
+mod netlink;
+#[cfg(linux)]
+mod packet;
+#[cfg(linux)]
+mod qipcrtr;
+#[cfg(target_vendor = "apple")]
+mod system;
+#[cfg(linux)]
+mod tipc;
 mod unix;
+#[cfg(linux)]
+mod vsock;
 
-use pyo3::exceptions::{PyOSError, PyTypeError};
+use std::mem::offset_of;
+use std::os::fd::RawFd;
+
+use pyo3::exceptions::{PyOSError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
 pub(crate) use host::{HostName, resolve};
 
+use crate::args::Int;
 use crate::error::{Error, Result};
 use crate::sys::SockAddr;
 
@@ -18,6 +41,9 @@ use crate::sys::SockAddr;
 pub(crate) struct Purpose {
     pub(crate) family: i32,
     pub(crate) protocol: i32,
+    /// The socket that the address is for: names of interfaces mean those of its network
+    /// namespace. Without one, those of the calling thread's.
+    pub(crate) socket: Option<RawFd>,
     /// The method that was called, named in errors.
     pub(crate) caller: &'static str,
 }
@@ -49,6 +75,27 @@ pub(crate) fn parse(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<SockA
         libc::AF_INET => inet::parse_v4(purpose, object),
         libc::AF_INET6 => inet::parse_v6(purpose, object),
         libc::AF_UNIX => unix::parse(object),
+        #[cfg(linux)]
+        libc::AF_ALG => alg::parse(purpose, object),
+        #[cfg(linux)]
+        libc::AF_BLUETOOTH => bluetooth::parse(purpose, object),
+        #[cfg(linux)]
+        libc::AF_CAN => can::parse(purpose, object),
+        #[cfg(linux)]
+        libc::AF_NETLINK => netlink::parse(purpose, object),
+        #[cfg(linux)]
+        libc::AF_PACKET => packet::parse(purpose, object),
+        #[cfg(linux)]
+        qipcrtr::FAMILY => qipcrtr::parse(purpose, object),
+        // RDS sockets have IPv4 addresses.
+        #[cfg(linux)]
+        libc::AF_RDS => inet::parse_v4(purpose, object),
+        #[cfg(target_vendor = "apple")]
+        libc::AF_SYSTEM => system::parse(purpose, object),
+        #[cfg(linux)]
+        libc::AF_TIPC => tipc::parse(purpose, object),
+        #[cfg(linux)]
+        libc::AF_VSOCK => vsock::parse(purpose, object),
         _ => Err(Error::new::<PyOSError, _>(format!(
             "{}(): bad family",
             purpose.caller
@@ -57,34 +104,99 @@ pub(crate) fn parse(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<SockA
 }
 
 /// Turns an address from the system into what Python programs see; None for none.
+///
+/// The protocol decides about the form in some families. `socket` is the one that gave the
+/// address, see [`Purpose::socket`].
 pub(crate) fn build<'py>(
     py: Python<'py>,
     address: &SockAddr,
     protocol: i32,
+    socket: Option<RawFd>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let Some(family) = address.family() else {
         return Ok(py.None().into_bound(py));
     };
-    let _ = protocol;
+    let _ = (protocol, socket);
     match family {
         libc::AF_INET => inet::build_v4(py, address),
         libc::AF_INET6 => inet::build_v6(py, address),
         libc::AF_UNIX => unix::build(py, address),
+        #[cfg(linux)]
+        libc::AF_ALG => alg::build(py, address),
+        #[cfg(linux)]
+        libc::AF_BLUETOOTH => bluetooth::build(py, address, protocol),
+        #[cfg(linux)]
+        libc::AF_CAN => can::build(py, address, protocol, socket),
+        #[cfg(linux)]
+        libc::AF_NETLINK => netlink::build(py, address),
+        #[cfg(linux)]
+        libc::AF_PACKET => packet::build(py, address, socket),
+        #[cfg(linux)]
+        qipcrtr::FAMILY => qipcrtr::build(py, address),
+        #[cfg(target_vendor = "apple")]
+        libc::AF_SYSTEM => system::build(py, address, protocol),
+        #[cfg(linux)]
+        libc::AF_TIPC => tipc::build(py, address),
+        #[cfg(linux)]
+        libc::AF_VSOCK => vsock::build(py, address),
         _ => build_unknown(py, family, address),
     }
 }
 
 /// A family without a form of its own: its number, and the bytes behind it.
+///
+/// At least as many bytes as `sa_data` has, padded with zeros, which is what the standard
+/// library always gives; a longer address is not cut to them.
 fn build_unknown<'py>(
     py: Python<'py>,
     family: i32,
     address: &SockAddr,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let data = address
-        .as_bytes()
-        .get(size_of::<libc::sa_family_t>()..)
-        .unwrap_or_default();
-    Ok((family, PyBytes::new(py, data))
+    const DATA: usize = offset_of!(libc::sockaddr, sa_data);
+    let mut data = [0; SockAddr::CAPACITY];
+    let bytes = address.as_bytes().get(DATA..).unwrap_or_default();
+    data[..bytes.len()].copy_from_slice(bytes);
+    let len = bytes.len().max(size_of::<libc::sockaddr>() - DATA);
+    Ok((family, PyBytes::new(py, &data[..len]))
         .into_pyobject(py)?
         .into_any())
+}
+
+/// Encodes an address as `bind` and `connect` do, without a socket: the bytes of the
+/// system's structure, the family in front. Host names are resolved.
+///
+/// Private: for tests, and for system calls that the package does not wrap.
+#[pyfunction]
+#[pyo3(signature = (family, protocol, address, /))]
+pub(crate) fn encode_address<'py>(
+    family: Int,
+    protocol: Int,
+    address: &Bound<'py, PyAny>,
+) -> Result<Bound<'py, PyBytes>> {
+    let purpose = Purpose {
+        family: family.0,
+        protocol: protocol.0,
+        socket: None,
+        caller: "encode_address",
+    };
+    let encoded = parse(purpose, address)?;
+    Ok(PyBytes::new(address.py(), encoded.as_bytes()))
+}
+
+/// Decodes an address as `getsockname` and `recvfrom` do: the way back from encode_address.
+///
+/// Raises ValueError where there are more bytes than any address has. Private, see there.
+#[pyfunction]
+#[pyo3(signature = (protocol, address, /))]
+pub(crate) fn decode_address<'py>(
+    protocol: Int,
+    address: &Bound<'py, PyBytes>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let Some(decoded) = SockAddr::from_bytes(address.as_bytes()) else {
+        return Err(PyValueError::new_err(format!(
+            "address must have at most {} bytes",
+            SockAddr::CAPACITY
+        )));
+    };
+    build(address.py(), &decoded, protocol.0, None)
 }

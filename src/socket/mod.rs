@@ -4,6 +4,7 @@
 mod connect;
 mod lifecycle;
 mod memory;
+mod message;
 mod mode;
 mod option;
 mod receive;
@@ -75,6 +76,7 @@ impl Socket {
         let purpose = Purpose {
             family: self.family(),
             protocol: self.protocol(),
+            socket: Some(self.channel.fd()),
             caller,
         };
         address::parse(purpose, address)
@@ -85,7 +87,7 @@ impl Socket {
         py: Python<'py>,
         address: &SockAddr,
     ) -> PyResult<Bound<'py, PyAny>> {
-        address::build(py, address, self.protocol())
+        address::build(py, address, self.protocol(), Some(self.channel.fd()))
     }
 }
 

@@ -2,10 +2,16 @@
 //! about them. Nothing here knows Python; failures are `io::Error` or a lookup code.
 
 pub(crate) mod address;
+pub(crate) mod ancillary;
 pub(crate) mod descriptor;
+#[cfg(linux)]
+pub(crate) mod interface;
 pub(crate) mod io;
+#[cfg(target_vendor = "apple")]
+pub(crate) mod kernel_control;
 pub(crate) mod lookup;
 pub(crate) mod memory;
+pub(crate) mod message;
 pub(crate) mod option;
 
 pub(crate) use address::SockAddr;

@@ -1,0 +1,48 @@
+//! `AF_ALG`, the kernel's cryptography: `(type, name[, feat[, mask]])`; `<linux/if_alg.h>`,
+//! kernel documentation crypto/userspace-if.
+
+use libc::sockaddr_alg;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use super::Purpose;
+use super::fields::{Fields, name_text, until_zero};
+use crate::error::{Error, Result};
+use crate::sys::SockAddr;
+
+pub(super) fn parse(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
+    let form = "a tuple (type, name[, feat[, mask]])";
+    let fields = Fields::new(purpose, object, "AF_ALG", form, 2..=4)?;
+    let kind = fields.text(0)?;
+    let name = fields.text(1)?;
+    // SAFETY: a C structure for which all zeros are valid.
+    let mut address: sockaddr_alg = unsafe { std::mem::zeroed() };
+    address.salg_family = libc::AF_ALG as libc::sa_family_t;
+    // The fields have 32 bits, but the standard library takes 16 of a number.
+    address.salg_feat = u32::from(fields.masked_or(2, 0)? as u16);
+    address.salg_mask = u32::from(fields.masked_or(3, 0)? as u16);
+    store(&mut address.salg_type, &kind, "AF_ALG type too long.")?;
+    store(&mut address.salg_name, &name, "AF_ALG name too long.")?;
+    Ok(SockAddr::from_struct(&address, size_of::<sockaddr_alg>()))
+}
+
+/// Writes text with a zero behind it.
+fn store(field: &mut [u8], text: &str, otherwise: &'static str) -> Result<()> {
+    if text.len() >= field.len() {
+        return Err(Error::new::<PyValueError, _>(otherwise));
+    }
+    field[..text.len()].copy_from_slice(text.as_bytes());
+    Ok(())
+}
+
+pub(super) fn build<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: an address structure of C, valid for all bits.
+    let address: sockaddr_alg = unsafe { address.read_as() };
+    let tuple = (
+        name_text(py, until_zero(&address.salg_type))?,
+        name_text(py, until_zero(&address.salg_name))?,
+        address.salg_feat,
+        address.salg_mask,
+    );
+    Ok(tuple.into_pyobject(py)?.into_any())
+}

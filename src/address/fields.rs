@@ -1,0 +1,142 @@
+//! The elements of an address tuple, read by position as the C types that the standard
+//! library reads them as.
+
+use std::ops::RangeInclusive;
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString, PyTuple};
+
+use super::Purpose;
+use crate::args;
+use crate::error::{Error, Result};
+
+/// An address tuple of the right length.
+pub(super) struct Fields<'a, 'py> {
+    tuple: &'a Bound<'py, PyTuple>,
+    /// What the family wants, named in errors.
+    form: String,
+}
+
+impl<'a, 'py> Fields<'a, 'py> {
+    /// Takes a tuple with so many elements for an address; `form` describes it in errors,
+    /// as 'a pair (pid, groups)'.
+    pub(super) fn new(
+        purpose: Purpose,
+        object: &'a Bound<'py, PyAny>,
+        family: &str,
+        form: &str,
+        count: RangeInclusive<usize>,
+    ) -> Result<Self> {
+        let tuple = purpose.tuple(family, object)?;
+        let fields = Fields {
+            tuple,
+            form: format!("{family} address must be {form}"),
+        };
+        if count.contains(&tuple.len()) {
+            Ok(fields)
+        } else {
+            Err(fields.wrong_form())
+        }
+    }
+
+    /// An unsigned number. Too large ones and negative ones are cut to their lower bits, and
+    /// not refused, as the standard library does: -1 is the usual way to write VMADDR_CID_ANY.
+    pub(super) fn masked(&self, index: usize) -> Result<u64> {
+        Ok(masked(&self.tuple.get_item(index)?)?)
+    }
+
+    /// The same for an element that may be missing.
+    pub(super) fn masked_or(&self, index: usize, default: u64) -> Result<u64> {
+        self.or(index, default, Self::masked)
+    }
+
+    /// A C `int`.
+    pub(super) fn int(&self, index: usize) -> Result<i32> {
+        Ok(args::int(&self.tuple.get_item(index)?)?)
+    }
+
+    /// The same for an element that may be missing.
+    pub(super) fn int_or(&self, index: usize, default: i32) -> Result<i32> {
+        self.or(index, default, Self::int)
+    }
+
+    /// Text without zeros, in UTF-8.
+    pub(super) fn text(&self, index: usize) -> Result<String> {
+        let item = self.tuple.get_item(index)?;
+        let text = item.cast::<PyString>().map_err(|_| self.wrong_form())?;
+        let text = text.to_str()?;
+        if text.contains('\0') {
+            return Err(Error::new::<PyValueError, _>("embedded null character"));
+        }
+        Ok(text.to_owned())
+    }
+
+    /// Text, bytes or a path, without zeros, in the encoding of the file system.
+    pub(super) fn name(&self, index: usize) -> Result<Vec<u8>> {
+        name(&self.tuple.get_item(index)?)
+    }
+
+    /// An element as it is, where there is one.
+    pub(super) fn object(&self, index: usize) -> Option<Bound<'py, PyAny>> {
+        self.tuple.get_item(index).ok()
+    }
+
+    fn or<T>(&self, index: usize, default: T, read: fn(&Self, usize) -> Result<T>) -> Result<T> {
+        if index < self.tuple.len() {
+            read(self, index)
+        } else {
+            Ok(default)
+        }
+    }
+
+    fn wrong_form(&self) -> Error {
+        Error::new::<PyTypeError, _>(self.form.clone())
+    }
+}
+
+/// A C `unsigned` of up to 64 bits, cut and not checked.
+pub(super) fn masked(object: &Bound<'_, PyAny>) -> PyResult<u64> {
+    // SAFETY: the object is alive; an error is reported through the -1 that is checked.
+    let value = unsafe { ffi::PyLong_AsUnsignedLongLongMask(object.as_ptr()) };
+    if value == u64::MAX
+        && let Some(error) = PyErr::take(object.py())
+    {
+        return Err(error);
+    }
+    Ok(value)
+}
+
+/// Text, bytes or a path, without zeros, in the encoding of the file system.
+pub(super) fn name(object: &Bound<'_, PyAny>) -> Result<Vec<u8>> {
+    let mut converted = std::ptr::null_mut::<ffi::PyObject>();
+    // SAFETY: the object is alive; on success the converter stores a new reference to a
+    // bytes object, otherwise it sets an exception.
+    let bytes = unsafe {
+        if ffi::PyUnicode_FSConverter(object.as_ptr(), (&raw mut converted).cast()) == 0 {
+            return Err(PyErr::fetch(object.py()).into());
+        }
+        Bound::from_owned_ptr(object.py(), converted)
+    };
+    let bytes = bytes.cast::<PyBytes>().map_err(PyErr::from)?;
+    Ok(bytes.as_bytes().to_vec())
+}
+
+/// The text for a name of the system: the way back from [`name`].
+pub(super) fn name_text<'py>(py: Python<'py>, name: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: the pointer is valid for the length; the call returns a new reference or sets
+    // an exception.
+    unsafe {
+        let text = ffi::PyUnicode_DecodeFSDefaultAndSize(
+            name.as_ptr().cast(),
+            name.len() as ffi::Py_ssize_t,
+        );
+        Bound::from_owned_ptr_or_err(py, text)
+    }
+}
+
+/// What stands in a field of fixed size, up to the first zero.
+pub(super) fn until_zero(field: &[u8]) -> &[u8] {
+    field.split(|byte| *byte == 0).next().unwrap_or_default()
+}

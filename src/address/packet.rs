@@ -1,0 +1,93 @@
+//! `AF_PACKET`: `(interface, proto[, pkttype[, hatype[, addr]]])`; packet(7).
+
+use std::mem::offset_of;
+
+use libc::sockaddr_ll;
+use pyo3::exceptions::{PyOverflowError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use super::Purpose;
+use super::fields::{Fields, name_text};
+use crate::args::BufferSlot;
+use crate::error::{Error, Result};
+use crate::sys::{SockAddr, interface};
+
+/// From the start of the structure to the hardware address, which may be longer than the
+/// structure in what the system gives (InfiniBand's has 20 bytes).
+const HARDWARE: usize = offset_of!(sockaddr_ll, sll_addr);
+
+pub(super) fn parse(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
+    let fields = Fields::new(
+        purpose,
+        object,
+        "AF_PACKET",
+        "a tuple of two to five elements \
+         (interface, proto[, pkttype[, hatype[, addr]]])",
+        2..=5,
+    )?;
+    let in_range = |error: Error| match error {
+        Error::Python(error) if error.is_instance_of::<PyOverflowError>(object.py()) => {
+            overflow(purpose, "address argument out of range")
+        }
+        error => error,
+    };
+    let name = fields.text(0)?;
+    let protocol = fields.int(1).map_err(in_range)?;
+    let packet_type = fields
+        .int_or(2, libc::PACKET_HOST.into())
+        .map_err(in_range)?;
+    let hardware_type = fields.int_or(3, 0).map_err(in_range)?;
+    let mut slot = BufferSlot::new();
+    let hardware = match fields.object(4) {
+        Some(object) => slot.readable(&object)?.to_vec(),
+        None => Vec::new(),
+    };
+    let index = interface::index(purpose.socket, name.as_bytes())?;
+
+    // SAFETY: a C structure for which all zeros are valid.
+    let mut address: sockaddr_ll = unsafe { std::mem::zeroed() };
+    let Some(room) = address.sll_addr.get_mut(..hardware.len()) else {
+        return Err(Error::new::<PyValueError, _>(
+            "Hardware address must be 8 bytes or less",
+        ));
+    };
+    room.copy_from_slice(&hardware);
+    let protocol =
+        u16::try_from(protocol).map_err(|_| overflow(purpose, "proto must be 0-65535."))?;
+    address.sll_family = libc::AF_PACKET as libc::sa_family_t;
+    address.sll_protocol = protocol.to_be();
+    address.sll_ifindex = index;
+    // Cut to the size of the field, as in the standard library.
+    address.sll_pkttype = packet_type as u8;
+    address.sll_hatype = hardware_type as u16;
+    address.sll_halen = hardware.len() as u8;
+    Ok(SockAddr::from_struct(&address, size_of::<sockaddr_ll>()))
+}
+
+fn overflow(purpose: Purpose, what: &str) -> Error {
+    Error::new::<PyOverflowError, _>(format!("{}(): {what}", purpose.caller))
+}
+
+pub(super) fn build<'py>(
+    py: Python<'py>,
+    address: &SockAddr,
+    socket: Option<i32>,
+) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: an address structure of C, valid for all bits.
+    let fields: sockaddr_ll = unsafe { address.read_as() };
+    let name = match fields.sll_ifindex {
+        0 => Vec::new(),
+        index => interface::name(socket, index),
+    };
+    let hardware = address.as_bytes().get(HARDWARE..).unwrap_or_default();
+    let hardware = &hardware[..hardware.len().min(fields.sll_halen.into())];
+    let tuple = (
+        name_text(py, &name)?,
+        u16::from_be(fields.sll_protocol),
+        fields.sll_pkttype,
+        fields.sll_hatype,
+        PyBytes::new(py, hardware),
+    );
+    Ok(tuple.into_pyobject(py)?.into_any())
+}

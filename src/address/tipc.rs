@@ -1,0 +1,77 @@
+//! `AF_TIPC`: `(addr_type, v1, v2, v3[, scope])`; `<linux/tipc.h>`.
+//!
+//! | addr_type           | v1   | v2        | v3    |
+//! |---------------------|------|-----------|-------|
+//! | `TIPC_ADDR_NAME`    | type | instance  | 0     |
+//! | `TIPC_ADDR_NAMESEQ` | type | lower     | upper |
+//! | `TIPC_ADDR_ID`      | node | reference | 0     |
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+
+use super::Purpose;
+use super::fields::Fields;
+use crate::error::{Error, Result};
+use crate::sys::SockAddr;
+
+// Of <linux/tipc.h>, which the libc crate does not cover.
+const ADDR_NAMESEQ: u8 = 1;
+const ADDR_NAME: u8 = 2;
+const ADDR_ID: u8 = 3;
+const CLUSTER_SCOPE: u64 = 2;
+
+/// `struct sockaddr_tipc`; its union of three forms, all made of 32-bit numbers, as an array:
+/// name (type, instance, domain), sequence (type, lower, upper) or id (reference, node).
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct SockaddrTipc {
+    family: u16,
+    kind: u8,
+    scope: i8,
+    values: [u32; 3],
+}
+
+pub(super) fn parse(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
+    let fields = Fields::new(
+        purpose,
+        object,
+        "AF_TIPC",
+        "a tuple (addr_type, v1, v2, v3[, scope])",
+        4..=5,
+    )?;
+    let kind = fields.masked(0)? as u32;
+    let [v1, v2, v3] = [fields.masked(1)?, fields.masked(2)?, fields.masked(3)?].map(|v| v as u32);
+    let scope = fields.masked_or(4, CLUSTER_SCOPE)? as i8;
+    let kind = u8::try_from(kind).unwrap_or_default();
+    let values = match kind {
+        ADDR_NAMESEQ => [v1, v2, v3],
+        ADDR_NAME => [v1, v2, 0],
+        ADDR_ID => [v2, v1, 0],
+        _ => return Err(Error::new::<PyTypeError, _>("Invalid address type")),
+    };
+    let address = SockaddrTipc {
+        family: libc::AF_TIPC as u16,
+        kind,
+        scope,
+        values,
+    };
+    Ok(SockAddr::from_struct(&address, size_of::<SockaddrTipc>()))
+}
+
+pub(super) fn build<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: an address structure of C, valid for all bits.
+    let address: SockaddrTipc = unsafe { address.read_as() };
+    let [first, second, third] = address.values;
+    let (v1, v2, v3) = match address.kind {
+        ADDR_NAMESEQ => (first, second, third),
+        // The instance twice, as a sequence of one, which is what the standard library gives.
+        ADDR_NAME => (first, second, second),
+        ADDR_ID => (second, first, 0),
+        _ => return Err(PyValueError::new_err("Invalid address type")),
+    };
+    // Negative scopes come as large numbers, as in the standard library.
+    let scope = i32::from(address.scope) as u32;
+    Ok((address.kind, v1, v2, v3, scope)
+        .into_pyobject(py)?
+        .into_any())
+}

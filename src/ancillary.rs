@@ -1,0 +1,233 @@
+//! Ancillary data as Python programs see them: `(level, type, data)`; RFC 3542 section 20,
+//! cmsg(3).
+
+use pyo3::exceptions::{
+    PyMemoryError, PyOSError, PyOverflowError, PyRuntimeWarning, PyTypeError, PyValueError,
+};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
+
+use crate::args::{self, BufferSlot, Size};
+use crate::error::{Error, Result};
+use crate::iovec::taken_over;
+use crate::sys::ancillary::{self, Control, Full, Messages};
+
+/// The length in bytes of a control message with `length` bytes of data, without the padding
+/// behind it: the room that a single, last message needs in a receive buffer; CMSG_LEN(3).
+///
+/// Raises OverflowError for a negative length or one that makes the result too large.
+#[pyfunction]
+#[pyo3(name = "CMSG_LEN", signature = (length, /))]
+pub(crate) fn cmsg_len(length: Size) -> Result<usize> {
+    sized(
+        length,
+        ancillary::length,
+        "CMSG_LEN() argument out of range",
+    )
+}
+
+/// The room in bytes that a control message with `length` bytes of data takes in a buffer,
+/// with the padding behind it; CMSG_SPACE(3). Add them up for several messages.
+///
+/// Raises OverflowError for a negative length or one that makes the result too large.
+#[pyfunction]
+#[pyo3(name = "CMSG_SPACE", signature = (length, /))]
+pub(crate) fn cmsg_space(length: Size) -> Result<usize> {
+    sized(
+        length,
+        ancillary::space,
+        "CMSG_SPACE() argument out of range",
+    )
+}
+
+fn sized(length: Size, size: fn(usize) -> Option<usize>, message: &'static str) -> Result<usize> {
+    usize::try_from(length.0)
+        .ok()
+        .and_then(size)
+        .ok_or_else(|| Error::new::<PyOverflowError, _>(message))
+}
+
+/// Control messages from an iterable of `(level, type, data)`, copied one after the other:
+/// nothing that a callback does can change what was taken before it.
+pub(crate) fn encode(iterable: &Bound<'_, PyAny>, caller: &str) -> Result<Control> {
+    let items = taken_over(iterable, || {
+        format!("{caller}() argument 2 must be an iterable")
+    })?;
+    let mut control = Control::new();
+    for item in &items {
+        let [level, kind, data] = triple(&item, caller)?;
+        let level = args::int(&level)?;
+        let kind = args::int(&kind)?;
+        let mut slot = BufferSlot::new();
+        let data = slot.readable(&data)?.to_vec();
+        let room = control.message(level, kind, data.len()).map_err(full)?;
+        room.copy_from_slice(&data);
+    }
+    Ok(control)
+}
+
+/// The control messages of an `AF_ALG` operation: `ALG_SET_OP`, `ALG_SET_IV` and
+/// `ALG_SET_AEAD_ASSOCLEN` as far as they are given; `<linux/if_alg.h>`.
+#[cfg(linux)]
+pub(crate) fn encode_alg(
+    op: Option<&Bound<'_, PyAny>>,
+    iv: Option<&Bound<'_, PyAny>>,
+    assoclen: Option<&Bound<'_, PyAny>>,
+) -> Result<Control> {
+    let op = match op.map(alg_number).transpose()? {
+        Some(Some(op)) if op >= 0 => op,
+        _ => {
+            return Err(Error::new::<PyTypeError, _>(
+                "Invalid or missing argument 'op'",
+            ));
+        }
+    };
+    let assoclen = match assoclen.map(alg_number).transpose()? {
+        None => None,
+        Some(Some(length)) if length >= 0 => Some(length),
+        Some(Some(_)) => return Err(Error::new::<PyTypeError, _>("assoclen must be positive")),
+        Some(None) => {
+            return Err(Error::new::<PyOverflowError, _>(
+                "assoclen does not fit into a C int",
+            ));
+        }
+    };
+    let mut control = Control::new();
+    alg_message(&mut control, libc::ALG_SET_OP, 4)?.copy_from_slice(&op.to_ne_bytes());
+    if let Some(iv) = iv {
+        let mut slot = BufferSlot::new();
+        let iv = slot.readable(iv)?.to_vec();
+        let length = u32::try_from(iv.len()).map_err(|_| full(Full::Item))?;
+        // struct af_alg_iv: the length, then the bytes.
+        let room = alg_message(&mut control, libc::ALG_SET_IV, 4 + iv.len())?;
+        let (front, bytes) = room.split_at_mut(4);
+        front.copy_from_slice(&length.to_ne_bytes());
+        bytes.copy_from_slice(&iv);
+    }
+    if let Some(length) = assoclen {
+        alg_message(&mut control, libc::ALG_SET_AEAD_ASSOCLEN, 4)?
+            .copy_from_slice(&length.to_ne_bytes());
+    }
+    Ok(control)
+}
+
+#[cfg(linux)]
+fn alg_message(control: &mut Control, kind: i32, data: usize) -> Result<&mut [u8]> {
+    control.message(libc::SOL_ALG, kind, data).map_err(full)
+}
+
+/// An argument that must be an int object; none where it does not fit.
+#[cfg(linux)]
+fn alg_number(object: &Bound<'_, PyAny>) -> Result<Option<i32>> {
+    use pyo3::types::PyInt;
+    if !object.is_instance_of::<PyInt>() {
+        return Err(Error::new::<PyTypeError, _>(format!(
+            "'op' and 'assoclen' must be int, not {}",
+            object.get_type().name()?
+        )));
+    }
+    match args::int(object) {
+        Ok(number) => Ok(Some(number)),
+        Err(error) if error.is_instance_of::<PyOverflowError>(object.py()) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A buffer for the ancillary data of a message, of the size that the caller asked for.
+pub(crate) fn buffer(size: isize) -> Result<Control> {
+    let size = usize::try_from(size).ok();
+    let Some(size) = size.filter(|size| *size <= ancillary::LIMIT) else {
+        return Err(Error::new::<PyValueError, _>(
+            "invalid ancillary data buffer length",
+        ));
+    };
+    Control::with_capacity(size).ok_or_else(|| Error::new::<PyMemoryError, _>(()))
+}
+
+/// The list of `(level, type, data)` for received control messages.
+///
+/// A message that was cut comes with the data that are there, and a RuntimeWarning, as does
+/// one that makes no sense, which ends the list.
+pub(crate) fn decode<'py>(py: Python<'py>, messages: Messages<'_>) -> PyResult<Bound<'py, PyList>> {
+    let list = PyList::empty(py);
+    for message in messages {
+        let complete = message.as_ref().is_ok_and(|message| message.complete);
+        if !complete {
+            let text = c"received malformed or improperly-truncated ancillary data";
+            PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), text, 1)?;
+        }
+        let Ok(message) = message else { break };
+        let data = bytes(py, message.data)?;
+        list.append((message.level, message.kind, data))?;
+    }
+    Ok(list)
+}
+
+/// A bytes object; unlike PyBytes::new, without a panic where there is no memory for it.
+fn bytes<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    PyBytes::new_with(py, data.len(), |room| {
+        room.copy_from_slice(data);
+        Ok(())
+    })
+}
+
+/// The three parts of an item, all of them held before the first one is converted.
+fn triple<'py>(item: &Bound<'py, PyAny>, caller: &str) -> Result<[Bound<'py, PyAny>; 3]> {
+    let wrong = |what: String| {
+        Error::new::<PyTypeError, _>(format!(
+            "{caller}() ancillary data item must be (level, type, data), not {what}"
+        ))
+    };
+    // SAFETY: the object is alive, and the call cannot fail.
+    let is_sequence = unsafe { ffi::PySequence_Check(item.as_ptr()) } != 0;
+    if !is_sequence || item.is_instance_of::<PyBytes>() {
+        return Err(wrong(item.get_type().name()?.to_string()));
+    }
+    match item.len()? {
+        3 => Ok([item.get_item(0)?, item.get_item(1)?, item.get_item(2)?]),
+        len => Err(wrong(format!("a sequence of length {len}"))),
+    }
+}
+
+fn full(reason: Full) -> Error {
+    match reason {
+        Full::Item => Error::new::<PyOSError, _>("ancillary data item too large"),
+        Full::Total => Error::new::<PyOSError, _>("too much ancillary data"),
+        Full::Memory => Error::new::<PyMemoryError, _>(()),
+    }
+}
+
+/// Encodes `(level, type, data)` items as `sendmsg` does, without sending them.
+///
+/// Private: for tests, and to look at what would be sent.
+#[pyfunction]
+#[pyo3(signature = (items, /))]
+pub(crate) fn encode_ancillary<'py>(items: &Bound<'py, PyAny>) -> Result<Bound<'py, PyBytes>> {
+    let control = encode(items, "encode_ancillary")?;
+    Ok(bytes(items.py(), control.as_bytes())?)
+}
+
+/// Encodes the control messages of an `AF_ALG` operation as `sendmsg_afalg` does, without
+/// sending them. Private: for tests.
+#[cfg(linux)]
+#[pyfunction]
+#[pyo3(signature = (*, op=None, iv=None, assoclen=None))]
+pub(crate) fn encode_ancillary_alg<'py>(
+    py: Python<'py>,
+    op: Option<&Bound<'py, PyAny>>,
+    iv: Option<&Bound<'py, PyAny>>,
+    assoclen: Option<&Bound<'py, PyAny>>,
+) -> Result<Bound<'py, PyBytes>> {
+    let control = encode_alg(op, iv, assoclen)?;
+    Ok(bytes(py, control.as_bytes())?)
+}
+
+/// Decodes control messages as `recvmsg` does. Descriptors among them stay what they are.
+///
+/// Private: for tests, and for buffers that came from elsewhere.
+#[pyfunction]
+#[pyo3(signature = (control, /))]
+pub(crate) fn decode_ancillary<'py>(control: &Bound<'py, PyBytes>) -> PyResult<Bound<'py, PyList>> {
+    decode(control.py(), Messages::new(control.as_bytes()))
+}

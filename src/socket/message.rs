@@ -1,0 +1,270 @@
+//! Messages with ancillary data: `sendmsg`, `recvmsg` and their kin.
+
+use pyo3::exceptions::PyOSError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyTuple};
+
+use super::Socket;
+use super::memory::{Draft, SCRATCH, bytes_of, with_scratch};
+use crate::ancillary;
+use crate::args::{Int, Size, nonnegative};
+use crate::audit::audit;
+use crate::engine::{How, Plan, drive};
+use crate::error::{Error, Result};
+use crate::iovec::BuffersSlot;
+use crate::sys::ancillary::Control;
+use crate::sys::message::{self, IoVec, Received};
+use crate::sys::{Region, SockAddr};
+
+impl Socket {
+    /// One sendmsg(2), in the mode of the socket.
+    fn send_message(
+        &self,
+        py: Python<'_>,
+        address: Option<&SockAddr>,
+        pieces: &[IoVec],
+        size: usize,
+        control: &Control,
+        flags: i32,
+    ) -> Result<usize> {
+        let (mut sent, how) = drive(py, &self.channel, Plan::send(size), |fd, how| {
+            let sent = message::sendmsg(fd, address, pieces, control, flags | how.flags())?;
+            Ok((sent, how))
+        })?;
+        if how == How::Try && sent < size && self.sends_all(flags) {
+            // The try that must not block was cut short where the call would have gone on. The
+            // ancillary data went with the first part.
+            let mut pieces = pieces.to_vec();
+            let mut done = sent;
+            let rest = Plan {
+                tries: false,
+                ..Plan::send(size - sent)
+            };
+            let outcome = drive(py, &self.channel, rest, |fd, how| {
+                loop {
+                    for piece in &mut pieces {
+                        let skipped = done.min(piece.len());
+                        *piece = piece.skip(skipped);
+                        done -= skipped;
+                    }
+                    if sent >= size {
+                        return Ok(());
+                    }
+                    let flags = flags | how.flags();
+                    done = message::sendmsg(fd, None, &pieces, &Control::new(), flags)?;
+                    sent += done;
+                }
+            });
+            match outcome {
+                Ok(()) => {}
+                Err(Error::Os(errno)) => self.channel.defer(errno),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(sent)
+    }
+
+    /// One recvmsg(2), in the mode of the socket.
+    fn receive_message(
+        &self,
+        py: Python<'_>,
+        pieces: &[IoVec],
+        size: usize,
+        control: &mut Control,
+        flags: i32,
+    ) -> Result<Received> {
+        let received = drive(
+            py,
+            &self.channel,
+            self.receive_plan(size, flags),
+            |fd, how| message::recvmsg(fd, pieces, control, flags | how.flags()),
+        )?;
+        self.channel.received(received.len);
+        Ok(received)
+    }
+
+    /// What all forms of receiving a message return behind the data.
+    fn describe_message<'py>(
+        &self,
+        py: Python<'py>,
+        received: &Received,
+        control: &Control,
+    ) -> PyResult<(Bound<'py, PyList>, i32, Bound<'py, PyAny>)> {
+        let list = ancillary::decode(py, control.messages())?;
+        Ok((
+            list,
+            received.flags,
+            self.build_address(py, &received.address)?,
+        ))
+    }
+}
+
+/// A region as the only piece of a message.
+fn piece(region: Region<'_>) -> [IoVec; 1] {
+    [IoVec::new(region.as_ptr(), region.len())]
+}
+
+#[pymethods]
+impl Socket {
+    /// Sends one message that is gathered from several buffers, with ancillary data;
+    /// sendmsg(2).
+    ///
+    /// Args:
+    ///     buffers: an iterable of bytes-like objects, the data.
+    ///     ancdata: an iterable of `(level, type, data)`, see cmsg(3).
+    ///     flags: `MSG_*` flags.
+    ///     address: where to send, or None for the connected peer.
+    ///
+    /// Returns:
+    ///     The number of bytes of data sent.
+    ///
+    /// Raises:
+    ///     TimeoutError: there was no room within the timeout.
+    ///     BlockingIOError: there is no room, in non-blocking mode.
+    ///     OSError: the system reports an error, there are too many buffers or too much
+    ///         ancillary data, or the socket is closed.
+    #[pyo3(signature = (buffers, ancdata = None, flags = Int(0), address = None, /))]
+    fn sendmsg(
+        slf: &Bound<'_, Self>,
+        buffers: &Bound<'_, PyAny>,
+        ancdata: Option<&Bound<'_, PyAny>>,
+        flags: Int,
+        address: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<usize> {
+        let py = slf.py();
+        let socket = slf.get();
+        let to = address
+            .map(|address| socket.parse_address("sendmsg", address))
+            .transpose()?;
+        let none = py.None().into_bound(py);
+        audit(
+            py,
+            c"socket.sendmsg",
+            [slf.as_any(), address.unwrap_or(&none)],
+        )?;
+        let mut slot = BuffersSlot::new();
+        let buffers = slot.readable(buffers, "sendmsg")?;
+        let control = match ancdata {
+            Some(ancdata) => ancillary::encode(ancdata, "sendmsg")?,
+            None => Control::new(),
+        };
+        let size = buffers.total_len();
+        Ok(socket.send_message(py, to.as_ref(), buffers.pieces(), size, &control, flags.0)?)
+    }
+
+    /// Sends data to a socket of AF_ALG, the kernel's cryptography, with its parameters.
+    ///
+    /// Args:
+    ///     msg: an iterable of bytes-like objects, the data.
+    ///     op: ALG_OP_ENCRYPT, ALG_OP_DECRYPT, ALG_OP_SIGN or ALG_OP_VERIFY.
+    ///     iv: the initialisation vector.
+    ///     assoclen: how many bytes in front are authenticated but not encrypted.
+    ///     flags: `MSG_*` flags.
+    ///
+    /// Returns:
+    ///     The number of bytes of data sent.
+    ///
+    /// Raises:
+    ///     OSError: the socket is of another family, closed, or refuses the message.
+    #[cfg(linux)]
+    #[pyo3(signature = (msg = None, *, op = None, iv = None, assoclen = None, flags = Int(0)))]
+    fn sendmsg_afalg(
+        &self,
+        py: Python<'_>,
+        msg: Option<&Bound<'_, PyAny>>,
+        op: Option<&Bound<'_, PyAny>>,
+        iv: Option<&Bound<'_, PyAny>>,
+        assoclen: Option<&Bound<'_, PyAny>>,
+        flags: Int,
+    ) -> PyResult<usize> {
+        if self.family() != libc::AF_ALG {
+            return Err(PyOSError::new_err("algset is only supported for AF_ALG"));
+        }
+        let control = ancillary::encode_alg(op, iv, assoclen)?;
+        let mut slot = BuffersSlot::new();
+        let nothing = PyTuple::empty(py).into_any();
+        let buffers = slot.readable(msg.unwrap_or(&nothing), "sendmsg_afalg")?;
+        let size = buffers.total_len();
+        Ok(self.send_message(py, None, buffers.pieces(), size, &control, flags.0)?)
+    }
+
+    /// Receives a message of up to `bufsize` bytes and its ancillary data; recvmsg(2).
+    ///
+    /// Args:
+    ///     bufsize: the largest number of bytes of data to return.
+    ///     ancbufsize: room for the ancillary data, a sum of `CMSG_SPACE` or `CMSG_LEN`.
+    ///     flags: `MSG_*` flags.
+    ///
+    /// Returns:
+    ///     A tuple of the data, a list of `(level, type, data)`, the flags of the message
+    ///     (`MSG_TRUNC`, `MSG_CTRUNC`, …) and the sender's address.
+    ///
+    /// Raises:
+    ///     ValueError: a size is negative or too large.
+    ///     TimeoutError: nothing came within the timeout.
+    ///     BlockingIOError: nothing is there, in non-blocking mode.
+    ///     OSError: the system reports an error, or the socket is closed.
+    #[pyo3(signature = (bufsize, ancbufsize = Size(0), flags = Int(0), /))]
+    fn recvmsg<'py>(
+        &self,
+        py: Python<'py>,
+        bufsize: Size,
+        ancbufsize: Size,
+        flags: Int,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        let len = nonnegative(bufsize.0, "negative buffer size in recvmsg()")?;
+        let mut control = ancillary::buffer(ancbufsize.0)?;
+        let (data, received): (Bound<'py, PyBytes>, Received) = if len > SCRATCH {
+            let draft = Draft::new(py, len)?;
+            let pieces = piece(draft.region());
+            let received = self.receive_message(py, &pieces, len, &mut control, flags.0)?;
+            (draft.finish(received.len)?, received)
+        } else {
+            with_scratch(len, |scratch| {
+                let pieces = piece(scratch);
+                let received = self.receive_message(py, &pieces, len, &mut control, flags.0)?;
+                Ok::<_, PyErr>((bytes_of(py, scratch, received.len)?, received))
+            })?
+        };
+        let (list, flags, address) = self.describe_message(py, &received, &control)?;
+        let result = (data, list, flags, address).into_pyobject(py)?;
+        control.release();
+        Ok(result)
+    }
+
+    /// Receives a message into several buffers, one after the other; recvmsg(2).
+    ///
+    /// Args:
+    ///     buffers: an iterable of writable bytes-like objects.
+    ///     ancbufsize: room for the ancillary data, a sum of `CMSG_SPACE` or `CMSG_LEN`.
+    ///     flags: `MSG_*` flags.
+    ///
+    /// Returns:
+    ///     A tuple of the number of bytes of data, a list of `(level, type, data)`, the flags
+    ///     of the message (`MSG_TRUNC`, `MSG_CTRUNC`, …) and the sender's address.
+    ///
+    /// Raises:
+    ///     ValueError: a size is negative or too large.
+    ///     TimeoutError: nothing came within the timeout.
+    ///     BlockingIOError: nothing is there, in non-blocking mode.
+    ///     OSError: the system reports an error, there are too many buffers, or the socket is
+    ///         closed.
+    #[pyo3(signature = (buffers, ancbufsize = Size(0), flags = Int(0), /))]
+    fn recvmsg_into<'py>(
+        &self,
+        py: Python<'py>,
+        buffers: &Bound<'py, PyAny>,
+        ancbufsize: Size,
+        flags: Int,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        let mut slot = BuffersSlot::new();
+        let buffers = slot.writable(buffers, "recvmsg_into")?;
+        let mut control = ancillary::buffer(ancbufsize.0)?;
+        let size = buffers.total_len();
+        let received = self.receive_message(py, buffers.pieces(), size, &mut control, flags.0)?;
+        let (list, flags, address) = self.describe_message(py, &received, &control)?;
+        let result = (received.len, list, flags, address).into_pyobject(py)?;
+        control.release();
+        Ok(result)
+    }
+}

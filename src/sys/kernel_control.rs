@@ -1,0 +1,23 @@
+//! Kernel controls of Apple's systems, `<sys/kern_control.h>`.
+
+use std::io;
+use std::os::fd::RawFd;
+
+use libc::ctl_info;
+
+use super::syscall;
+
+/// The identifier that the system gave to the control of this name.
+pub(crate) fn id(socket: RawFd, name: &[u8]) -> io::Result<u32> {
+    // SAFETY: a C structure for which all zeros are valid.
+    let mut info: ctl_info = unsafe { std::mem::zeroed() };
+    if name.len() > info.ctl_name.len() {
+        return Err(io::Error::from_raw_os_error(libc::ENAMETOOLONG));
+    }
+    for (to, from) in info.ctl_name.iter_mut().zip(name) {
+        *to = *from as libc::c_char;
+    }
+    // SAFETY: the structure is the one that this request reads and fills.
+    unsafe { syscall!(ioctl(socket, libc::CTLIOCGINFO, &raw mut info))? };
+    Ok(info.ctl_id)
+}

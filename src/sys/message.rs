@@ -1,0 +1,118 @@
+//! sendmsg(2) and recvmsg(2).
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::RawFd;
+
+use libc::{iovec, msghdr};
+
+use super::ancillary::Control;
+use super::{SockAddr, syscall};
+
+/// A piece of memory that the system is to read or write: one `struct iovec`.
+///
+/// Only an address and a length: whoever makes one keeps the memory valid until the last
+/// system call with it.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+pub(crate) struct IoVec(iovec);
+
+// SAFETY: an address and a length; the system call that uses them checks the address.
+unsafe impl Send for IoVec {}
+// SAFETY: as above; nothing is read or written through a shared one in Rust.
+unsafe impl Sync for IoVec {}
+
+impl IoVec {
+    pub(crate) const EMPTY: IoVec = IoVec::new(std::ptr::null_mut(), 0);
+
+    pub(crate) const fn new(start: *mut u8, len: usize) -> Self {
+        IoVec(iovec {
+            iov_base: start.cast(),
+            iov_len: len,
+        })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.iov_len
+    }
+
+    /// What is left behind the first `count` bytes.
+    pub(crate) fn skip(self, count: usize) -> Self {
+        let count = count.min(self.len());
+        IoVec::new(
+            self.0.iov_base.cast::<u8>().wrapping_add(count),
+            self.len() - count,
+        )
+    }
+}
+
+/// What came with a message, beside the data and the ancillary data.
+pub(crate) struct Received {
+    pub(crate) len: usize,
+    /// Empty where the sender has none.
+    pub(crate) address: SockAddr,
+    /// `MSG_TRUNC`, `MSG_CTRUNC`, ... as the system set them.
+    pub(crate) flags: i32,
+}
+
+/// Sends one message that is gathered from several pieces. The pieces must be valid to read.
+pub(crate) fn sendmsg(
+    socket: RawFd,
+    address: Option<&SockAddr>,
+    pieces: &[IoVec],
+    control: &Control,
+    flags: i32,
+) -> io::Result<usize> {
+    let mut header = header(pieces);
+    if let Some(address) = address {
+        header.msg_name = address.as_ptr().cast_mut().cast();
+        header.msg_namelen = address.len() as _;
+    }
+    let (start, len) = control.parts();
+    header.msg_control = start;
+    // The types of the lengths differ between systems.
+    header.msg_controllen = len as _;
+    // SAFETY: the header names memory that outlives the call, and the call only reads it.
+    let sent = unsafe { syscall!(sendmsg(socket, &raw const header, flags))? };
+    Ok(sent as usize)
+}
+
+/// Receives one message, spread over several pieces, and its ancillary data.
+///
+/// Descriptors in the ancillary data belong to `control`, see there. The pieces must be
+/// valid to write.
+pub(crate) fn recvmsg(
+    socket: RawFd,
+    pieces: &[IoVec],
+    control: &mut Control,
+    flags: i32,
+) -> io::Result<Received> {
+    let mut address = SockAddr::empty();
+    let mut header = header(pieces);
+    header.msg_name = address.as_mut_ptr().cast();
+    header.msg_namelen = SockAddr::CAPACITY as _;
+    let (start, capacity) = control.reset();
+    header.msg_control = start;
+    header.msg_controllen = capacity as _;
+    // SAFETY: the header names memory that outlives the call, and lengths up to which it is
+    // writable. The system says how much of the name and the control buffer it has written.
+    #[allow(clippy::unnecessary_cast, reason = "socklen_t on other systems")]
+    unsafe {
+        let len = syscall!(recvmsg(socket, &raw mut header, flags))? as usize;
+        control.filled(header.msg_controllen as usize);
+        address.filled(header.msg_namelen);
+        Ok(Received {
+            len,
+            address,
+            flags: header.msg_flags,
+        })
+    }
+}
+
+fn header(pieces: &[IoVec]) -> msghdr {
+    // SAFETY: all zeros are a valid header, of a message of nothing.
+    let mut header: msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
+    header.msg_iov = pieces.as_ptr().cast_mut().cast();
+    header.msg_iovlen = pieces.len() as _;
+    header
+}
