@@ -224,6 +224,7 @@ class TestUnknown:
         assert caught.value.name == name
         assert caught.value.obj is oxisock
         assert not hasattr(oxisock, name)
+        assert not hasattr(_socket, name)
         assert _socket.constant(name) is None
 
     def test_names_of_other_systems(self):

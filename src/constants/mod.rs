@@ -159,12 +159,14 @@ pub(crate) fn constant(name: &Bound<'_, PyString>) -> Option<Constant> {
 
 /// Lets the native module answer for its constants as if they were attributes (PEP 562).
 #[pyfunction]
-pub(crate) fn __getattr__(name: &str) -> PyResult<Constant> {
-    lookup(name).ok_or_else(|| {
-        PyAttributeError::new_err(format!(
-            "module 'oxisock._socket' has no attribute '{name}'"
-        ))
-    })
+pub(crate) fn __getattr__(name: &Bound<'_, PyString>) -> PyResult<Constant> {
+    match constant(name) {
+        Some(value) => Ok(value),
+        None => Err(PyAttributeError::new_err(format!(
+            "module 'oxisock._socket' has no attribute {}",
+            name.repr()?
+        ))),
+    }
 }
 
 /// The public constants whose name starts with `prefix`, as a new dict from name to value.
