@@ -8,9 +8,8 @@ pub(super) const TABLES: &[Table] = &[
         ALG_SET_DRBG_ENTROPY, ALG_SET_IV, ALG_SET_KEY, ALG_SET_KEY_BY_KEY_SERIAL,
         ALG_SET_OP,
     },
-    // libc has no name for these.
+    // For asymmetric keys; proposed to the kernel, never merged there, in Python since 3.6.
     table! {
-        // linux/if_alg.h
         ALG_OP_SIGN = 2, ALG_OP_VERIFY = 3, ALG_SET_PUBKEY = 6,
     },
 ];

@@ -9,7 +9,7 @@
 
 use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString};
 
 #[cfg(linux)]
 mod alg;
@@ -152,18 +152,21 @@ pub(crate) fn lookup(wanted: &str) -> Option<Constant> {
 /// The value of one constant (int, str or bool), or None if this platform has none of that
 /// name.
 #[pyfunction]
-pub(crate) fn constant(name: &str) -> Option<Constant> {
-    lookup(name)
+pub(crate) fn constant(name: &Bound<'_, PyString>) -> Option<Constant> {
+    // A name with a lone surrogate has no UTF-8 form, and no constant has such a name.
+    lookup(name.to_str().ok()?)
 }
 
 /// Lets the native module answer for its constants as if they were attributes (PEP 562).
 #[pyfunction]
-pub(crate) fn __getattr__(name: &str) -> PyResult<Constant> {
-    lookup(name).ok_or_else(|| {
-        PyAttributeError::new_err(format!(
-            "module 'oxisock._socket' has no attribute '{name}'"
-        ))
-    })
+pub(crate) fn __getattr__(name: &Bound<'_, PyString>) -> PyResult<Constant> {
+    match constant(name) {
+        Some(value) => Ok(value),
+        None => Err(PyAttributeError::new_err(format!(
+            "module 'oxisock._socket' has no attribute {}",
+            name.repr()?
+        ))),
+    }
 }
 
 /// The public constants whose name starts with `prefix`, as a new dict from name to value.

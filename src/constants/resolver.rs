@@ -12,7 +12,7 @@ pub(super) const TABLES: &[Table] = &[
     },
     #[cfg(linux)]
     table! {
-        AI_ALL, AI_V4MAPPED, EAI_NODATA, NI_IDN,
+        AI_ALL, AI_V4MAPPED, EAI_NODATA,
     },
     // The GNU C library alone.
     #[cfg(all(linux, target_env = "gnu"))]
@@ -20,7 +20,7 @@ pub(super) const TABLES: &[Table] = &[
         AI_CANONIDN = 128, AI_IDN = 64, AI_IDN_ALLOW_UNASSIGNED = 0x100,
         AI_IDN_USE_STD3_ASCII_RULES = 0x200, EAI_ADDRFAMILY = -9, EAI_ALLDONE = -103,
         EAI_CANCELED = -101, EAI_IDN_ENCODE = -105, EAI_INPROGRESS = -100, EAI_INTR = -104,
-        EAI_NOTCANCELED = -102, NI_IDN_ALLOW_UNASSIGNED = 64,
+        EAI_NOTCANCELED = -102, NI_IDN, NI_IDN_ALLOW_UNASSIGNED = 64,
         NI_IDN_USE_STD3_ASCII_RULES = 128,
     },
 ];
