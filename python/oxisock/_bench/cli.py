@@ -49,12 +49,12 @@ def main(args: argparse.Namespace) -> int:
     """
     try:
         return _run(args)
-    except _Refused as refused:
+    except _RefusedError as refused:
         print(f"oxisock bench: {refused}", file=sys.stderr)
         return 2
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """The command cannot run, for a reason the user can do something about."""
 
 
@@ -62,10 +62,10 @@ def _run(args: argparse.Namespace) -> int:
     try:
         from .rows import GROUPS
     except ImportError as error:
-        raise _Refused(f"this installation cannot measure: {error}") from error
+        raise _RefusedError(f"this installation cannot measure: {error}") from error
     rows = choose(GROUPS, args.rows)
     plain = args.json == "-" and not args.list
-    report = None if plain else _extra("report")
+    report: Any = None if plain else _extra("report")
     if args.plot:
         _extra("plot")
         _writable(args.plot)
@@ -96,7 +96,7 @@ def _run(args: argparse.Namespace) -> int:
         try:
             _extra("plot").draw(args.plot, results, machine)
         except ValueError as error:
-            raise _Refused(str(error)) from error
+            raise _RefusedError(str(error)) from error
     failed = any(result.error for result in results)
     missed = any(not result.reached for result in results)
     return int(failed or (args.check and missed))
@@ -119,13 +119,13 @@ def choose(groups: list[Group], patterns: list[str]) -> list[Row]:
     if not patterns:
         return rows
     known = [row.name for row in rows] + [group.name for group in groups]
-    chosen = set()
+    chosen: set[str] = set()
     for pattern in patterns:
         found = [row for row in rows if pattern == row.group or fnmatch.fnmatch(row.name, pattern)]
         if not found:
             close = difflib.get_close_matches(pattern, known)
             hint = f" (close: {', '.join(close)})" if close else ""
-            raise _Refused(f"no row is called {pattern!r}{hint}; --list names them")
+            raise _RefusedError(f"no row is called {pattern!r}{hint}; --list names them")
         chosen.update(row.name for row in found)
     return [row for row in rows if row.name in chosen]
 
@@ -138,7 +138,7 @@ def _extra(module: str) -> Any:
         package = (error.name or "").partition(".")[0]
         if package not in ("rich", "matplotlib"):
             raise
-        raise _Refused(f"this needs {package}: pip install 'oxisock[bench]'") from error
+        raise _RefusedError(f"this needs {package}: pip install 'oxisock[bench]'") from error
 
 
 def _load(path: str) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def _load(path: str) -> dict[str, Any]:
         if data.get("version") != record.VERSION:
             raise ValueError("another layout")
     except (OSError, ValueError, AttributeError) as error:
-        raise _Refused(f"cannot read results from {path}: {error}") from error
+        raise _RefusedError(f"cannot read results from {path}: {error}") from error
     return data
 
 
@@ -155,7 +155,7 @@ def _writable(path: str) -> None:
     """Find out before measuring whether the file can be written in the end."""
     folder = Path(path).absolute().parent
     if not os.access(folder, os.W_OK):
-        raise _Refused(f"cannot write {path}: no such folder, or no permission")
+        raise _RefusedError(f"cannot write {path}: no such folder, or no permission")
 
 
 def _positive(text: str) -> int:

@@ -45,7 +45,7 @@ def _version() -> str:
 
 
 def document(results: list[Result], config: Config) -> dict[str, Any]:
-    """Make the JSON document of a run: times in seconds per operation, ratios above 1 are faster."""
+    """Make the JSON document of a run: times in seconds per operation, ratio above 1 is faster."""
     return {
         "version": VERSION,
         "machine": machine(),

@@ -6,13 +6,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from .measure import Result, geometric_mean
 from .record import MEAN_TARGET
 from .row import Group, Row
+
+LEGEND = (
+    "Times are for one operation: the fastest of the rounds, or their median where other threads "
+    "or processes take part. floor: the same system calls without Python. faster: the standard "
+    "library's time by oxisock's; above a floor, the ratio of what is above it."
+)
 
 
 @contextmanager
@@ -60,7 +68,7 @@ def show_rows(console: Console, groups: list[Group], rows: list[Row]) -> None:
             table.add_row(f"[bold]{group.name}[/]", f"[bold]{group.title}[/]", "")
         for row in chosen:
             operation = row.note or "; ".join(row.text.strip().splitlines())
-            table.add_row(f"  {row.name}", f"[dim]{_escape(operation)}[/]", f"{row.goal:g}")
+            table.add_row(f"  {row.name}", f"[dim]{escape(operation)}[/]", f"{row.goal:g}")
     console.print(table)
 
 
@@ -73,19 +81,21 @@ def show(
         if shown:
             console.print(_table(group, shown))
             console.print()
+    console.print(LEGEND)
     _summary(console, results)
     console.print("[dim]" + ", ".join(f"{key}: {value}" for key, value in machine.items()) + "[/]")
 
 
 def _table(group: Group, results: list[Result]) -> Table:
-    table = Table(title=group.title, title_justify="left", title_style="bold")
-    table.add_column("Row", no_wrap=True)
-    for heading in ("Standard library", "oxisock", "Without Python", "Times faster", "Target"):
-        table.add_column(heading, justify="right")
-    table.add_column("")
+    table = Table(title=group.title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.title_style = "bold"
+    table.add_column("row", overflow="fold")
+    for heading in ("stdlib", "oxisock", "floor", "faster", "target"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True, min_width=1)
     for result in results:
         if result.error:
-            table.add_row(result.row.name, f"[red]{_escape(result.error)}[/]", *[""] * 5)
+            table.add_row(result.row.name, *["failed"] * 2, "", "", "", "[red]✗[/]")
             continue
         times = [seconds(result.times.get(side)) for side in ("stdlib", "oxisock", "floor")]
         ratio = f"{result.ratio:,.3g}" if result.ratio is not None else ""
@@ -103,12 +113,11 @@ def _summary(console: Console, results: list[Result]) -> None:
             f"Geometric mean without the rows beside a CPU-bound thread: [bold]{mean:.3g}[/] "
             f"(target {MEAN_TARGET:g}) {mark}"
         )
+    for result in results:
+        if result.error:
+            console.print(f"[red]{result.row.name} failed:[/] {escape(result.error)}")
     missed = [result.row.name for result in results if not result.reached]
     if missed:
         console.print(f"Below target, {len(missed)} of {len(results)}: {', '.join(missed)}")
     else:
         console.print(f"All {len(results)} rows reach their targets.")
-
-
-def _escape(text: str) -> str:
-    return text.replace("[", "\\[")

@@ -44,10 +44,14 @@ class Row:
     """The operation's system calls (see `floors`), or a function, or None where none are made."""
     target: float | None = None
     """The ratio to reach: the standard library's time by ours. None means no worse."""
+    concurrent: bool = False
+    """Other threads or processes take part, so the scheduler does too: the median counts."""
     busy: bool = False
-    """Measured beside a CPU-bound Python thread, and left out of the geometric mean."""
-    convoy: bool = False
-    """Shows the convoy (in this process or another), and is left out of the geometric mean."""
+    """Measured beside a CPU-bound Python thread of this process."""
+    busy_server: bool = False
+    """The process on the other side has the CPU-bound thread."""
+    fresh: bool = False
+    """Measured in a new interpreter, because what the process did before changes the result."""
     above_floor: bool = False
     """The ratio is that of the times above the floor instead of the whole times."""
     payload: int = 0
@@ -57,7 +61,7 @@ class Row:
     rounds: float = 1.0
     """Share of the suite's rounds that this row gets; rows that are slow or steady take fewer."""
     least: int = 1
-    """The fewest operations that one measurement may consist of."""
+    """Operations are done in multiples of this."""
     note: str = ""
     """What the name does not say, for the list of rows."""
 
@@ -65,6 +69,11 @@ class Row:
     def goal(self) -> float:
         """The ratio that decides whether the row passes."""
         return NO_WORSE if self.target is None else self.target
+
+    @property
+    def convoy(self) -> bool:
+        """Whether the row shows the convoy, which the geometric mean leaves out."""
+        return self.busy or self.busy_server
 
     @property
     def text(self) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
-import socket as stdlib
 import struct
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -138,17 +138,16 @@ def with_file(size: int, setup: Setup) -> Setup:
     return both
 
 
-def plus(setup: Setup, **values: Any) -> Setup:
-    """Another setup, and more constants; functions among them are called with its names."""
+def plus(setup: Setup, more: Callable[[Names], Names]) -> Setup:
+    """Another setup, and more names made of its names."""
 
     def both(socket: Any, stack: ExitStack) -> Names:
         names = setup(socket, stack)
-        made = {name: v(names) if callable(v) else v for name, v in values.items()}
-        return {**names, **made}
+        return {**names, **more(names)}
 
     return both
 
 
-def standard(setup: Setup) -> Setup:
-    """A setup on the standard library whatever side it is for, for peers that must not differ."""
-    return lambda socket, stack: setup(stdlib, stack)
+def descriptor_of(setup: Setup, name: str) -> Setup:
+    """Another setup, and the descriptor `fd` of one of its sockets."""
+    return plus(setup, lambda names: {"fd": names[name].fileno()})

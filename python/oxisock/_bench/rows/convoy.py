@@ -1,7 +1,7 @@
 """Operations beside one CPU-bound Python thread of the same process.
 
-Their measurements are longer than the interpreter's switch interval of 5 ms, so that the turns of
-the other thread are in them; the standard library gets about ten operations into one.
+Their measurements are much longer than the interpreter's switch interval of 5 ms, so that the turns
+of the other thread are in them; the standard library gets about ten operations into one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .sockets import CONNECT_ACCEPT, CONNECT_ACCEPT_FLOOR
 
 GROUP = Group("convoy", "Beside one CPU-bound thread")
 
-BUSY: dict[str, Any] = {"busy": True, "slice": 0.06, "rounds": 0.2}
+BUSY: dict[str, Any] = {"busy": True, "concurrent": True, "slice": 0.06, "rounds": 0.3, "least": 8}
 
 row = GROUP.row
 for name, setup, target in [("unix", unix, 300), ("udp", udp, 300), ("tcp", tcp, 200)]:
@@ -41,16 +41,17 @@ row(
     "a.send(data); a.recv(64)",
     "send a 64; recv a 64",
     target=50,
+    note="request and reply with another process over TCP, on another core",
     **BUSY,
-    note="request and reply with another process over TCP",
 )
 row(
     "busy.asyncio-echo",
     asyncio_server(50, busy=True),
     request_load,
     target=50,
-    convoy=True,
-    slice=0.5,
+    busy_server=True,
+    concurrent=True,
+    slice=0.3,
     rounds=0.1,
     least=50,
     note="requests to an asyncio echo server with 50 connections, the thread beside it",

@@ -1,4 +1,4 @@
-"""Names and addresses: the resolver, services, protocols, interfaces. Nothing leaves the machine."""
+"""The resolver, services, protocols and interfaces. Nothing leaves the machine."""
 
 from __future__ import annotations
 

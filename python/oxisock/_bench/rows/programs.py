@@ -16,6 +16,7 @@ row(
     slice=0.1,
     rounds=0.3,
     least=50,
+    concurrent=True,
     note="requests to an asyncio echo server with 50 connections",
 )
 row("import", nothing, fresh_import, target=2, note="import in a fresh interpreter")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..floors import in_threads
 from ..programs import streaming
-from ..row import Group
-from ..setups import plus, tcp, udp, unix
+from ..row import Group, Run
+from ..setups import tcp, udp, unix
 
 ABOVE = Group("above", "Time above the floor, send+recv")
 THROUGHPUT = Group("throughput", "Throughput of send+recv over message sizes")
@@ -38,12 +38,16 @@ for name, setup in [("unix", unix), ("udp", udp), ("tcp", tcp)]:
 
 RECEIVE = "left = {size}\nwhile left:\n    left -= len(b.recv(left))"
 
+op: str | Run
+floor: str | Run
 for name in ("unix", "tcp", "udp"):
     for size in SIZES:
         if name == "udp" and size > ONE_THREAD:
             break
         payload = min(size, LARGEST_DATAGRAM) if name == "udp" else size
-        pair = {"unix": unix, "udp": udp}[name](payload) if name != "tcp" else tcp(size, room=1 << 20)
+        pair = (
+            {"unix": unix, "udp": udp}[name](payload) if name != "tcp" else tcp(size, room=1 << 20)
+        )
         if size > ONE_THREAD:
             op, floor = streaming(size), in_threads(f"recvall b {size}", f"send a {size}")
         else:
@@ -57,6 +61,7 @@ for name in ("unix", "tcp", "udp"):
             floor,
             payload=payload,
             slice=0.02 if size > ONE_THREAD else 0.002,
+            concurrent=size > ONE_THREAD,
             rounds=0.5,
             note=f"sendall of {label(size)} in another thread" if size > ONE_THREAD else "",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..row import Group
-from ..setups import TIMEOUT, having, listener, nothing, plain, plus, unix
+from ..setups import TIMEOUT, descriptor_of, having, listener, nothing, plain, unix
 
 GROUP = Group("sockets", "Making, connecting and closing sockets")
 row = GROUP.row
@@ -28,7 +28,7 @@ row(
 )
 row(
     "socket.fileno",
-    plus(plain("AF_UNIX"), fd=lambda names: names["s"].fileno()),
+    descriptor_of(plain("AF_UNIX"), "s"),
     "socket.socket(fileno=fd).detach()",
     note="an object on a descriptor that exists already, its family and type detected",
 )
@@ -41,7 +41,7 @@ row(
 row("dup-close", plain("AF_UNIX"), "s.dup().close()", "dup s; close")
 row(
     "fromfd-close",
-    plus(plain("AF_UNIX"), fd=lambda names: names["s"].fileno()),
+    descriptor_of(plain("AF_UNIX"), "s"),
     "socket.fromfd(fd, socket.AF_UNIX, socket.SOCK_STREAM).close()",
     "dup s; close",
 )
@@ -53,7 +53,7 @@ row(
 )
 row(
     "dup-function",
-    plus(plain("AF_UNIX"), fd=lambda names: names["s"].fileno()),
+    descriptor_of(plain("AF_UNIX"), "s"),
     "socket.close(socket.dup(fd))",
     "dup s; close",
 )

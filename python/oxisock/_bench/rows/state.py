@@ -59,7 +59,7 @@ row(
 )
 row(
     "setsockopt.bytes",
-    plus(plain(), linger=struct.pack("ii", 0, 0)),
+    plus(plain(), lambda names: {"linger": struct.pack("ii", 0, 0)}),
     "s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)",
 )
 row("get_inheritable", plain(), "s.get_inheritable()")
