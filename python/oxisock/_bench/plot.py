@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from .measure import SIDES, Result
-from .rows.sizes import THROUGHPUT, label
+from .rows.sizes import SIZES, THROUGHPUT, label
 
 COLORS = {"stdlib": "#8a8f98", "oxisock": "#c4501b", "floor": "#2f6f9f"}
 NAMES = {"stdlib": "standard library", "oxisock": "oxisock", "floor": "system calls without Python"}
@@ -92,11 +92,15 @@ def _draw_curve(axis: Axes, transport: str, results: list[Result]) -> None:
     for result in shown:
         rate, share = (result.row.payload / result.times["oxisock"] / 1e6, 100)
         axis.annotate(
-            f"{rate:,.3g}", (result.row.payload, share), ha="center", va="bottom", fontsize=7
+            f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}",
+            (result.row.payload, share),
+            ha="center",
+            va="bottom",
+            fontsize=7,
         )
     axis.axhline(100, color=COLORS["floor"], linewidth=1, label=NAMES["floor"])
     axis.set_xscale("log", base=2)
-    axis.set_xticks(sizes, [label(size) for size in sizes], fontsize=7)
+    axis.set_xticks(SIZES, [label(size) for size in SIZES], fontsize=7)
     axis.set_ylim(0, 125)
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}%"))
     axis.set_title(

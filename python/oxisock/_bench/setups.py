@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import struct
@@ -28,10 +29,16 @@ def having(**values: Any) -> Setup:
     return lambda socket, stack: {"socket": socket, **values}
 
 
+@functools.cache
+def payload(size: int) -> bytes:
+    """The same bytes for every side: where they lie in memory matters too."""
+    return b"x" * size
+
+
 def _transfer(socket: Any, a: Any, b: Any, size: int, timeout: float | None) -> Names:
     a.settimeout(timeout)
     b.settimeout(timeout)
-    data, buffer = b"x" * size, bytearray(max(size, 64))
+    data, buffer = payload(size), bytearray(max(size, 64))
     return {"socket": socket, "a": a, "b": b, "data": data, "buffer": buffer}
 
 

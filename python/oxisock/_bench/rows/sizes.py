@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from ..floors import in_threads
-from ..programs import streaming
-from ..row import Group, Run
-from ..setups import tcp, udp, unix
+from ..row import Group, Setup
+from ..setups import plus, tcp, udp, unix
 
 ABOVE = Group("above", "Time above the floor, send+recv")
 THROUGHPUT = Group("throughput", "Throughput of send+recv over message sizes")
 
 SIZES = [1 << power for power in range(0, 21, 2)]
-ONE_THREAD = 1 << 16
-"""The largest message that fits into the kernel's buffers: larger ones take a second thread."""
+AT_ONCE = 1 << 16
+"""The largest message that the kernel's buffers take at once: larger ones go part by part."""
 LARGEST_DATAGRAM = 65507
 
 
@@ -36,32 +34,43 @@ for name, setup in [("unix", unix), ("udp", udp), ("tcp", tcp)]:
             rounds=1.5,
         )
 
+PARTS = """
+rest = view
+while rest:
+    left = a.send(rest, socket.MSG_DONTWAIT)
+    rest = rest[left:]
+    while left:
+        left -= len(b.recv(left))
+"""
 RECEIVE = "left = {size}\nwhile left:\n    left -= len(b.recv(left))"
 
-op: str | Run
-floor: str | Run
+
+PAIRS = {"unix": unix, "udp": udp}
+
+
+def viewed(setup: Setup) -> Setup:
+    """Another setup, and a memoryview of its data, which can be cut without copying."""
+    return plus(setup, lambda names: {"view": memoryview(names["data"])})
+
+
 for name in ("unix", "tcp", "udp"):
     for size in SIZES:
-        if name == "udp" and size > ONE_THREAD:
+        if name == "udp" and size > AT_ONCE:
             break
         payload = min(size, LARGEST_DATAGRAM) if name == "udp" else size
-        pair = (
-            {"unix": unix, "udp": udp}[name](payload) if name != "tcp" else tcp(size, room=1 << 20)
-        )
-        if size > ONE_THREAD:
-            op, floor = streaming(size), in_threads(f"recvall b {size}", f"send a {size}")
+        pair = tcp(size, room=1 << 20) if name == "tcp" else PAIRS[name](payload)
+        if size > AT_ONCE:
+            op, floor = PARTS, f"exchange a b {size}"
         else:
             receive = f"b.recv({payload})" if name == "udp" else RECEIVE.format(size=size)
             op = f"a.send(data)\n{receive}"
             floor = f"send a {payload}; recvall b {payload}"
         THROUGHPUT.row(
             f"throughput.{name}.{label(size)}",
-            pair,
+            viewed(pair),
             op,
             floor,
             payload=payload,
-            slice=0.02 if size > ONE_THREAD else 0.002,
-            concurrent=size > ONE_THREAD,
+            slice=0.01 if size > AT_ONCE else 0.002,
             rounds=0.5,
-            note=f"sendall of {label(size)} in another thread" if size > ONE_THREAD else "",
         )
