@@ -1,0 +1,208 @@
+"""Timing: both modules and the floor side by side, in the same rounds.
+
+The machine's speed drifts, so each round measures every side, in turning order. What counts is the
+fastest round of each, as everything that disturbs a measurement makes it slower; but where other
+threads or processes take part, a round can also be lucky with the scheduler, and the median counts.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import math
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+from . import floors
+from .row import Loop, Row, loop_of
+
+SIDES = ("stdlib", "oxisock")
+
+
+SETTLE = 0.03
+"""Seconds of sleep before a measurement beside a CPU-bound thread.
+
+A thread that starts or wakes shares the core of the one that woke it at first, and the two take
+turns there. After some milliseconds the scheduler has moved one of them to a core of its own, which
+is how long-running threads find each other. Either side gets the same pause.
+"""
+
+
+@dataclass(frozen=True)
+class Config:
+    """How much to measure."""
+
+    rounds: int = 40
+    scale: float = 1.0
+    """Factor on the length of every measurement."""
+    budget: float = 8.0
+    """Seconds after which a row gets no further rounds (it always gets two)."""
+
+
+@dataclass
+class Result:
+    """What one row came to; times are seconds per operation."""
+
+    row: Row
+    times: dict[str, float]
+    error: str | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times faster than the standard library (above 1: oxisock is faster)."""
+        if self.error or any(side not in self.times for side in SIDES):
+            return None
+        theirs, ours = (self.times[side] for side in SIDES)
+        if self.row.above_floor:
+            floor = self.times["floor"]
+            # At the floor or below it by chance: no more can be told apart than a nanosecond.
+            theirs, ours = theirs - floor, max(ours - floor, 1e-9)
+        return theirs / ours
+
+    @property
+    def reached(self) -> bool:
+        """Whether the row's target is reached."""
+        return self.ratio is not None and self.ratio >= self.row.goal
+
+
+def _spin(running: threading.Event, stop: list[bool]) -> None:
+    running.set()
+    count = 0
+    while not stop:
+        count += 1
+
+
+@contextmanager
+def cpu_bound_thread() -> Iterator[None]:
+    """Run a Python thread that computes and never waits, for as long as the block lasts."""
+    running, stop = threading.Event(), []  # type: tuple[threading.Event, list[bool]]
+    thread = threading.Thread(target=_spin, args=(running, stop), daemon=True)
+    thread.start()
+    running.wait()
+    try:
+        yield
+    finally:
+        stop.append(True)
+        thread.join()
+
+
+def _calibrate(loop: Loop, least: int, seconds: float) -> int:
+    """Find how many operations take about that long."""
+    n = least
+    while True:
+        elapsed = loop(n)
+        if elapsed >= seconds / 3:
+            return max(least, round(n * seconds / elapsed))
+        n *= 2 if elapsed > seconds / 16 else 8
+
+
+def _lasting(loop: Loop, least: int, seconds: float) -> float:
+    """Repeat operations for that long and return the time of one.
+
+    For rows with a CPU-bound thread, where an operation takes microseconds or milliseconds, so that
+    no number of operations calibrated at one time would do at another.
+    """
+    elapsed, done = 0.0, 0
+    while elapsed < seconds:
+        elapsed += loop(least)
+        done += least
+    return elapsed / done
+
+
+def _samplers(row: Row, loops: dict[str, Loop], config: Config) -> dict[str, Callable[[], float]]:
+    """Make for each side the function that measures it once: seconds per operation."""
+    seconds = row.slice * config.scale
+    samplers: dict[str, Callable[[], float]] = {}
+    for side, loop in loops.items():
+        if row.convoy:
+            samplers[side] = partial(_lasting, loop, row.least, row.slice)
+        else:
+            n = _calibrate(loop, row.least, seconds)
+            samplers[side] = partial(lambda loop, n: loop(n) / n, loop, n)
+    return samplers
+
+
+def measure(row: Row, modules: dict[str, Any], config: Config) -> Result:
+    """Measure one row. What goes wrong in it becomes the result's error."""
+    try:
+        with ExitStack() as stack, _quiet_collector():
+            loops = {side: loop_of(row.op, row.setup(modules[side], stack)) for side in SIDES}
+            if row.floor is not None:
+                names = row.setup(modules["stdlib"], stack)
+                loops["floor"] = floors.loop_of(row.floor, names)
+            if row.busy:
+                stack.enter_context(cpu_bound_thread())
+            return Result(row, _rounds(row, _samplers(row, loops, config), config))
+    except Exception as error:
+        return Result(row, {}, f"{type(error).__name__}: {error}")
+
+
+def _rounds(row: Row, samplers: dict[str, Callable[[], float]], config: Config) -> dict[str, float]:
+    order = list(samplers)
+    samples: dict[str, list[float]] = {side: [] for side in order}
+    end = time.monotonic() + config.budget
+    for turn in range(max(2, round(config.rounds * row.rounds))):
+        for side in order:
+            if row.busy:
+                time.sleep(SETTLE)
+            samples[side].append(samplers[side]())
+        order.reverse()
+        if turn > 0 and time.monotonic() > end:
+            break
+    statistic: Callable[[list[float]], float] = statistics.median if row.concurrent else min
+    return {side: statistic(values) for side, values in samples.items()}
+
+
+@contextmanager
+def _quiet_collector() -> Iterator[None]:
+    """Collect garbage now rather than during a measurement."""
+    gc.collect()
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def measure_fresh(row: Row, config: Config) -> Result:
+    """Measure one row in a new interpreter."""
+    command = [sys.executable, "-m", "oxisock._bench.alone", row.name, json.dumps(asdict(config))]
+    process = subprocess.run(command, capture_output=True, text=True)
+    if process.returncode:
+        last = process.stderr.strip().rpartition("\n")[2]
+        return Result(row, {}, f"its interpreter failed: {last}")
+    return Result(row, **json.loads(process.stdout))
+
+
+def measure_all(
+    rows: list[Row],
+    modules: dict[str, Any],
+    config: Config,
+    progress: Callable[[Row], object] = lambda row: None,
+) -> list[Result]:
+    """Measure rows one after the other; `progress` hears of each before it starts."""
+    results = []
+    for row in rows:
+        progress(row)
+        results.append(measure_fresh(row, config) if row.fresh else measure(row, modules, config))
+    return results
+
+
+def geometric_mean(results: list[Result]) -> float | None:
+    """Geometric mean of the ratios of whole times, without the convoy rows."""
+    ratios = [
+        result.ratio
+        for result in results
+        if result.ratio and not (result.row.convoy or result.row.above_floor)
+    ]
+    return math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else None

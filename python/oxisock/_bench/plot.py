@@ -1,0 +1,110 @@
+"""The results as figures: how many times faster, and throughput over message sizes.
+
+Throughput is drawn as a share of what the same system calls reach without Python: over six decades
+of message sizes, absolute curves of all sides would lie on each other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("agg")
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from .measure import SIDES, Result
+from .rows.sizes import SIZES, THROUGHPUT, label
+
+COLORS = {"stdlib": "#8a8f98", "oxisock": "#c4501b", "floor": "#2f6f9f"}
+NAMES = {"stdlib": "standard library", "oxisock": "oxisock", "floor": "system calls without Python"}
+
+
+def draw(path: str, results: list[Result], machine: dict[str, Any]) -> None:
+    """Write a figure in the format that the path's ending names (svg, png, pdf)."""
+    curves = [result for result in results if result.row.group == THROUGHPUT.name]
+    bars = _bars_of(results)
+    if not bars and not curves:
+        raise ValueError("nothing to draw: no row was measured")
+    height = max(4.5, 0.24 * len(bars) + 1.6, 7.5 if curves else 0)
+    width = (7 if bars else 0) + (6 if curves else 0)
+    figure = plt.figure(figsize=(width, height), layout="constrained")
+    both = bool(bars and curves)
+    areas = figure.subfigures(1, 2, width_ratios=[7, 6], squeeze=False)[0] if both else [figure] * 2
+    if bars:
+        _draw_bars(areas[0].subplots(), bars)
+    if curves:
+        transports = list(dict.fromkeys(_transport(result) for result in curves))
+        axes = areas[1].subplots(len(transports), 1, sharex=True, squeeze=False)[:, 0]
+        for axis, transport in zip(axes, transports, strict=True):
+            _draw_curve(axis, transport, [r for r in curves if _transport(r) == transport])
+        axes[0].legend(frameon=False, fontsize=8, loc="lower right")
+        axes[-1].set_xlabel("message size")
+    about = [machine[key] for key in ("processor", "system", "python")]
+    figure.supxlabel(
+        f"{', '.join(about)}, {machine['cores']} cores",
+        fontsize=7,
+        color="gray",
+    )
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
+def _bars_of(results: list[Result]) -> list[Result]:
+    """The rows worth a bar: with a target of their own, or all when none of them has one."""
+    whole = [r for r in results if r.ratio and r.row.group != THROUGHPUT.name]
+    return [r for r in whole if r.row.target is not None] or whole
+
+
+def _draw_bars(axis: Axes, results: list[Result]) -> None:
+    ratios = [result.ratio or 0 for result in results]
+    places = range(len(results))
+    axis.barh(places, [ratio - 1 for ratio in ratios], left=1, color=COLORS["oxisock"])
+    for place, result in zip(places, results, strict=True):
+        axis.plot([result.row.goal] * 2, [place - 0.4, place + 0.4], color="black", linewidth=1)
+        axis.annotate(
+            f" {result.ratio:,.3g}", (max(result.ratio or 1, 1), place), va="center", fontsize=7
+        )
+    axis.axvline(1, color=COLORS["stdlib"], linewidth=1)
+    axis.set_xscale("log")
+    axis.set_xlim(min(0.7, *ratios), max(2.0, *ratios) * 2)
+    axis.set_yticks(places, [result.row.name for result in results], fontsize=7)
+    axis.set_ylim(len(results) - 0.5, -0.5)
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.set_title("Times faster than the standard library (line: target)", fontsize=9)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def _transport(result: Result) -> str:
+    return result.row.name.split(".")[1]
+
+
+def _draw_curve(axis: Axes, transport: str, results: list[Result]) -> None:
+    shown = [result for result in results if not result.error]
+    sizes = [result.row.payload for result in shown]
+    for side in SIDES:
+        shares = [100 * result.times["floor"] / result.times[side] for result in shown]
+        axis.plot(sizes, shares, color=COLORS[side], marker=".", label=NAMES[side])
+    for result in shown:
+        rate, share = (result.row.payload / result.times["oxisock"] / 1e6, 100)
+        axis.annotate(
+            f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}",
+            (result.row.payload, share),
+            ha="center",
+            va="bottom",
+            fontsize=7,
+        )
+    axis.axhline(100, color=COLORS["floor"], linewidth=1, label=NAMES["floor"])
+    axis.set_xscale("log", base=2)
+    axis.set_xticks(SIZES, [label(size) for size in SIZES], fontsize=7)
+    axis.set_ylim(0, 125)
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}%"))
+    axis.set_title(
+        f"{transport.upper()}: throughput of send+recv (figures: MB/s of oxisock)", fontsize=9
+    )
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.grid(alpha=0.3)

@@ -1,0 +1,157 @@
+"""Operations that need another thread or another process."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket as stdlib
+import subprocess
+import sys
+import threading
+import time
+from contextlib import ExitStack
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+from .row import Names, Run, Setup
+
+CORES = sorted(os.sched_getaffinity(0))
+"""The cores that this process may use."""
+
+
+def _start(stack: ExitStack, *args: str) -> tuple[int, int]:
+    """Start one of `server`'s processes and give its process id and its port."""
+    command = [sys.executable, "-m", "oxisock._bench.server", *args]
+    process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+    stack.callback(process.kill)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise RuntimeError(f"the process {' '.join(args)} did not start")
+    return process.pid, int(line)
+
+
+def peer_process(size: int = 64, timeout: float | None = None, same_core: bool = False) -> Setup:
+    """A TCP connection `a` to a process that sends back what it gets.
+
+    The process stays on another core than this one, or on the same: left to the scheduler, the
+    answer takes 20 or 100 microseconds as it happens, whatever the module.
+    """
+
+    def setup(socket: Any, stack: ExitStack) -> Names:
+        pid, port = _start(stack, "peer")
+        stack.callback(os.sched_setaffinity, 0, CORES)
+        os.sched_setaffinity(0, CORES[:1])
+        os.sched_setaffinity(pid, CORES[:1] if same_core else CORES[-1:])
+        a = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        a.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        a.settimeout(timeout)
+        return {"socket": socket, "a": a, "data": b"x" * size}
+
+    return setup
+
+
+def asyncio_server(connections: int, busy: bool) -> Setup:
+    """An asyncio echo server in a process of its own, and `clients` connected to it.
+
+    The clients are the standard library's on both sides. The server only runs while it is measured:
+    it is stopped in between, so that its CPU-bound thread does not slow the other side down.
+    """
+
+    def setup(socket: Any, stack: ExitStack) -> Names:
+        pid, port = _start(stack, "asyncio", socket.__name__, *(["--busy"] if busy else []))
+        clients = []
+        for _ in range(connections):
+            client = stack.enter_context(stdlib.create_connection(("127.0.0.1", port)))
+            client.setsockopt(stdlib.IPPROTO_TCP, stdlib.TCP_NODELAY, 1)
+            clients.append(client)
+        os.kill(pid, signal.SIGSTOP)
+        return {"socket": socket, "pid": pid, "clients": clients}
+
+    return setup
+
+
+def request_load(names: Any, n: int) -> float:
+    """Send n requests over all clients, each at most one at a time, and await the replies."""
+    clients = {client.fileno(): client for client in names.clients}
+    data = b"x" * 64
+    os.kill(names.pid, signal.SIGCONT)
+    with select.epoll() as epoll:
+        for fd in clients:
+            epoll.register(fd, select.EPOLLIN)
+        start = time.perf_counter()
+        unsent = n
+        for client in names.clients[:n]:
+            client.send(data)
+            unsent -= 1
+        unanswered = n
+        while unanswered:
+            for fd, _ in epoll.poll():
+                client = clients[fd]
+                if not client.recv(4096):
+                    raise ConnectionError("the server closed a connection")
+                unanswered -= 1
+                if unsent:
+                    unsent -= 1
+                    client.send(data)
+        elapsed = time.perf_counter() - start
+    os.kill(names.pid, signal.SIGSTOP)
+    return elapsed
+
+
+def streaming(size: int) -> Run:
+    """A thread sends `data` with `sendall`; this one receives with `recv(size)`."""
+
+    def run(names: Any, n: int) -> float:
+        sendall, recv, data = names.a.sendall, names.b.recv, names.data
+
+        def feed() -> None:
+            for _ in repeat(None, n):
+                sendall(data)
+
+        thread = threading.Thread(target=feed, daemon=True)
+        left = n * len(data)
+        start = time.perf_counter()
+        thread.start()
+        while left:
+            left -= len(recv(size))
+        elapsed = time.perf_counter() - start
+        thread.join()
+        return elapsed
+
+    return run
+
+
+def ping_pong(names: Any, n: int) -> float:
+    """A message to another thread and back: the data is never there yet."""
+    a, b, data = names.a, names.b, names.data
+
+    def answer() -> None:
+        for _ in repeat(None, n):
+            b.send(b.recv(64))
+
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    start = time.perf_counter()
+    for _ in repeat(None, n):
+        a.send(data)
+        a.recv(64)
+    elapsed = time.perf_counter() - start
+    thread.join()
+    return elapsed
+
+
+def fresh_import(names: Any, n: int) -> float:
+    """Import the module in new interpreters, each with only what every program has imported."""
+    module = names.socket
+    code = (
+        "import os, sys, time; sys.path.append(sys.argv[1]); start = time.perf_counter();"
+        f"import {module.__name__}; print(time.perf_counter() - start)"
+    )
+    path = Path(module.__file__).resolve()
+    package = path.parent.parent if path.name == "__init__.py" else path.parent
+    command = [sys.executable, "-I", "-S", "-c", code, str(package)]
+    outputs = (subprocess.run(command, capture_output=True, check=True) for _ in range(n))
+    return sum(float(output.stdout) for output in outputs)

@@ -1,0 +1,58 @@
+"""Operations beside one CPU-bound Python thread of the same process.
+
+Their measurements are much longer than the interpreter's switch interval of 5 ms, so that the turns
+of the other thread are in them; the standard library gets about ten operations into one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..programs import asyncio_server, peer_process, request_load
+from ..row import Group
+from ..setups import TIMEOUT, listener, nothing, tcp, udp, udp_unconnected, unix
+from .files import HEADERS_READ, headers
+from .moving import PAIR, PAIR_FLOOR
+from .sockets import CONNECT_ACCEPT, CONNECT_ACCEPT_FLOOR
+
+GROUP = Group("convoy", "Beside one CPU-bound thread")
+
+BUSY: dict[str, Any] = {"busy": True, "concurrent": True, "slice": 0.06, "rounds": 0.3, "least": 8}
+
+row = GROUP.row
+for name, setup, target in [("unix", unix, 300), ("udp", udp, 300), ("tcp", tcp, 200)]:
+    row(f"busy.send-recv.{name}", setup(), PAIR, PAIR_FLOOR, target=target, **BUSY)
+    for suffix, timeout in [("timeout", TIMEOUT), ("nonblocking", 0)]:
+        row(f"busy.send-recv.{name}.{suffix}", setup(timeout=timeout), PAIR, PAIR_FLOOR, **BUSY)
+
+row(
+    "busy.sendto-recvfrom.udp",
+    udp_unconnected(),
+    "a.sendto(data, address); b.recvfrom(64)",
+    "sendto a b 64; recvfrom b 64",
+    **BUSY,
+)
+row("busy.connect-accept.unix", listener(), CONNECT_ACCEPT, CONNECT_ACCEPT_FLOOR, **BUSY)
+row("busy.makefile.headers", headers(), HEADERS_READ, **BUSY)
+row("busy.getaddrinfo.numeric", nothing, 'socket.getaddrinfo("127.0.0.1", 80)', **BUSY)
+row(
+    "busy.request.process",
+    peer_process(),
+    "a.send(data); a.recv(64)",
+    "send a 64; recv a 64",
+    target=50,
+    note="request and reply with another process over TCP, on another core",
+    **BUSY,
+)
+row(
+    "busy.asyncio-echo",
+    asyncio_server(50, busy=True),
+    request_load,
+    target=50,
+    busy_server=True,
+    concurrent=True,
+    slice=0.3,
+    rounds=0.1,
+    least=50,
+    note="requests to an asyncio echo server with 50 connections, the thread beside it",
+)
