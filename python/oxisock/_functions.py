@@ -1,0 +1,318 @@
+"""Module functions that are made of several socket calls.
+
+Names that programs are known to replace (``socket``, ``getaddrinfo``, ``gethostbyaddr`` …) are
+looked up in the public module at the time of the call, so that a replaced
+``oxisock.socket`` or ``oxisock.getaddrinfo`` is the one that is used.
+"""
+
+import oxisock as _public
+
+from ._socket import (
+    AF_INET,
+    AF_INET6,
+    AF_UNIX,
+    IPPROTO_IPV6,
+    IPV6_V6ONLY,
+    SCM_RIGHTS,
+    SO_REUSEADDR,
+    SO_REUSEPORT,
+    SOCK_STREAM,
+    SOL_SOCKET,
+)
+from ._socket import socketpair as _native_pair
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from _typeshed import ReadableBuffer
+
+_LOCALHOST = "127.0.0.1"
+_LOCALHOST_V6 = "::1"
+_GLOBAL_DEFAULT_TIMEOUT = object()
+
+
+def _adopt(fd: int, family: int, type: int, proto: int) -> "_public.socket":
+    """Make a socket that owns *fd*, or close *fd* if that fails."""
+    try:
+        return _public.socket(family, type, proto, fd)
+    except BaseException:
+        _public.close(fd)
+        raise
+
+
+def fromfd(fd: int, family: int, type: int, proto: int = 0) -> "_public.socket":
+    """Return a socket over a duplicate of the descriptor *fd*, which stays the caller's.
+
+    *family*, *type* and *proto* are as for :class:`socket`; -1 stands for "ask the descriptor".
+    The duplicate is not inheritable. Raises OSError if *fd* cannot be duplicated.
+    Source: dup(2).
+    """
+    return _adopt(_public.dup(fd), family, type, proto)
+
+
+def socketpair(
+    family: "int | None" = None, type: int = SOCK_STREAM, proto: int = 0
+) -> "tuple[_public.socket, _public.socket]":
+    """Return two sockets that are connected to each other.
+
+    The default family is AF_UNIX; Linux knows no pairs of another family but AF_TIPC. Both
+    descriptors are not inheritable. Raises OSError for a family or type without pairs.
+    Source: socketpair(2).
+    """
+    if family is None:
+        family = AF_UNIX
+    a, b = _native_pair(family, type, proto)
+    # The second one still owns its descriptor, should the first adoption fail.
+    first = _adopt(a.detach(), family, type, proto)
+    try:
+        return first, _adopt(b.detach(), family, type, proto)
+    except BaseException:
+        first.close()
+        raise
+
+
+def _fallback_socketpair(
+    family: int = AF_INET, type: int = SOCK_STREAM, proto: int = 0
+) -> "tuple[_public.socket, _public.socket]":
+    """Return two TCP sockets connected over loopback, for families that socketpair(2) lacks."""
+    if family == AF_INET:
+        host = _LOCALHOST
+    elif family == AF_INET6:
+        host = _LOCALHOST_V6
+    else:
+        raise ValueError("Only AF_INET and AF_INET6 socket address families are supported")
+    if type != SOCK_STREAM:
+        raise ValueError("Only SOCK_STREAM socket type is supported")
+    if proto != 0:
+        raise ValueError("Only protocol zero is supported")
+
+    with _public.socket(family, type, proto) as listener:
+        listener.bind((host, 0))
+        listener.listen()
+        client = _public.socket(family, type, proto)
+        try:
+            # Not to wait here for the accept that follows in this same thread.
+            client.setblocking(False)
+            try:
+                client.connect(listener.getsockname()[:2])
+            except (BlockingIOError, InterruptedError):
+                pass
+            client.setblocking(True)
+            server, _ = listener.accept()
+        except BaseException:
+            client.close()
+            raise
+    try:
+        # Any process may connect to a port of loopback: make sure that it was ours.
+        if (
+            server.getsockname() != client.getpeername()
+            or client.getsockname() != server.getpeername()
+        ):
+            raise ConnectionError("Unexpected peer connection")
+    except BaseException:
+        server.close()
+        client.close()
+        raise
+    return server, client
+
+
+def send_fds(
+    sock: "_public.socket",
+    buffers: "Iterable[ReadableBuffer]",
+    fds: "Iterable[int]",
+    flags: int = 0,
+    address: "Any" = None,
+) -> int:
+    """Send the descriptors *fds* along with the bytes of *buffers*; return the bytes sent.
+
+    *sock* is an AF_UNIX socket. *flags* (MSG_*) and *address* (for an unconnected datagram
+    socket) are handed to sendmsg(). At least one byte has to travel with the descriptors on a
+    stream. Raises OSError as sendmsg() does, ETOOMANYREFS or EINVAL for too many descriptors.
+    Source: unix(7), SCM_RIGHTS.
+    """
+    from array import array
+
+    return sock.sendmsg(buffers, [(SOL_SOCKET, SCM_RIGHTS, array("i", fds))], flags, address)
+
+
+def recv_fds(
+    sock: "_public.socket", bufsize: int, maxfds: int, flags: int = 0
+) -> "tuple[bytes, list[int], int, Any]":
+    """Receive up to *bufsize* bytes and *maxfds* descriptors.
+
+    Returns ``(data, descriptors, message flags, address)``. *flags* (MSG_*) are handed to
+    recvmsg(); with MSG_CMSG_CLOEXEC the new descriptors are not inheritable. MSG_CTRUNC in the
+    message flags tells that more descriptors were sent than *maxfds*; the kernel closed those.
+    The descriptors are the caller's to close. Raises OSError as recvmsg() does.
+    Source: unix(7), SCM_RIGHTS.
+    """
+    from array import array
+
+    fds = array("i")
+    # CMSG_LEN and not CMSG_SPACE: the padding of the latter may have room for one more.
+    space = _public.CMSG_LEN(maxfds * fds.itemsize)
+    data, ancillary, message_flags, address = sock.recvmsg(bufsize, space, flags)
+    for level, kind, content in ancillary:
+        if level == SOL_SOCKET and kind == SCM_RIGHTS:
+            fds.frombytes(content[: len(content) - len(content) % fds.itemsize])
+    return data, fds.tolist(), message_flags, address
+
+
+def getfqdn(name: str = "") -> str:
+    """Return the fully qualified domain name of the host *name*.
+
+    That is the first name with a dot in it among the official name and the aliases that
+    gethostbyaddr() gives, else the official name. An empty *name*, ``0.0.0.0`` and ``::`` stand
+    for this host. A name that cannot be resolved is returned as it is. Never raises OSError.
+    """
+    name = name.strip()
+    if not name or name in ("0.0.0.0", "::"):
+        name = _public.gethostname()
+    try:
+        official, aliases, _ = _public.gethostbyaddr(name)
+    except OSError:
+        return name
+    return next((known for known in (official, *aliases) if "." in known), official)
+
+
+def create_connection(
+    address: "tuple[str | None, int | str]",
+    timeout: "float | object | None" = _GLOBAL_DEFAULT_TIMEOUT,
+    source_address: "tuple[str, int] | None" = None,
+    *,
+    all_errors: bool = False,
+) -> "_public.socket":
+    """Connect a TCP socket to ``(host, port)`` and return it.
+
+    Every address of *host* is tried in the order of getaddrinfo() until one answers.
+
+    *timeout*, in seconds, is one deadline for all of these attempts together, counted from the
+    end of the name resolution: each attempt gets an equal share of the time that is left for it
+    and the addresses after it, so that a silent address starves none of them and time
+    that a refusing one leaves over goes to the rest. The returned socket carries *timeout* itself.
+    None waits without limit; without the argument getdefaulttimeout() counts.
+
+    *source_address*, a ``(host, port)`` pair, is what the socket is bound to before it connects.
+
+    Raises gaierror for a name that cannot be resolved, else the OSError of the last attempt
+    (TimeoutError if its time was up), or with *all_errors* an ExceptionGroup with
+    one OSError for each address.
+    """
+    host, port = address
+    found = _public.getaddrinfo(host, port, 0, SOCK_STREAM)
+    # A bare object() can be nothing but a "not given" mark, ours or the standard library's, which
+    # gets here by way of modules that were imported before install().
+    given = type(timeout) is not object
+    deadline = None
+    errors: list[OSError] = []
+    for tried, (family, kind, proto, _, peer) in enumerate(found):
+        sock = None
+        try:
+            sock = _public.socket(family, kind, proto)
+            if given:
+                sock.settimeout(timeout)  # type: ignore[arg-type]
+            if source_address:
+                sock.bind(source_address)
+            # Neither waiting for ever nor not waiting at all leaves anything to share out.
+            limit = sock.gettimeout() if len(found) > 1 else None
+            if limit:
+                from time import monotonic
+
+                now = monotonic()
+                if deadline is None:
+                    deadline = now + limit
+                if now >= deadline:
+                    raise TimeoutError("timed out")
+                sock.settimeout((deadline - now) / (len(found) - tried))
+            sock.connect(peer)
+            if limit:
+                sock.settimeout(limit)
+            # An exception refers to its frame, and so to this list: break the cycle.
+            errors.clear()
+            return sock
+        except OSError as exc:
+            if not all_errors:
+                errors.clear()
+            errors.append(exc)
+            if sock is not None:
+                sock.close()
+        except BaseException:
+            if sock is not None:
+                sock.close()
+            raise
+    if not errors:
+        raise OSError("getaddrinfo returns an empty list")
+    try:
+        if all_errors:
+            # A copy, because its repr() shows the list that it was given.
+            raise ExceptionGroup("create_connection failed", list(errors))
+        raise errors[0]
+    finally:
+        errors.clear()
+
+
+def has_dualstack_ipv6() -> bool:
+    """Tell whether one AF_INET6 socket can serve IPv6 and IPv4 clients on this machine.
+
+    Source: ipv6(7), IPV6_V6ONLY.
+    """
+    if not _public.has_ipv6:
+        return False
+    try:
+        with _public.socket(AF_INET6, SOCK_STREAM) as sock:
+            sock.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, 0)
+            return True
+    except OSError:
+        return False
+
+
+def create_server(
+    address: "tuple[Any, ...]",
+    *,
+    family: int = AF_INET,
+    backlog: "int | None" = None,
+    reuse_port: bool = False,
+    dualstack_ipv6: bool = False,
+) -> "_public.socket":
+    """Return a TCP socket that is bound to *address* and listens.
+
+    *family* is AF_INET or AF_INET6. *backlog* is what listen() gets. SO_REUSEADDR is set, so that
+    a server can start again while connections of its predecessor are in TIME_WAIT; *reuse_port*
+    sets SO_REUSEPORT too. An AF_INET6 socket serves IPv6 alone, or with *dualstack_ipv6*
+    IPv4 as well.
+
+    Raises ValueError for *dualstack_ipv6* with another family or on a machine without it, and
+    OSError if the address cannot be bound; its text names the address.
+    Source: socket(7), ipv6(7), listen(2).
+    """
+    if dualstack_ipv6:
+        if not _public.has_dualstack_ipv6():
+            raise ValueError("dualstack_ipv6 not supported on this platform")
+        if family != AF_INET6:
+            raise ValueError("dualstack_ipv6 requires AF_INET6 family")
+    sock = _public.socket(family, SOCK_STREAM)
+    try:
+        try:
+            sock.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+        except OSError:
+            pass  # a family without it: bind() shall have the last word
+        if reuse_port:
+            sock.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
+        if family == AF_INET6 and _public.has_ipv6:
+            sock.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, 0 if dualstack_ipv6 else 1)
+        try:
+            sock.bind(address)
+        except OSError as exc:
+            raise OSError(
+                exc.errno, f"{exc.strerror} (while attempting to bind on address {address!r})"
+            ) from None
+        if backlog is None:
+            sock.listen()
+        else:
+            sock.listen(backlog)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

@@ -1,0 +1,131 @@
+"""sendfile(): in the kernel where the file allows it, else by read() and send().
+
+The functions are the methods of the socket class; the private ones carry the names under which
+programs and CPython's own tests look for them.
+"""
+
+from io import UnsupportedOperation
+from os import fstat
+from os import sendfile as _os_sendfile
+from select import POLLOUT, poll
+
+from ._socket import SOCK_STREAM
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO
+
+    from ._class import socket
+
+
+class _GiveupOnSendfile(Exception):  # noqa: N818 - the name that callers of the private methods know
+    """sendfile(2) cannot serve this file; nothing was sent yet."""
+
+
+def _check_sendfile_params(
+    self: "socket", file: "IO[bytes]", offset: int, count: "int | None"
+) -> None:
+    """Refuse text files, sockets that are no streams, and counts that are no positive int."""
+    if "b" not in getattr(file, "mode", "b"):
+        raise ValueError("file should be opened in binary mode")
+    if not self.type & SOCK_STREAM:
+        raise ValueError("only SOCK_STREAM type sockets are supported")
+    if count is not None:
+        if not isinstance(count, int):
+            raise TypeError(f"count must be a positive integer (got {count!r})")
+        if count <= 0:
+            raise ValueError(f"count must be a positive integer (got {count!r})")
+
+
+def _sendfile_use_sendfile(
+    self: "socket", file: "IO[bytes]", offset: int = 0, count: "int | None" = None
+) -> int:
+    """Send from a regular file in the kernel, or raise _GiveupOnSendfile. Source: sendfile(2)."""
+    self._check_sendfile_params(file, offset, count)
+    sock_fd = self.fileno()
+    try:
+        file_fd = file.fileno()
+    except (AttributeError, UnsupportedOperation) as exc:
+        raise _GiveupOnSendfile(exc) from exc
+    try:
+        file_size = fstat(file_fd).st_size
+    except OSError as exc:
+        raise _GiveupOnSendfile(exc) from exc
+    if not file_size:
+        return 0
+    timeout = self.gettimeout()
+    if timeout == 0:
+        raise ValueError("non-blocking sockets are not supported")
+    # One call sends less than 2 GiB anyway, and some platforms refuse to be asked for more.
+    step = min(count or file_size, 1 << 30)
+    waiter = poll()
+    waiter.register(sock_fd, POLLOUT)
+    start = offset
+    try:
+        while not count or offset - start < count:
+            if count:
+                step = min(step, count - (offset - start))
+            try:
+                sent = _os_sendfile(sock_fd, file_fd, offset, step)
+            except BlockingIOError:
+                # Without a timeout this is a descriptor that somebody else made non-blocking.
+                if not waiter.poll(timeout and timeout * 1000):
+                    raise TimeoutError("timed out") from None
+                continue
+            except OSError as exc:
+                if offset == start:
+                    raise _GiveupOnSendfile(exc) from exc
+                raise exc from None
+            if not sent:
+                break
+            offset += sent
+        return offset - start
+    finally:
+        if offset > start and hasattr(file, "seek"):
+            file.seek(offset)
+
+
+def _sendfile_use_send(
+    self: "socket", file: "IO[bytes]", offset: int = 0, count: "int | None" = None
+) -> int:
+    """Send what read() of any binary file object gives."""
+    self._check_sendfile_params(file, offset, count)
+    if self.gettimeout() == 0:
+        raise ValueError("non-blocking sockets are not supported")
+    if offset:
+        file.seek(offset)
+    total = 0
+    try:
+        while not count or total < count:
+            data = memoryview(file.read(min(count - total, 8192) if count else 8192))
+            if not data:
+                break
+            while data:
+                try:
+                    sent = self.send(data)
+                except BlockingIOError:
+                    continue
+                total += sent
+                data = data[sent:]
+        return total
+    finally:
+        if total > 0 and hasattr(file, "seek"):
+            file.seek(offset + total)
+
+
+def sendfile(
+    self: "socket", file: "IO[bytes]", offset: int = 0, count: "int | None" = None
+) -> int:
+    """Send *file*, from byte *offset* to its end or *count* bytes of it; return the bytes sent.
+
+    *file* is a file object opened in binary mode. A regular file goes out through sendfile(2),
+    anything else through its read() and send(). Afterwards, after an error too, the file's
+    position tells how much was sent. The socket's timeout limits each wait for room, not the whole.
+
+    Raises ValueError for a text file, a socket that is no stream or is non-blocking, and a *count*
+    below 1; TypeError for one that is no int; TimeoutError and OSError as send().
+    """
+    try:
+        return self._sendfile_use_sendfile(file, offset, count)
+    except _GiveupOnSendfile:
+        return self._sendfile_use_send(file, offset, count)
