@@ -7,6 +7,7 @@ mod audit;
 mod constants;
 mod engine;
 mod error;
+mod floor;
 mod iovec;
 mod socket;
 mod sys;
@@ -27,6 +28,8 @@ mod _socket {
     use crate::constants::{__getattr__, constant, constants, family_member, kind_member};
     #[pymodule_export]
     use crate::engine::{counters, getbusypoll, setbusypoll, tune};
+    #[pymodule_export]
+    use crate::floor::floor;
     #[pymodule_export]
     use crate::socket::{
         Socket, close, dup, getdefaulttimeout, register_class, setdefaulttimeout, socketpair,
