@@ -2,6 +2,9 @@
 //! instead of repeating target lists.
 
 fn main() {
+    // `Py_GIL_DISABLED` and the like, for the interpreter that is built for.
+    pyo3_build_config::use_pyo3_cfgs();
+
     cfg_aliases::cfg_aliases! {
         // Kernels with the Linux socket interface.
         linux: { any(target_os = "linux", target_os = "android") },

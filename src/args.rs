@@ -51,33 +51,40 @@ pub(crate) fn int(object: &Bound<'_, PyAny>) -> PyResult<i32> {
 }
 
 /// Any object with `__index__` as a C `long`.
+#[inline]
 pub(crate) fn long(object: &Bound<'_, PyAny>) -> PyResult<libc::c_long> {
-    // SAFETY: the object is alive; an error is reported through the -1 that is checked.
-    let value = unsafe { ffi::PyLong_AsLong(indexed(object)?.as_ptr()) };
-    if value == -1
-        && let Some(error) = PyErr::take(object.py())
-    {
-        return Err(error);
-    }
-    Ok(value)
+    // SAFETY: the object is alive; an error is reported through the -1 that is checked. The
+    // call asks `__index__` itself.
+    let value = unsafe { ffi::PyLong_AsLong(object.as_ptr()) };
+    checked(object.py(), value, -1)
 }
 
 /// Any object with `__index__` as a `Py_ssize_t`.
+#[inline]
 pub(crate) fn size(object: &Bound<'_, PyAny>) -> PyResult<isize> {
-    // SAFETY: the object is alive; an error is reported through the -1 that is checked.
-    let value = unsafe { ffi::PyLong_AsSsize_t(indexed(object)?.as_ptr()) };
-    if value == -1
-        && let Some(error) = PyErr::take(object.py())
+    // SAFETY: the object is alive; an error is reported through the -1 that is checked. An
+    // int is left as it is, and the error for it sets the OverflowError that is expected.
+    let value = unsafe { ffi::PyNumber_AsSsize_t(object.as_ptr(), ffi::PyExc_OverflowError) };
+    checked(object.py(), value, -1)
+}
+
+/// Any object with `__index__` as an unsigned number of 64 bits, whose upper bits are lost
+/// where it has more, as the standard library does where it checks no range.
+pub(crate) fn masked(object: &Bound<'_, PyAny>) -> PyResult<u64> {
+    // SAFETY: as in `long`.
+    let value = unsafe { ffi::PyLong_AsUnsignedLongLongMask(object.as_ptr()) };
+    checked(object.py(), value, u64::MAX)
+}
+
+/// The result of a conversion that reports an exception with one special value.
+#[inline]
+fn checked<T: PartialEq>(py: Python<'_>, value: T, special: T) -> PyResult<T> {
+    if value == special
+        && let Some(error) = PyErr::take(py)
     {
         return Err(error);
     }
     Ok(value)
-}
-
-/// The integer that stands for the object, through `__index__` where it is not one itself.
-fn indexed<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    // SAFETY: the call returns a new reference or sets an exception.
-    unsafe { Bound::from_owned_ptr_or_err(object.py(), ffi::PyNumber_Index(object.as_ptr())) }
 }
 
 /// A buffer size that may not be negative, with the standard library's words for it.
@@ -186,17 +193,4 @@ impl Writable<'_> {
         // SAFETY: the exporter keeps the memory until the view is released.
         unsafe { Region::new(self.0.0.buf.cast(), self.len()) }
     }
-}
-
-/// Any object with `__index__` as a C `unsigned int`, cut to 32 bits as the standard library
-/// cuts it.
-pub(crate) fn unsigned(object: &Bound<'_, PyAny>) -> PyResult<u32> {
-    // SAFETY: the object is alive; an error is reported through the -1 that is checked.
-    let value = unsafe { ffi::PyLong_AsUnsignedLongMask(object.as_ptr()) };
-    if value == libc::c_ulong::MAX
-        && let Some(error) = PyErr::take(object.py())
-    {
-        return Err(error);
-    }
-    Ok(value as u32)
 }

@@ -8,7 +8,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
 use super::Purpose;
-use super::fields::{Fields, masked};
+use super::fields::Fields;
+use crate::args;
 use crate::error::{Error, Result};
 use crate::sys::SockAddr;
 
@@ -112,7 +113,7 @@ fn rfcomm(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<(String, Sockad
 fn hci(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<SockaddrHci> {
     // SAFETY: the object is alive, and the call cannot fail.
     let (device, channel) = if unsafe { ffi::PyIndex_Check(object.as_ptr()) } != 0 {
-        (masked(object)? as u16, HCI_CHANNEL_RAW)
+        (args::masked(object)? as u16, HCI_CHANNEL_RAW)
     } else {
         wrong_format(purpose, object, || {
             let form = "an int or a tuple (device[, channel])";

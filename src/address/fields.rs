@@ -44,7 +44,7 @@ impl<'a, 'py> Fields<'a, 'py> {
     /// An unsigned number. Too large ones and negative ones are cut to their lower bits, and
     /// not refused, as the standard library does: -1 is the usual way to write VMADDR_CID_ANY.
     pub(super) fn masked(&self, index: usize) -> Result<u64> {
-        Ok(masked(&self.tuple.get_item(index)?)?)
+        Ok(args::masked(&self.tuple.get_item(index)?)?)
     }
 
     /// The same for an element that may be missing.
@@ -94,18 +94,6 @@ impl<'a, 'py> Fields<'a, 'py> {
     fn wrong_form(&self) -> Error {
         Error::new::<PyTypeError, _>(self.form.clone())
     }
-}
-
-/// A C `unsigned` of up to 64 bits, cut and not checked.
-pub(super) fn masked(object: &Bound<'_, PyAny>) -> PyResult<u64> {
-    // SAFETY: the object is alive; an error is reported through the -1 that is checked.
-    let value = unsafe { ffi::PyLong_AsUnsignedLongLongMask(object.as_ptr()) };
-    if value == u64::MAX
-        && let Some(error) = PyErr::take(object.py())
-    {
-        return Err(error);
-    }
-    Ok(value)
 }
 
 /// Text, bytes or a path, without zeros, in the encoding of the file system.

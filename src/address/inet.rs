@@ -40,10 +40,10 @@ pub(super) fn parse_v6(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<So
     let (name, port) = host_and_port(purpose, tuple)?;
     let flowinfo = tuple
         .get_item(2)
-        .map_or(Ok(0), |item| args::unsigned(&item))?;
-    let scope_id = tuple
-        .get_item(3)
-        .map_or(Ok(None), |item| args::unsigned(&item).map(Some))?;
+        .map_or(Ok(0), |item| args::masked(&item).map(|value| value as u32))?;
+    let scope_id = tuple.get_item(3).map_or(Ok(None), |item| {
+        args::masked(&item).map(|value| Some(value as u32))
+    })?;
     let address = resolve(tuple.py(), &name.0, libc::AF_INET6)?;
     // SAFETY: an address structure of C, valid for all bits.
     let address: sockaddr_in6 = unsafe { address.read_as() };

@@ -103,7 +103,7 @@ impl Channel {
     /// Begins an operation: the descriptor stays open until the guard goes.
     #[inline]
     pub(crate) fn enter(&self) -> Result<Guard<'_>> {
-        self.users.fetch_add(1, Ordering::SeqCst);
+        adjust(&self.users, 1);
         let guard = Guard {
             channel: self,
             fd: self.fd.load(Ordering::SeqCst),
@@ -123,15 +123,17 @@ impl Channel {
         self.deferred.store(errno, Ordering::Relaxed);
     }
 
-    /// Closes the descriptor, now or when the last operation on it ends; threads that sleep
-    /// with a timeout wake at once.
-    pub(crate) fn close(&self) -> std::io::Result<()> {
-        let Some(fd) = self.take() else { return Ok(()) };
+    /// Ends the descriptor's use; threads that sleep with a timeout wake at once. Returns it
+    /// where the caller has to close it: otherwise there was none, or the last operation that
+    /// is on its way with it will.
+    #[must_use]
+    pub(crate) fn retire(&self) -> Option<Fd> {
+        let fd = self.take()?;
         self.retired.store(fd, Ordering::SeqCst);
         if self.users.load(Ordering::SeqCst) == 0 {
-            self.close_retired()
+            self.take_retired()
         } else {
-            Ok(())
+            None
         }
     }
 
@@ -152,11 +154,9 @@ impl Channel {
         Some(fd)
     }
 
-    fn close_retired(&self) -> std::io::Result<()> {
-        match self.retired.swap(NONE, Ordering::SeqCst) {
-            NONE => Ok(()),
-            fd => descriptor::close(fd),
-        }
+    fn take_retired(&self) -> Option<Fd> {
+        let fd = self.retired.swap(NONE, Ordering::SeqCst);
+        (fd != NONE).then_some(fd)
     }
 
     #[inline]
@@ -206,7 +206,9 @@ impl Channel {
 impl Drop for Channel {
     fn drop(&mut self) {
         // Nobody can be inside any more. An error has nobody to go to.
-        self.close().ok();
+        if let Some(fd) = self.retire() {
+            descriptor::close(fd).ok();
+        }
     }
 }
 
@@ -264,11 +266,29 @@ impl Guard<'_> {
 impl Drop for Guard<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.channel.users.fetch_sub(1, Ordering::SeqCst) == 1
-            && self.channel.retired.load(Ordering::SeqCst) != NONE
+        if adjust(&self.channel.users, -1) == 0
+            && let Some(fd) = self.channel.take_retired()
         {
             // The close was promised to another thread, which has its answer already.
-            self.channel.close_retired().ok();
+            descriptor::close(fd).ok();
         }
+    }
+}
+
+/// Counts a user in or out and returns how many there are.
+///
+/// Whoever changes the count, or closes, is attached to the interpreter. Where that means
+/// holding the one lock, the counting needs no locked instructions, which would be a
+/// noticeable part of a short operation's cost.
+#[inline]
+fn adjust(users: &AtomicU32, by: i32) -> u32 {
+    if cfg!(Py_GIL_DISABLED) {
+        users
+            .fetch_add(by as u32, Ordering::SeqCst)
+            .wrapping_add(by as u32)
+    } else {
+        let count = users.load(Ordering::Relaxed).wrapping_add(by as u32);
+        users.store(count, Ordering::Relaxed);
+        count
     }
 }

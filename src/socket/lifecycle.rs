@@ -231,11 +231,9 @@ impl Socket {
 
     /// Closes the descriptor, whatever files are open. Subclasses may extend it.
     fn _real_close(&self, py: Python<'_>) -> PyResult<()> {
-        match py.detach(|| self.channel.close()) {
-            // The peer has gone already: nothing was lost that closing could have saved.
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(()),
-            result => Ok(result.map_err(Error::from)?),
-        }
+        self.channel
+            .retire()
+            .map_or(Ok(()), |fd| close_descriptor(py, fd))
     }
 
     /// Counts a file that was made of the socket.
@@ -292,8 +290,12 @@ fn really_close(slf: &Bound<'_, Socket>) -> PyResult<()> {
 #[pyfunction]
 #[pyo3(signature = (fd, /))]
 pub(crate) fn close(py: Python<'_>, fd: &Bound<'_, PyAny>) -> PyResult<()> {
-    let fd = args::int(fd)?;
+    close_descriptor(py, args::int(fd)?)
+}
+
+fn close_descriptor(py: Python<'_>, fd: Fd) -> PyResult<()> {
     match py.detach(|| descriptor::close(fd)) {
+        // The peer has gone already: nothing was lost that closing could have saved.
         Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(()),
         result => Ok(result.map_err(Error::from)?),
     }

@@ -81,7 +81,7 @@ impl Socket {
                 "socket option should be None with a length",
             ));
         }
-        let len = args::unsigned(optlen)?;
+        let len = args::masked(optlen)? as u32;
         let file = self.channel.enter()?;
         option::set_length(file.fd(), level.0, optname.0, len).map_err(Error::from)?;
         Ok(())
