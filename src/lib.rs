@@ -6,6 +6,8 @@ mod audit;
 mod constants;
 mod engine;
 mod error;
+#[cfg(linux)]
+mod floor;
 mod socket;
 mod sys;
 
@@ -18,6 +20,9 @@ mod _socket {
     use crate::constants::{__getattr__, constant, constants, family_member, kind_member};
     #[pymodule_export]
     use crate::engine::{counters, getbusypoll, setbusypoll, tune};
+    #[cfg(linux)]
+    #[pymodule_export]
+    use crate::floor::floor;
     #[pymodule_export]
     use crate::socket::{
         Socket, close, dup, getdefaulttimeout, register_class, setdefaulttimeout, socketpair,
