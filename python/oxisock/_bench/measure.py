@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import json
 import math
+import os
 import statistics
 import subprocess
 import sys
@@ -28,12 +29,10 @@ SIDES = ("stdlib", "oxisock")
 
 
 SETTLE = 0.03
-"""Seconds of sleep before a measurement beside a CPU-bound thread.
+"""Seconds of sleep before a measurement beside a CPU-bound thread, so that all begin alike."""
 
-A thread that starts or wakes shares the core of the one that woke it at first, and the two take
-turns there. After some milliseconds the scheduler has moved one of them to a core of its own, which
-is how long-running threads find each other. Either side gets the same pause.
-"""
+CORES = sorted(os.sched_getaffinity(0))
+"""The cores that this process may use."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +73,7 @@ class Result:
 
 
 def _spin(running: threading.Event, stop: list[bool]) -> None:
+    os.sched_setaffinity(0, CORES[-1:])
     running.set()
     count = 0
     while not stop:
@@ -82,14 +82,20 @@ def _spin(running: threading.Event, stop: list[bool]) -> None:
 
 @contextmanager
 def cpu_bound_thread() -> Iterator[None]:
-    """Run a Python thread that computes and never waits, for as long as the block lasts."""
+    """Run a Python thread that computes and never waits, for as long as the block lasts.
+
+    It and the calling thread stay on a core each, if there are two, as threads that run for long
+    come to do by themselves. Sharing a core, they would wait for each other less, at random.
+    """
     running, stop = threading.Event(), []  # type: tuple[threading.Event, list[bool]]
     thread = threading.Thread(target=_spin, args=(running, stop), daemon=True)
     thread.start()
     running.wait()
+    os.sched_setaffinity(0, CORES[:1])
     try:
         yield
     finally:
+        os.sched_setaffinity(0, CORES)
         stop.append(True)
         thread.join()
 

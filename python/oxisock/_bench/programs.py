@@ -15,21 +15,23 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
+from .measure import CORES
 from .row import Names, Run, Setup
-
-CORES = sorted(os.sched_getaffinity(0))
-"""The cores that this process may use."""
 
 
 def _start(stack: ExitStack, *args: str) -> tuple[int, int]:
     """Start one of `server`'s processes and give its process id and its port."""
     command = [sys.executable, "-m", "oxisock._bench.server", *args]
-    process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+    process = stack.enter_context(
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    )
     stack.callback(process.kill)
     assert process.stdout is not None
+    assert process.stderr is not None
     line = process.stdout.readline()
     if not line:
-        raise RuntimeError(f"the process {' '.join(args)} did not start")
+        reason = process.stderr.read().strip().rpartition("\n")[2]
+        raise RuntimeError(f"the process '{' '.join(args)}' did not start: {reason}")
     return process.pid, int(line)
 
 

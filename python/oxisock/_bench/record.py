@@ -34,6 +34,7 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "oxisock": _version(),
+        "load": round(os.getloadavg()[0], 2),
     }
 
 

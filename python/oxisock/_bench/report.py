@@ -87,7 +87,7 @@ def show(
 
 
 def _table(group: Group, results: list[Result]) -> Table:
-    table = Table(title=group.title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=group.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.title_style = "bold"
     table.add_column("row", overflow="fold")
     for heading in ("stdlib", "oxisock", "floor", "faster", "target"):
