@@ -2,9 +2,13 @@
 //! about them. Nothing here knows Python; failures are `io::Error` or a lookup code.
 
 pub(crate) mod address;
+pub(crate) mod background;
+pub(crate) mod databases;
 pub(crate) mod descriptor;
+pub(crate) mod hosts_file;
 pub(crate) mod io;
 pub(crate) mod lookup;
+pub(crate) mod machine;
 pub(crate) mod memory;
 pub(crate) mod option;
 
