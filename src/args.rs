@@ -1,13 +1,14 @@
 //! Arguments as the standard library takes them: integers with the ranges and
 //! messages of their C types, and views of bytes-like objects.
 
+use std::ffi::CString;
 use std::marker::PhantomPinned;
 use std::mem::MaybeUninit;
 
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyBytes, PyInt, PyString};
 
 use crate::error::{Error, Result};
 use crate::sys::Region;
@@ -85,6 +86,45 @@ fn checked<T: PartialEq>(py: Python<'_>, value: T, special: T) -> PyResult<T> {
         return Err(error);
     }
     Ok(value)
+}
+
+/// Any int, and nothing else, as a C `unsigned long`.
+pub(crate) fn unsigned_long(number: &Bound<'_, PyInt>) -> PyResult<libc::c_ulong> {
+    // SAFETY: the object is an int; an error is reported through the value that is checked.
+    let value = unsafe { ffi::PyLong_AsUnsignedLong(number.as_ptr()) };
+    checked(number.py(), value, libc::c_ulong::MAX)
+}
+
+/// Text for a C call, which cannot have a null character in it.
+pub(crate) fn c_text(text: &str) -> PyResult<CString> {
+    CString::new(text).map_err(|_| PyValueError::new_err("embedded null character"))
+}
+
+/// A str, bytes or path-like object as bytes in the encoding of the file system.
+pub(crate) fn file_system_bytes<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    let mut bytes = std::ptr::null_mut::<ffi::PyObject>();
+    // SAFETY: on success the call writes a new reference to a bytes object.
+    unsafe {
+        if ffi::PyUnicode_FSConverter(object.as_ptr(), (&raw mut bytes).cast()) == 0 {
+            return Err(PyErr::fetch(object.py()));
+        }
+        Ok(Bound::from_owned_ptr(object.py(), bytes).cast_into_unchecked())
+    }
+}
+
+/// Text of the operating system, in the encoding of the file system.
+pub(crate) fn file_system_text<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: the pointer is valid for the length; the call returns a new reference or sets
+    // an exception.
+    unsafe {
+        Bound::from_owned_ptr_or_err(
+            py,
+            ffi::PyUnicode_DecodeFSDefaultAndSize(
+                bytes.as_ptr().cast(),
+                bytes.len() as ffi::Py_ssize_t,
+            ),
+        )
+    }
 }
 
 /// A buffer size that may not be negative, with the standard library's words for it.

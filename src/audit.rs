@@ -1,42 +1,79 @@
 //! Audit events (PEP 578), with the names and arguments of the standard library's.
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, c_char, c_int, c_void};
 
+use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 unsafe extern "C" {
     // Missing in pyo3-ffi because it is variadic.
     fn PySys_Audit(event: *const c_char, format: *const c_char, ...) -> c_int;
 }
 
-/// Raises an event with up to four arguments. Without a hook this builds nothing.
-pub(crate) fn audit<const N: usize>(
-    py: Python<'_>,
+type Converter = extern "C" fn(*mut c_void) -> *mut ffi::PyObject;
+
+/// Raises an event with arguments that are objects already.
+///
+/// # Errors
+/// What a hook raises; it must end the operation.
+#[inline]
+pub(crate) fn audit<'py, const N: usize>(
+    py: Python<'py>,
     event: &CStr,
-    arguments: [&Bound<'_, PyAny>; N],
+    arguments: [&Bound<'py, PyAny>; N],
 ) -> PyResult<()> {
-    const { assert!(N <= 4) }
-    const FORMATS: [&CStr; 5] = [c"", c"(O)", c"(OO)", c"(OOO)", c"(OOOO)"];
-    let object = |index: usize| {
-        arguments
-            .get(index)
-            .map_or(std::ptr::null_mut(), |argument| argument.as_ptr())
-    };
-    // SAFETY: the format names exactly N objects, which stand in front and are alive; what
-    // follows them is not read.
+    audit_with(py, event, || PyTuple::new(py, arguments))
+}
+
+/// Raises an event with the arguments that `arguments` makes.
+///
+/// The interpreter asks for them only when there is a hook, so that an event that nobody
+/// listens to costs one call and builds nothing.
+///
+/// # Errors
+/// What a hook raises; it must end the operation.
+#[inline]
+pub(crate) fn audit_with<'py, F>(py: Python<'py>, event: &CStr, arguments: F) -> PyResult<()>
+where
+    F: FnOnce() -> PyResult<Bound<'py, PyTuple>>,
+{
+    let mut arguments = Some(arguments);
+    // SAFETY: the event is terminated; "O&" takes a converter and what to call it with,
+    // here the closure that this frame keeps alive.
     let failed = unsafe {
         PySys_Audit(
             event.as_ptr(),
-            FORMATS[N].as_ptr(),
-            object(0),
-            object(1),
-            object(2),
-            object(3),
+            c"O&".as_ptr(),
+            convert::<F> as Converter,
+            (&raw mut arguments).cast::<c_void>(),
         )
     };
     if failed == 0 {
         Ok(())
     } else {
         Err(PyErr::fetch(py))
+    }
+}
+
+extern "C" fn convert<'py, F>(arguments: *mut c_void) -> *mut ffi::PyObject
+where
+    F: FnOnce() -> PyResult<Bound<'py, PyTuple>>,
+{
+    // SAFETY: the interpreter calls this from within `audit_with`, attached, with the
+    // pointer to the closure there, and once.
+    let (py, arguments) = unsafe {
+        (
+            Python::assume_attached(),
+            &mut *arguments.cast::<Option<F>>(),
+        )
+    };
+    match arguments.take().map(|make| make()) {
+        Some(Ok(arguments)) => arguments.into_ptr(),
+        Some(Err(error)) => {
+            error.restore(py);
+            std::ptr::null_mut()
+        }
+        None => std::ptr::null_mut(),
     }
 }

@@ -4,11 +4,13 @@ mod address;
 mod ancillary;
 mod args;
 mod audit;
+mod byteorder;
 mod constants;
 mod engine;
 mod error;
 mod floor;
 mod iovec;
+mod resolver;
 mod socket;
 mod sys;
 
@@ -25,11 +27,21 @@ mod _socket {
     #[pymodule_export]
     use crate::ancillary::{cmsg_len, cmsg_space, decode_ancillary, encode_ancillary};
     #[pymodule_export]
+    use crate::byteorder::{
+        htonl, htons, inet_aton, inet_ntoa, inet_ntop, inet_pton, ntohl, ntohs,
+    };
+    #[pymodule_export]
     use crate::constants::{__getattr__, constant, constants, family_member, kind_member};
     #[pymodule_export]
     use crate::engine::{counters, getbusypoll, setbusypoll, tune};
     #[pymodule_export]
     use crate::floor::floor;
+    #[pymodule_export]
+    use crate::resolver::{
+        getaddrinfo, gethostbyaddr, gethostbyname, gethostbyname_ex, gethostname, getnameinfo,
+        getprotobyname, getservbyname, getservbyport, if_indextoname, if_nameindex, if_nametoindex,
+        sethostname,
+    };
     #[pymodule_export]
     use crate::socket::{
         Socket, close, dup, getdefaulttimeout, register_class, setdefaulttimeout, socketpair,

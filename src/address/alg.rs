@@ -6,7 +6,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::Purpose;
-use super::fields::{Fields, name_text, until_zero};
+use super::fields::{Fields, until_zero};
+use crate::args;
 use crate::error::{Error, Result};
 use crate::sys::SockAddr;
 
@@ -39,8 +40,8 @@ pub(super) fn build<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bound<
     // SAFETY: an address structure of C, valid for all bits.
     let address: sockaddr_alg = unsafe { address.read_as() };
     let tuple = (
-        name_text(py, until_zero(&address.salg_type))?,
-        name_text(py, until_zero(&address.salg_name))?,
+        args::file_system_text(py, until_zero(&address.salg_type))?,
+        args::file_system_text(py, until_zero(&address.salg_name))?,
         address.salg_feat,
         address.salg_mask,
     );

@@ -7,7 +7,8 @@ use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
 use super::Purpose;
-use super::fields::{Fields, name_text};
+use super::fields::Fields;
+use crate::args;
 use crate::error::{Error, Result};
 use crate::sys::{SockAddr, interface};
 
@@ -64,7 +65,7 @@ pub(super) fn build<'py>(
         0 => Vec::new(),
         index => interface::name(socket, index),
     };
-    let name = name_text(py, &name)?;
+    let name = args::file_system_text(py, &name)?;
     Ok(match protocol {
         libc::CAN_ISOTP => {
             // SAFETY: plain numbers, valid for all bits whatever the union was written as.

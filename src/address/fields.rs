@@ -4,9 +4,9 @@
 use std::ops::RangeInclusive;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
-use pyo3::ffi;
+
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString, PyTuple};
+use pyo3::types::{PyString, PyTuple};
 
 use super::Purpose;
 use crate::args;
@@ -75,7 +75,8 @@ impl<'a, 'py> Fields<'a, 'py> {
 
     /// Text, bytes or a path, without zeros, in the encoding of the file system.
     pub(super) fn name(&self, index: usize) -> Result<Vec<u8>> {
-        name(&self.tuple.get_item(index)?)
+        let bytes = args::file_system_bytes(&self.tuple.get_item(index)?)?;
+        Ok(bytes.as_bytes().to_vec())
     }
 
     /// An element as it is, where there is one.
@@ -93,34 +94,6 @@ impl<'a, 'py> Fields<'a, 'py> {
 
     fn wrong_form(&self) -> Error {
         Error::new::<PyTypeError, _>(self.form.clone())
-    }
-}
-
-/// Text, bytes or a path, without zeros, in the encoding of the file system.
-pub(super) fn name(object: &Bound<'_, PyAny>) -> Result<Vec<u8>> {
-    let mut converted = std::ptr::null_mut::<ffi::PyObject>();
-    // SAFETY: the object is alive; on success the converter stores a new reference to a
-    // bytes object, otherwise it sets an exception.
-    let bytes = unsafe {
-        if ffi::PyUnicode_FSConverter(object.as_ptr(), (&raw mut converted).cast()) == 0 {
-            return Err(PyErr::fetch(object.py()).into());
-        }
-        Bound::from_owned_ptr(object.py(), converted)
-    };
-    let bytes = bytes.cast::<PyBytes>().map_err(PyErr::from)?;
-    Ok(bytes.as_bytes().to_vec())
-}
-
-/// The text for a name of the system: the way back from [`name`].
-pub(super) fn name_text<'py>(py: Python<'py>, name: &[u8]) -> PyResult<Bound<'py, PyAny>> {
-    // SAFETY: the pointer is valid for the length; the call returns a new reference or sets
-    // an exception.
-    unsafe {
-        let text = ffi::PyUnicode_DecodeFSDefaultAndSize(
-            name.as_ptr().cast(),
-            name.len() as ffi::Py_ssize_t,
-        );
-        Bound::from_owned_ptr_or_err(py, text)
     }
 }
 

@@ -9,49 +9,95 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyByteArray, PyBytes, PyString, PyType};
 
 use crate::error::{Error, Result};
+use crate::resolver::{Entry, Hints, Service, lookup};
 use crate::sys::SockAddr;
-use crate::sys::lookup::{self, Failure, Hints};
+use crate::sys::lookup::Failure;
 
 /// A host name in the encoding of the wire: ASCII as it is, other text through IDNA.
 pub(crate) struct HostName(pub(crate) CString);
 
 impl HostName {
+    /// The host in an address, with the errors of the methods that take addresses.
     pub(crate) fn parse(object: &Bound<'_, PyAny>) -> Result<Self> {
-        if let Ok(text) = object.cast::<PyString>() {
-            let encoded = match text.to_str() {
-                Ok(ascii) if ascii.is_ascii() => return Self::from_bytes(ascii.as_bytes()),
-                _ => text.call_method1(
-                    intern!(object.py(), "encode"),
-                    (intern!(object.py(), "idna"),),
-                ),
-            };
-            return match encoded {
-                Ok(encoded) => {
-                    Self::from_bytes(encoded.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes())
-                }
-                Err(error) if error.is_instance_of::<PyUnicodeError>(object.py()) => {
-                    Err(unencodable(object.py(), &error).into())
-                }
-                Err(error) => Err(error.into()),
-            };
+        let null = || "host name must not contain null character".to_owned();
+        match object.cast::<PyString>().map(PyStringMethods::to_str) {
+            // Not even the length of labels is checked here, unlike in `encode`.
+            Ok(Ok(ascii)) if ascii.is_ascii() => Self::checked(ascii.as_bytes(), null),
+            _ => Self::convert(object, null, |class| {
+                format!("str, bytes or bytearray expected, not {class}")
+            }),
         }
-        if let Ok(bytes) = object.cast::<PyBytes>() {
-            return Self::from_bytes(bytes.as_bytes());
-        }
-        if let Ok(bytes) = object.cast::<PyByteArray>() {
-            return Self::from_bytes(&bytes.to_vec());
-        }
-        Err(Error::new::<PyTypeError, _>(format!(
-            "str, bytes or bytearray expected, not {}",
-            object.get_type().name()?
-        )))
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Self> {
+    /// The host as the argument of a module function, with the errors of those.
+    pub(crate) fn argument(function: &str, object: &Bound<'_, PyAny>) -> Result<Self> {
+        let null = || {
+            let class = if object.is_instance_of::<PyString>() {
+                "str"
+            } else {
+                "bytes"
+            };
+            format!(
+                "{function}() argument 1 must be encoded string without null bytes, not {class}"
+            )
+        };
+        Self::convert(object, null, |class| {
+            format!("{function}() argument 1 must be str, bytes or bytearray, not {class}")
+        })
+    }
+
+    fn convert(
+        object: &Bound<'_, PyAny>,
+        null: impl FnOnce() -> String,
+        wrong: impl FnOnce(&str) -> String,
+    ) -> Result<Self> {
+        if let Ok(text) = object.cast::<PyString>() {
+            return Self::with_encoded(text, |bytes| Self::checked(bytes, null));
+        }
+        if let Ok(bytes) = object.cast::<PyBytes>() {
+            return Self::checked(bytes.as_bytes(), null);
+        }
+        if let Ok(bytes) = object.cast::<PyByteArray>() {
+            return Self::checked(&bytes.to_vec(), null);
+        }
+        let class = object.get_type().name()?;
+        Err(Error::new::<PyTypeError, _>(wrong(class.to_str()?)))
+    }
+
+    fn checked(bytes: &[u8], null: impl FnOnce() -> String) -> Result<Self> {
         CString::new(bytes)
             .map(HostName)
-            .map_err(|_| Error::new::<PyTypeError, _>("host name must not contain null character"))
+            .map_err(|_| Error::new::<PyTypeError, _>(null()))
     }
+
+    /// Text through IDNA, which leaves ASCII as it is as long as its labels have a valid
+    /// length.
+    pub(crate) fn with_encoded<T>(
+        text: &Bound<'_, PyString>,
+        take: impl FnOnce(&[u8]) -> Result<T>,
+    ) -> Result<T> {
+        if let Ok(ascii) = text.to_str()
+            && ascii.is_ascii()
+            && has_valid_labels(ascii)
+        {
+            return take(ascii.as_bytes());
+        }
+        let py = text.py();
+        match text.call_method1(intern!(py, "encode"), (intern!(py, "idna"),)) {
+            Ok(encoded) => take(encoded.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes()),
+            Err(error) if error.is_instance_of::<PyUnicodeError>(py) => {
+                Err(unencodable(py, &error).into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Whether no label is longer than 63 bytes, and none but the last empty; RFC 1034.
+fn has_valid_labels(name: &str) -> bool {
+    let mut labels = name.split('.').rev();
+    labels.next().is_none_or(|last| last.len() < 64)
+        && labels.all(|label| (1..64).contains(&label.len()))
 }
 
 /// The exception for text that IDNA cannot express. Such a name does not exist, so that it
@@ -85,19 +131,14 @@ pub(crate) fn resolve(py: Python<'_>, name: &CStr, family: i32) -> Result<SockAd
         }
         _ => {}
     }
-    if let Some(address) = super::inet::numeric(name, family) {
-        return Ok(address);
+    if let Some(host) = super::inet::numeric(name, family) {
+        return Ok(super::inet::with_port(host, 0));
     }
-    let entries = py.detach(|| {
-        lookup::addresses(
-            Some(name),
-            None,
-            Hints {
-                family,
-                ..Hints::default()
-            },
-        )
-    })?;
+    let hints = Hints {
+        family,
+        ..Hints::default()
+    };
+    let entries = lookup(py, Some(name), Service::None, hints, None)?;
     first(entries, "no address for the host name")
 }
 
@@ -114,7 +155,7 @@ fn wildcard(py: Python<'_>, family: i32) -> Result<SockAddr> {
         libc::AF_INET6 => return Ok(super::inet::v6([0; 16], 0, 0, 0)),
         _ => {}
     }
-    let entries = py.detach(|| lookup::addresses(None, Some(c"0"), hints))?;
+    let entries = lookup(py, None, Service::Port(0), hints, None)?;
     if entries.len() > 1 {
         return Err(Error::new::<PyOSError, _>(
             "wildcard resolved to multiple address",
@@ -123,7 +164,7 @@ fn wildcard(py: Python<'_>, family: i32) -> Result<SockAddr> {
     first(entries, "no wildcard address")
 }
 
-fn first(entries: Vec<lookup::Entry>, otherwise: &'static str) -> Result<SockAddr> {
+fn first(entries: Vec<Entry>, otherwise: &'static str) -> Result<SockAddr> {
     let entry = entries.into_iter().next();
     entry
         .map(|entry| entry.address)

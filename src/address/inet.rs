@@ -14,7 +14,7 @@ use crate::args;
 use crate::error::{Error, Result};
 use crate::sys::SockAddr;
 
-const MAX_FLOWINFO: u32 = 0xf_ffff;
+pub(crate) const MAX_FLOWINFO: u32 = 0xf_ffff;
 
 pub(super) fn parse_v4(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
     let tuple = purpose.tuple("AF_INET", object)?;
@@ -82,17 +82,23 @@ pub(crate) fn v6(host: [u8; 16], port: u16, flowinfo: u32, scope_id: u32) -> Soc
     SockAddr::from_struct(&address, size_of::<sockaddr_in6>())
 }
 
-/// The address that numeric text stands for; none where it needs a lookup, as scope
-/// names ('%eth0') and the old short forms of IPv4 ('127.1') do.
-pub(crate) fn numeric(name: &CStr, family: i32) -> Option<SockAddr> {
-    match name.to_str().ok()?.parse().ok()? {
-        IpAddr::V4(host) if matches!(family, libc::AF_INET | libc::AF_UNSPEC) => {
-            Some(v4(u32::from_ne_bytes(host.octets()), 0))
-        }
-        IpAddr::V6(host) if matches!(family, libc::AF_INET6 | libc::AF_UNSPEC) => {
-            Some(v6(host.octets(), 0, 0, 0))
-        }
-        _ => None,
+/// The host that numeric text stands for; none where it needs a lookup, as scope names
+/// ('%eth0') and the old short forms of IPv4 ('127.1') do, and none of another family.
+pub(crate) fn numeric(name: &CStr, family: i32) -> Option<IpAddr> {
+    let host: IpAddr = name.to_str().ok()?.parse().ok()?;
+    let own = if host.is_ipv4() {
+        libc::AF_INET
+    } else {
+        libc::AF_INET6
+    };
+    (family == own || family == libc::AF_UNSPEC).then_some(host)
+}
+
+/// An address with this host.
+pub(crate) fn with_port(host: IpAddr, port: u16) -> SockAddr {
+    match host {
+        IpAddr::V4(host) => v4(u32::from_ne_bytes(host.octets()), port),
+        IpAddr::V6(host) => v6(host.octets(), port, 0, 0),
     }
 }
 
@@ -118,8 +124,16 @@ pub(super) fn build_v6<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bou
     Ok(fields.into_pyobject(py)?.into_any())
 }
 
+/// A host in numbers.
+pub(crate) fn host_text<'py>(py: Python<'py>, host: IpAddr) -> Bound<'py, PyString> {
+    match host {
+        IpAddr::V4(host) => v4_text(py, host),
+        IpAddr::V6(host) => PyString::new(py, &v6_text(host.octets())),
+    }
+}
+
 /// The dotted form, written by hand into a stack buffer: it is on the path of `recvfrom`.
-fn v4_text<'py>(py: Python<'py>, host: Ipv4Addr) -> Bound<'py, PyString> {
+pub(crate) fn v4_text<'py>(py: Python<'py>, host: Ipv4Addr) -> Bound<'py, PyString> {
     let mut text = [0u8; 15];
     let mut len = 0;
     for (index, octet) in host.octets().into_iter().enumerate() {

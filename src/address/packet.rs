@@ -8,7 +8,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::Purpose;
-use super::fields::{Fields, name_text};
+use super::fields::Fields;
+use crate::args;
 use crate::args::BufferSlot;
 use crate::error::{Error, Result};
 use crate::sys::{SockAddr, interface};
@@ -83,7 +84,7 @@ pub(super) fn build<'py>(
     let hardware = address.as_bytes().get(HARDWARE..).unwrap_or_default();
     let hardware = &hardware[..hardware.len().min(fields.sll_halen.into())];
     let tuple = (
-        name_text(py, &name)?,
+        args::file_system_text(py, &name)?,
         u16::from_be(fields.sll_protocol),
         fields.sll_pkttype,
         fields.sll_hatype,

@@ -7,7 +7,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::Purpose;
-use super::fields::{Fields, name};
+use super::fields::Fields;
+use crate::args;
 use crate::error::{Error, Result};
 use crate::sys::{SockAddr, kernel_control};
 
@@ -47,9 +48,9 @@ fn pair(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<(u32, u32)> {
 }
 
 fn named(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<u32> {
-    let name = name(object)?;
+    let name = args::file_system_bytes(object)?;
     let socket = purpose.socket.ok_or(Error::CLOSED)?;
-    kernel_control::id(socket, &name).map_err(|error| {
+    kernel_control::id(socket, name.as_bytes()).map_err(|error| {
         if error.raw_os_error() == Some(libc::ENAMETOOLONG) {
             Error::new::<PyValueError, _>("provided string is too long")
         } else {

@@ -9,7 +9,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
-use crate::args::BufferSlot;
+use crate::args::{self, BufferSlot};
 use crate::error::{Error, Result};
 use crate::sys::SockAddr;
 
@@ -50,14 +50,7 @@ pub(super) fn build<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bound<
         .iter()
         .position(|byte| *byte == 0)
         .unwrap_or(path.len());
-    // SAFETY: the pointer is valid for the length; the call returns a new reference or
-    // sets an exception.
-    unsafe {
-        Bound::from_owned_ptr_or_err(
-            py,
-            ffi::PyUnicode_DecodeFSDefaultAndSize(path.as_ptr().cast(), len as ffi::Py_ssize_t),
-        )
-    }
+    args::file_system_text(py, &path[..len])
 }
 
 /// Text in the encoding of the file system.

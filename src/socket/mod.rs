@@ -17,7 +17,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
 
 pub(crate) use lifecycle::{close, dup, register_class, socketpair};
-pub(crate) use mode::{getdefaulttimeout, setdefaulttimeout};
+pub(crate) use mode::{getdefaulttimeout, nanos, setdefaulttimeout};
 
 use crate::address::{self, Purpose};
 use crate::args::Int;

@@ -1,8 +1,9 @@
 //! A socket address as the system calls take it: bytes and a length.
 
 use std::mem::{MaybeUninit, offset_of, size_of};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use libc::{sa_family_t, sockaddr, sockaddr_storage, socklen_t};
+use libc::{sa_family_t, sockaddr, sockaddr_in, sockaddr_in6, sockaddr_storage, socklen_t};
 
 /// An address of any family. The storage is only valid up to `len`.
 #[derive(Clone, Copy)]
@@ -98,6 +99,34 @@ impl SockAddr {
         Some(i32::from(sa_family_t::from_ne_bytes(
             bytes.try_into().ok()?,
         )))
+    }
+
+    /// The host of an IPv4 or IPv6 address.
+    pub(crate) fn ip(&self) -> Option<IpAddr> {
+        match self.family()? {
+            libc::AF_INET => {
+                // SAFETY: an address structure of C, valid for all bits.
+                let address: sockaddr_in = unsafe { self.read_as() };
+                Some(Ipv4Addr::from(address.sin_addr.s_addr.to_ne_bytes()).into())
+            }
+            libc::AF_INET6 => {
+                // SAFETY: an address structure of C, valid for all bits.
+                let address: sockaddr_in6 = unsafe { self.read_as() };
+                Some(Ipv6Addr::from(address.sin6_addr.s6_addr).into())
+            }
+            _ => None,
+        }
+    }
+
+    /// The port of an IPv4 or IPv6 address, in the machine's byte order.
+    pub(crate) fn port(&self) -> u16 {
+        const {
+            assert!(offset_of!(sockaddr_in, sin_port) == offset_of!(sockaddr_in6, sin6_port));
+        }
+        // SAFETY: an address structure of C, valid for all bits, the port of which stands
+        // at the same place in both.
+        let address: sockaddr_in = unsafe { self.read_as() };
+        u16::from_be(address.sin_port)
     }
 
     pub(crate) fn as_ptr(&self) -> *const sockaddr {

@@ -1,10 +1,11 @@
-//! Host and service lookup through the C library, getaddrinfo(3).
+//! Host and service lookup through the C library, getaddrinfo(3), getnameinfo(3), and
+//! numeric addresses as it reads them, inet(3).
 
 use std::ffi::{CStr, CString};
 use std::mem::MaybeUninit;
 use std::ptr;
 
-use libc::{addrinfo, c_int};
+use libc::{addrinfo, c_char, c_int};
 
 use super::SockAddr;
 
@@ -32,6 +33,7 @@ impl Failure {
 }
 
 /// One entry of an answer.
+#[derive(Clone)]
 pub(crate) struct Entry {
     pub(crate) family: i32,
     pub(crate) kind: i32,
@@ -92,4 +94,42 @@ pub(crate) fn addresses(
         libc::freeaddrinfo(head);
         Ok(entries)
     }
+}
+
+/// The names of an address's host and service. May block for long.
+pub(crate) fn names(address: &SockAddr, flags: i32) -> Result<(CString, CString), Failure> {
+    let mut host = [0 as c_char; libc::NI_MAXHOST as usize];
+    let mut service = [0 as c_char; 32];
+    // SAFETY: the address and both buffers are valid for their lengths, and the buffers are
+    // terminated when the call succeeds.
+    unsafe {
+        let code = libc::getnameinfo(
+            address.as_ptr(),
+            address.len() as libc::socklen_t,
+            host.as_mut_ptr(),
+            host.len() as libc::socklen_t,
+            service.as_mut_ptr(),
+            service.len() as libc::socklen_t,
+            flags,
+        );
+        if code != 0 {
+            return Err(Failure::from_code(code));
+        }
+        Ok((
+            CStr::from_ptr(host.as_ptr()).to_owned(),
+            CStr::from_ptr(service.as_ptr()).to_owned(),
+        ))
+    }
+}
+
+/// An IPv4 address in any of the forms that inet_aton(3) takes, as it goes over the wire.
+pub(crate) fn loose_v4(text: &CStr) -> Option<[u8; 4]> {
+    unsafe extern "C" {
+        // The libc crate leaves it out.
+        fn inet_aton(text: *const c_char, address: *mut libc::in_addr) -> c_int;
+    }
+    let mut address = libc::in_addr { s_addr: 0 };
+    // SAFETY: the text is terminated and the address writable.
+    let found = unsafe { inet_aton(text.as_ptr(), &mut address) != 0 };
+    found.then(|| address.s_addr.to_ne_bytes())
 }

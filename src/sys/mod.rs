@@ -3,13 +3,17 @@
 
 pub(crate) mod address;
 pub(crate) mod ancillary;
+pub(crate) mod background;
+pub(crate) mod databases;
 pub(crate) mod descriptor;
+pub(crate) mod hosts_file;
 #[cfg(linux)]
 pub(crate) mod interface;
 pub(crate) mod io;
 #[cfg(target_vendor = "apple")]
 pub(crate) mod kernel_control;
 pub(crate) mod lookup;
+pub(crate) mod machine;
 pub(crate) mod memory;
 pub(crate) mod message;
 pub(crate) mod option;

@@ -1,0 +1,79 @@
+//! Network interfaces by name and index, if_nameindex(3).
+
+use std::ffi::CString;
+
+use pyo3::exceptions::{PyOSError, PyOverflowError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyInt, PyList};
+
+use crate::args::{file_system_bytes, file_system_text, unsigned_long};
+use crate::error::{Error, Result};
+use crate::sys::machine;
+
+/// The network interfaces of this machine.
+///
+/// Returns:
+///     A list of pairs ``(index, name)``, an int and a str.
+///
+/// Raises:
+///     OSError: the system gives no list.
+///
+/// Source: if_nameindex(3), RFC 3493.
+#[pyfunction]
+pub(crate) fn if_nameindex(py: Python<'_>) -> Result<Bound<'_, PyList>> {
+    let list = PyList::empty(py);
+    for (index, name) in py.detach(machine::interfaces)? {
+        list.append((index, file_system_text(py, name.to_bytes())?))?;
+    }
+    Ok(list)
+}
+
+/// The index of a network interface.
+///
+/// Args:
+///     oname: the interface's name as str, bytes or path-like object.
+///
+/// Raises:
+///     OSError: there is no such interface.
+///     TypeError: the name has a wrong type.
+///     ValueError: the name has a null byte in it.
+///
+/// Source: if_nametoindex(3), RFC 3493.
+#[pyfunction]
+#[pyo3(signature = (oname, /))]
+pub(crate) fn if_nametoindex(oname: &Bound<'_, PyAny>) -> PyResult<u32> {
+    let name = CString::new(file_system_bytes(oname)?.as_bytes())
+        .map_err(|_| PyValueError::new_err("embedded null byte"))?;
+    machine::interface_index(&name).ok_or_else(|| PyOSError::new_err("no interface with this name"))
+}
+
+/// The name of a network interface.
+///
+/// Args:
+///     object: the interface's index, 1 to 2**32 - 1.
+///
+/// Returns:
+///     The name as a str.
+///
+/// Raises:
+///     OSError: there is no such interface.
+///     OverflowError: the index is negative or too large.
+///     TypeError: the index is no int.
+///
+/// Source: if_indextoname(3), RFC 3493.
+#[pyfunction]
+#[pyo3(signature = (object, /))]
+pub(crate) fn if_indextoname<'py>(
+    py: Python<'py>,
+    object: &Bound<'py, PyAny>,
+) -> Result<Bound<'py, PyAny>> {
+    let index = object
+        .cast::<PyInt>()
+        .map_err(|_| Error::new::<PyTypeError, _>("an integer is required"))?;
+    let index = u32::try_from(unsigned_long(index)?)
+        .map_err(|_| Error::new::<PyOverflowError, _>("index is too large"))?;
+    Ok(file_system_text(
+        py,
+        machine::interface_name(index)?.to_bytes(),
+    )?)
+}

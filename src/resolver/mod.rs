@@ -1,0 +1,133 @@
+//! Host, service, protocol and interface names, both ways.
+//!
+//! Every lookup of a host goes through [`lookup`] or [`run`]: what is numeric is answered
+//! here, what the machine knows itself is asked of the C library at once, and what may need
+//! the network is asked in a thread of its own where somebody must be able to stop waiting.
+
+mod addrinfo;
+mod hosts;
+mod interfaces;
+mod nameinfo;
+mod numeric;
+mod services;
+
+use std::ffi::{CStr, CString};
+use std::net::Ipv6Addr;
+use std::time::Instant;
+
+use pyo3::prelude::*;
+
+pub(crate) use addrinfo::getaddrinfo;
+pub(crate) use hosts::{gethostbyaddr, gethostbyname, gethostbyname_ex, gethostname, sethostname};
+pub(crate) use interfaces::{if_indextoname, if_nameindex, if_nametoindex};
+pub(crate) use nameinfo::getnameinfo;
+pub(crate) use services::{getprotobyname, getservbyname, getservbyport};
+
+use crate::error::{Error, Result};
+use crate::sys::background::{self, Background, Wait};
+pub(crate) use crate::sys::lookup::{Entry, Hints};
+use crate::sys::{hosts_file, lookup as libc_lookup};
+
+/// The service of a lookup.
+#[derive(Clone)]
+pub(crate) enum Service {
+    None,
+    Port(u16),
+    /// A name, or digits that are no port.
+    Name(CString),
+}
+
+impl Service {
+    fn into_text(self) -> Option<CString> {
+        match self {
+            Service::None => None,
+            Service::Port(port) => CString::new(port.to_string()).ok(),
+            Service::Name(name) => Some(name),
+        }
+    }
+}
+
+/// The addresses of a host and a service, as getaddrinfo(3) gives them.
+///
+/// # Errors
+/// The lookup's failure, `TimedOut` at the deadline, or what a signal handler raised.
+pub(crate) fn lookup(
+    py: Python<'_>,
+    host: Option<&CStr>,
+    service: Service,
+    hints: Hints,
+    deadline: Option<Instant>,
+) -> Result<Vec<Entry>> {
+    if let Some(entries) = numeric::addresses(host, &service, hints) {
+        return Ok(entries);
+    }
+    let host = host.map(CStr::to_owned);
+    let service = service.into_text();
+    let local = {
+        let host = host.clone();
+        move || host.is_none_or(|host| answers_here(&host, hints))
+    };
+    let call = move || libc_lookup::addresses(host.as_deref(), service.as_deref(), hints);
+    Ok(run(py, deadline, local, call)??)
+}
+
+/// Makes a call of the C library that may block, without the interpreter lock.
+///
+/// No signal handler of Python can run during such a call, and the call cannot be ended.
+/// So the main thread, and every thread with a deadline, leaves it to a thread of its own
+/// and waits for that one, unless `is_local` says that the call only looks into files: then
+/// the other thread would cost more than the call.
+///
+/// # Errors
+/// `TimedOut` at the deadline, what a signal handler raised, or the system's error when it
+/// could not wait.
+fn run<T: Send + 'static>(
+    py: Python<'_>,
+    deadline: Option<Instant>,
+    is_local: impl FnOnce() -> bool + Send,
+    call: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
+    let here = move || is_local() || (deadline.is_none() && !background::in_main_thread());
+    // Decided and called in one go, as every return to the interpreter has its price.
+    enum Step<T> {
+        Done(T),
+        Pending(std::io::Result<Background<T>>),
+    }
+    let step = py.detach(move || {
+        if here() {
+            Step::Done(call())
+        } else {
+            Step::Pending(Background::start(call))
+        }
+    });
+    let mut pending = match step {
+        Step::Done(result) => return Ok(result),
+        Step::Pending(pending) => pending?,
+    };
+    loop {
+        match py.detach(|| pending.wait(deadline))? {
+            Wait::Done(result) => return Ok(result),
+            Wait::TimedOut => return Err(Error::TimedOut),
+            Wait::Interrupted => py.check_signals()?,
+        }
+    }
+}
+
+/// Whether the C library answers without the network: a number in one of its forms, or a
+/// name in the hosts file.
+fn answers_here(host: &CStr, hints: Hints) -> bool {
+    let name = host.to_bytes();
+    hints.flags & libc::AI_NUMERICHOST != 0
+        || is_number(host)
+        || hosts_file::has_name(name, hints.family)
+}
+
+fn is_number(host: &CStr) -> bool {
+    let name = host.to_bytes();
+    if name.contains(&b':') {
+        let address = name.split(|byte| *byte == b'%').next().unwrap_or_default();
+        return std::str::from_utf8(address).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok());
+    }
+    // Numbers before other text are taken by inet_aton but not by a lookup.
+    !name.iter().any(u8::is_ascii_whitespace) && libc_lookup::loose_v4(host).is_some()
+}

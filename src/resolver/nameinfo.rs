@@ -1,0 +1,142 @@
+//! getnameinfo(3).
+
+use std::ffi::CString;
+use std::net::IpAddr;
+
+use pyo3::exceptions::{PyOSError, PyOverflowError, PyTypeError};
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyTuple};
+
+use super::{Hints, Service, lookup, run};
+use crate::address;
+use crate::args::{self, Int};
+use crate::audit::audit;
+use crate::error::{Error, Result};
+use crate::sys::{SockAddr, hosts_file, lookup as libc_lookup};
+
+const NUMBERS: i32 = libc::NI_NUMERICHOST | libc::NI_NUMERICSERV;
+
+/// Looks up the names of an address's host and service.
+///
+/// A lookup that may need the network answers signals when it runs in the main thread.
+///
+/// Args:
+///     sockaddr: ``(host, port)``, or ``(host, port, flowinfo, scope_id)`` for IPv6. The
+///         host is a str with a numeric address.
+///     flags: NI_* flags, combined with ``|``.
+///
+/// Returns:
+///     A pair of str, ``(host, service)``. Without a name, or when the flags say so, they
+///     are the numbers.
+///
+/// Raises:
+///     gaierror: the host is no numeric address, or the lookup failed.
+///     OSError: an IPv4 address with more than two items.
+///     OverflowError: ``flowinfo`` is not in 0 to 1048575.
+///     TypeError: ``sockaddr`` is no tuple of this form.
+///
+/// Source: getnameinfo(3), RFC 3493.
+#[pyfunction]
+#[pyo3(signature = (sockaddr, flags, /))]
+pub(crate) fn getnameinfo<'py>(
+    py: Python<'py>,
+    sockaddr: &Bound<'py, PyAny>,
+    flags: Int,
+) -> Result<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    let Ok(tuple) = sockaddr.cast::<PyTuple>() else {
+        return Err(Error::new::<PyTypeError, _>(
+            "getnameinfo() argument 1 must be a tuple",
+        ));
+    };
+    let fields = Fields::parse(tuple)?;
+    audit(py, c"socket.getnameinfo", [sockaddr])?;
+    let address = fields.resolve(py)?;
+    if let Some(host) = address.ip()
+        && fields.scope_id == 0
+        && flags.0 | libc::NI_DGRAM == NUMBERS | libc::NI_DGRAM
+    {
+        // Nothing to look up, and no need to ask the C library for numbers.
+        let service = PyString::new(py, &address.port().to_string());
+        return Ok((address::host_text(py, host).into_any(), service.into_any()));
+    }
+    let local = move || {
+        flags.0 & libc::NI_NUMERICHOST != 0 || address.ip().is_some_and(hosts_file::has_address)
+    };
+    let call = move || libc_lookup::names(&address, flags.0);
+    let (host, service) = run(py, None, local, call)??;
+    Ok((
+        args::file_system_text(py, host.to_bytes())?,
+        args::file_system_text(py, service.to_bytes())?,
+    ))
+}
+
+/// The items of an address, before anything is known about its family.
+struct Fields {
+    count: usize,
+    host: CString,
+    port: i32,
+    flowinfo: u32,
+    scope_id: u32,
+}
+
+impl Fields {
+    fn parse(tuple: &Bound<'_, PyTuple>) -> Result<Self> {
+        let illegal = || Error::new::<PyTypeError, _>("getnameinfo(): illegal sockaddr argument");
+        if !(2..=4).contains(&tuple.len()) {
+            return Err(illegal());
+        }
+        let host = tuple.get_item(0)?;
+        let host = host.cast::<PyString>().map_err(|_| illegal())?;
+        let optional = |index| {
+            tuple
+                .get_item(index)
+                .map_or(Ok(0), |item| args::masked(&item).map(|value| value as u32))
+        };
+        let fields = Fields {
+            count: tuple.len(),
+            host: args::c_text(host.to_str()?)?,
+            port: args::int(&tuple.get_item(1)?)?,
+            flowinfo: optional(2)?,
+            scope_id: optional(3)?,
+        };
+        if fields.flowinfo > address::MAX_FLOWINFO {
+            return Err(Error::new::<PyOverflowError, _>(
+                "getnameinfo(): flowinfo must be 0-1048575.",
+            ));
+        }
+        Ok(fields)
+    }
+
+    fn resolve(&self, py: Python<'_>) -> Result<SockAddr> {
+        let hints = Hints {
+            kind: libc::SOCK_DGRAM,
+            flags: libc::AI_NUMERICHOST,
+            ..Hints::default()
+        };
+        let service = match u16::try_from(self.port) {
+            Ok(port) => Service::Port(port),
+            Err(_) => Service::Name(args::c_text(&self.port.to_string())?),
+        };
+        let entries = lookup(py, Some(&self.host), service, hints, None)?;
+        let [entry] = &entries[..] else {
+            return Err(Error::new::<PyOSError, _>(
+                "sockaddr resolved to multiple addresses",
+            ));
+        };
+        match entry.address.ip() {
+            Some(IpAddr::V4(_)) if self.count != 2 => {
+                Err(Error::new::<PyOSError, _>("IPv4 sockaddr must be 2 tuple"))
+            }
+            Some(IpAddr::V6(host)) => {
+                let port = entry.address.port();
+                Ok(address::v6(
+                    host.octets(),
+                    port,
+                    self.flowinfo,
+                    self.scope_id,
+                ))
+            }
+            _ => Ok(entry.address),
+        }
+    }
+}

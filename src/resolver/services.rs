@@ -1,0 +1,117 @@
+//! Services and protocols by name and number, services(5), protocols(5).
+
+use std::ffi::CString;
+
+use pyo3::exceptions::{PyOSError, PyOverflowError};
+use pyo3::prelude::*;
+
+use crate::args::{Int, c_text, file_system_text};
+use crate::audit::audit_with;
+use crate::sys::databases;
+
+/// Looks up the port of a service.
+///
+/// Args:
+///     servicename: the name, such as 'http'.
+///     protocolname: 'tcp' or 'udp'; any protocol where it is left out.
+///
+/// Returns:
+///     The port number.
+///
+/// Raises:
+///     OSError: there is no such service.
+///     TypeError: a name is no str.
+///     ValueError: a name has a null character in it.
+///
+/// Source: getservbyname_r(3).
+#[pyfunction]
+#[pyo3(signature = (servicename, protocolname=Protocol(None), /),
+       text_signature = "(servicename, protocolname=..., /)")]
+pub(crate) fn getservbyname(
+    py: Python<'_>,
+    servicename: &str,
+    protocolname: Protocol<'_>,
+) -> PyResult<u16> {
+    let (name, protocol) = (c_text(servicename)?, protocolname.c_text()?);
+    audit_with(py, c"socket.getservbyname", || {
+        (servicename, protocolname.0).into_pyobject(py)
+    })?;
+    py.detach(|| databases::service_port(&name, protocol.as_deref()))
+        .ok_or_else(|| PyOSError::new_err("service/proto not found"))
+}
+
+/// Looks up the name of the service at a port.
+///
+/// Args:
+///     port: the port number, 0 to 65535.
+///     protocolname: 'tcp' or 'udp'; any protocol where it is left out.
+///
+/// Returns:
+///     The name as a str.
+///
+/// Raises:
+///     OSError: there is no such service.
+///     OverflowError: the port is not in its range.
+///     TypeError: the port is no integer or the name no str.
+///     ValueError: the name has a null character in it.
+///
+/// Source: getservbyport_r(3).
+#[pyfunction]
+#[pyo3(signature = (port, protocolname=Protocol(None), /),
+       text_signature = "(port, protocolname=..., /)")]
+pub(crate) fn getservbyport<'py>(
+    py: Python<'py>,
+    port: Int,
+    protocolname: Protocol<'_>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let protocol = protocolname.c_text()?;
+    let port = u16::try_from(port.0)
+        .map_err(|_| PyOverflowError::new_err("getservbyport: port must be 0-65535."))?;
+    audit_with(py, c"socket.getservbyport", || {
+        (port, protocolname.0).into_pyobject(py)
+    })?;
+    let name = py
+        .detach(|| databases::service_name(port, protocol.as_deref()))
+        .ok_or_else(|| PyOSError::new_err("port/proto not found"))?;
+    file_system_text(py, name.to_bytes())
+}
+
+/// Looks up the number of a protocol, for the third argument of ``socket``.
+///
+/// Args:
+///     protocolname: the name, such as 'icmp'.
+///
+/// Returns:
+///     The protocol number.
+///
+/// Raises:
+///     OSError: there is no such protocol.
+///     TypeError: the name is no str.
+///     ValueError: the name has a null character in it.
+///
+/// Source: getprotobyname_r(3).
+#[pyfunction]
+#[pyo3(signature = (protocolname, /))]
+pub(crate) fn getprotobyname(py: Python<'_>, protocolname: &str) -> PyResult<i32> {
+    let name = c_text(protocolname)?;
+    py.detach(|| databases::protocol_number(&name))
+        .ok_or_else(|| PyOSError::new_err("protocol not found"))
+}
+
+/// The name of a protocol that may be left out; None does not stand for that.
+#[derive(Clone, Copy)]
+pub(crate) struct Protocol<'a>(Option<&'a str>);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Protocol<'a> {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        object.extract().map(|name| Protocol(Some(name)))
+    }
+}
+
+impl Protocol<'_> {
+    fn c_text(self) -> PyResult<Option<CString>> {
+        self.0.map(c_text).transpose()
+    }
+}

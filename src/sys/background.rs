@@ -1,0 +1,107 @@
+//! A call of the C library that blocks without an end and takes no signals, in a thread of
+//! its own, so that the caller can wait for it with a deadline or stop waiting.
+
+use std::io::{self, PipeReader, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+use std::time::Instant;
+
+use libc::sigset_t;
+
+use super::io::{Interest, Wake, poll};
+
+/// A call that is under way. Dropping it abandons the call: its thread runs to the end of
+/// the call, frees the result and is gone.
+pub(crate) struct Background<T> {
+    result: Receiver<T>,
+    done: PipeReader,
+}
+
+/// How a wait ended.
+pub(crate) enum Wait<T> {
+    Done(T),
+    /// A signal came: the caller runs its handlers and waits again.
+    Interrupted,
+    TimedOut,
+}
+
+impl<T: Send + 'static> Background<T> {
+    /// Starts the call; the error is that of a pipe or a thread that could not be made.
+    pub(crate) fn start(call: impl FnOnce() -> T + Send + 'static) -> io::Result<Self> {
+        let (done, mut finished) = io::pipe()?;
+        let (sender, result) = sync_channel(1);
+        let thread = move || {
+            // Nobody may be waiting any more: then the result is freed here, and writing
+            // into the pipe fails.
+            let _ = sender.send(call());
+            let _ = finished.write_all(&[0]);
+        };
+        // A signal must come to the thread that waits: the new thread inherits this mask.
+        let _blocked = BlockedSignals::new();
+        thread::Builder::new()
+            .name("oxisock-lookup".into())
+            .spawn(thread)?;
+        Ok(Background { result, done })
+    }
+
+    /// Waits for the result, for a signal, or until the deadline.
+    pub(crate) fn wait(&mut self, deadline: Option<Instant>) -> io::Result<Wait<T>> {
+        loop {
+            let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
+            match poll(self.done.as_raw_fd(), Interest::Read, left, None) {
+                Ok(Wake::Expired) if left.is_some_and(|left| left.is_zero()) => {
+                    return Ok(Wait::TimedOut);
+                }
+                Ok(Wake::Expired) => {}
+                // A thread that ended without a result has panicked.
+                Ok(_) => {
+                    let result = self.result.try_recv();
+                    return result
+                        .map(Wait::Done)
+                        .map_err(|_| io::Error::from_raw_os_error(libc::EIO));
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    return Ok(Wait::Interrupted);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// Keeps every signal away from this thread, and from threads that it starts meanwhile.
+struct BlockedSignals(sigset_t);
+
+impl BlockedSignals {
+    fn new() -> Self {
+        let mut all = MaybeUninit::uninit();
+        let mut before = MaybeUninit::uninit();
+        // SAFETY: both sets are writable and filled by the calls, which cannot fail with
+        // these arguments.
+        unsafe {
+            libc::sigfillset(all.as_mut_ptr());
+            libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+            BlockedSignals(before.assume_init())
+        }
+    }
+}
+
+impl Drop for BlockedSignals {
+    fn drop(&mut self) {
+        // SAFETY: the set was filled by `new`.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.0, std::ptr::null_mut()) };
+    }
+}
+
+/// Whether this is the thread that the process began with, in which Python runs the
+/// handlers of signals.
+pub(crate) fn in_main_thread() -> bool {
+    #[cfg(linux)]
+    // SAFETY: both calls only return a number.
+    return unsafe { libc::gettid() == libc::getpid() };
+    #[cfg(not(linux))]
+    // SAFETY: the call only returns a number.
+    return unsafe { libc::pthread_main_np() != 0 };
+}
