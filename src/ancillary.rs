@@ -60,9 +60,9 @@ pub(crate) fn encode(iterable: &Bound<'_, PyAny>, caller: &str) -> Result<Contro
         let level = args::int(&level)?;
         let kind = args::int(&kind)?;
         let mut slot = BufferSlot::new();
-        let data = slot.readable(&data)?.to_vec();
+        let data = slot.readable(&data)?;
         let room = control.message(level, kind, data.len()).map_err(full)?;
-        room.copy_from_slice(&data);
+        data.copy_to(room);
     }
     Ok(control)
 }
@@ -97,13 +97,13 @@ pub(crate) fn encode_alg(
     alg_message(&mut control, libc::ALG_SET_OP, 4)?.copy_from_slice(&op.to_ne_bytes());
     if let Some(iv) = iv {
         let mut slot = BufferSlot::new();
-        let iv = slot.readable(iv)?.to_vec();
+        let iv = slot.readable(iv)?;
         let length = u32::try_from(iv.len()).map_err(|_| full(Full::Item))?;
         // struct af_alg_iv: the length, then the bytes.
         let room = alg_message(&mut control, libc::ALG_SET_IV, 4 + iv.len())?;
         let (front, bytes) = room.split_at_mut(4);
         front.copy_from_slice(&length.to_ne_bytes());
-        bytes.copy_from_slice(&iv);
+        iv.copy_to(bytes);
     }
     if let Some(length) = assoclen {
         alg_message(&mut control, libc::ALG_SET_AEAD_ASSOCLEN, 4)?

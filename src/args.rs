@@ -217,6 +217,14 @@ impl Readable<'_> {
         }
         copy
     }
+
+    /// Copies the bytes into room for them, as many as both have.
+    pub(crate) fn copy_to(&self, room: &mut [u8]) {
+        let len = self.len().min(room.len());
+        // SAFETY: both are valid for the length, and do not overlap: the room is borrowed
+        // for us alone.
+        unsafe { std::ptr::copy_nonoverlapping(self.0.0.buf.cast(), room.as_mut_ptr(), len) }
+    }
 }
 
 /// Bytes that the caller lends for writing.

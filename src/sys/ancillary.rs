@@ -30,8 +30,7 @@ pub(crate) fn length(data: usize) -> Option<usize> {
 
 /// The same with the padding behind it: what the message takes in a buffer.
 pub(crate) fn space(data: usize) -> Option<usize> {
-    let space = length(data)?.next_multiple_of(UNIT);
-    (space <= LIMIT).then_some(space)
+    (data <= LIMIT - HEADER - UNIT).then_some((HEADER + data).next_multiple_of(UNIT))
 }
 
 /// Why a control message was not added.
