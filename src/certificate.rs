@@ -134,6 +134,7 @@ const SHORT_NAMES: &[(&str, &str)] = &[
     ("2.5.4.25", "internationaliSDNNumber"),
     ("2.5.4.26", "registeredAddress"),
     ("2.5.4.27", "destinationIndicator"),
+    ("2.5.4.28", "preferredDeliveryMethod"),
     ("2.5.4.31", "member"),
     ("2.5.4.32", "owner"),
     ("2.5.4.33", "roleOccupant"),

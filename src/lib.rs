@@ -4,6 +4,7 @@ mod address;
 mod ancillary;
 mod args;
 mod audit;
+mod certificate;
 mod constants;
 mod engine;
 mod error;
@@ -24,6 +25,8 @@ mod _socket {
     use crate::ancillary::encode_ancillary_alg;
     #[pymodule_export]
     use crate::ancillary::{cmsg_len, cmsg_space, decode_ancillary, encode_ancillary};
+    #[pymodule_export]
+    use crate::certificate::distinguished_names;
     #[pymodule_export]
     use crate::constants::{__getattr__, constant, constants, family_member, kind_member};
     #[pymodule_export]
