@@ -302,3 +302,23 @@ def test_new_keys_while_one_thread_reads_and_one_writes(option: str, command: by
     assert bytes(received) == b"".join(b"theirs %d\n" % n for n in range(20)) + b"end\n"
     for number in range(20):
         assert b"ours %d\n" % number in server.output
+
+
+def test_write_in_a_renegotiation_that_data_comes_into() -> None:
+    """The server has sent more before it sees our answer to its request for new keys."""
+    with OpenSSLServer(identity(), "-tls1_2") as server:
+        with oxisock.create_connection(server.address, timeout=PATIENCE) as sock:
+            session = oxisock.ssl(sock)
+            server.type(b"r\n")
+            lines = [b"line %d\n" % number for number in range(5)]
+            for text in lines:
+                server.type(text)
+            assert session.read(100) == lines[0]
+            assert session.write(b"ours\n") == 5
+            server.until(b"ours")
+            received = lines[0] + session.read(3)
+            while len(received) < len(b"".join(lines)):
+                received += session.read(100)
+            assert received == b"".join(lines)
+            assert session.write(b"more\n") == 5
+            server.until(b"more")

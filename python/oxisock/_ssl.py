@@ -4,9 +4,10 @@ The protocol is the interpreter's `ssl` module working on memory. This file move
 that memory and the socket, in the socket's own mode, and never reads past the current record: the
 bytes after the end of a session, and what a selector says about the socket, stay the caller's.
 
-Four locks, always taken in this order: `_writing` (one `write()` at a time), then `_sending` or
-`_receiving` (one thread moves bytes that way, so that they keep their order), then `_state` (the
-TLS engine and its memory; never held while anything waits).
+Three locks, always taken in this order: `_writing` (one `write()` at a time), `_sending` (one
+thread sends, so that records keep their order), `_state` (the TLS engine and all memory; never held
+while a thread waits for the network). One thread receives at a time, too, but another that needs
+input must go on as soon as there is some: it waits for a change of state rather than for a lock.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import operator
 import select
 import warnings
 from _thread import allocate_lock
+from functools import partial
 from math import ceil
+from threading import Condition
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -102,6 +105,9 @@ def ssl(
         context = _context(keyfile, certfile, verify=server_hostname is not None)
     elif keyfile is not None or certfile is not None:
         raise ValueError("keyfile and certfile cannot be given along with context")
+    if context.check_hostname and not server_hostname:
+        # Unlike wrap_socket(), the way over memory would silently leave the name unchecked.
+        raise ValueError("check_hostname requires server_hostname")
     if context.verify_mode == tls.CERT_NONE:
         warnings.warn(
             "ssl() verifies neither the server's certificate nor its name; "
@@ -236,13 +242,13 @@ class SSLObject:
         self._outgoing = outgoing
         self._writing = allocate_lock()
         self._sending = allocate_lock()
-        self._receiving = allocate_lock()
-        self._state = allocate_lock()
+        self._state = Condition(allocate_lock())
+        self._receiving = False
         self._established = False
         self._certificate: bytes | None = None
         self._unsent = memoryview(b"")  # taken out of _outgoing, not yet by the socket
         self._committed = b""  # plaintext that is on its way but that no write() has counted
-        self._held = bytearray()  # plaintext that an unfinished read() to the end has collected
+        self._held = bytearray()  # plaintext that a call took in and read() has not returned yet
         self._header = b""  # of the record that is coming in
         self._missing = _HEADER  # octets to come until this header or body is complete
         self._fed = 0  # how often the engine was given input
@@ -282,7 +288,8 @@ class SSLObject:
                     if not self._committed:
                         self._flush(deadline)
                         record = bytes(data[written : written + _RECORD])
-                        self._committed = record[: self._run(self._writer(record), deadline)]
+                        encrypted = self._run(partial(self._put, record), deadline)
+                        self._committed = record[:encrypted]
                     elif data[written : written + len(self._committed)] != self._committed:
                         raise tls.SSLError(
                             tls.SSL_ERROR_SSL,
@@ -323,13 +330,11 @@ class SSLObject:
         if n is None:
             while self._run(self._collect, deadline):
                 pass
-        with self._state:
-            if self._held or n is None:
-                data = bytes(self._held[:n])
-                del self._held[:n]
-                return data
-        limit = min(n, _RECORD)
-        data = self._run(lambda: self._engine.read(limit), deadline)
+            with self._state:
+                data = bytes(self._held)
+                self._held.clear()
+            return data
+        data = self._run(partial(self._take, n), deadline)
         self._flush_now()  # what the engine may have answered, such as a change of keys
         return data
 
@@ -374,11 +379,33 @@ class SSLObject:
                 self._certificate = self._engine.getpeercert(binary_form=True)
                 self._established = True
 
-    def _writer(self, record: bytes) -> Callable[[], int]:
-        return lambda: self._engine.write(record)
+    # Steps for `_run`.
+
+    def _put(self, record: bytes) -> int:
+        """Encrypt a record.
+
+        In the middle of a renegotiation that takes input, among which there may still be data.
+        Writing cannot handle it, so that what has come is always read first.
+        """
+        import ssl as tls
+
+        if self._incoming.pending:
+            try:
+                self._collect()
+            except tls.SSLWantReadError:
+                pass
+        return self._engine.write(record)
+
+    def _take(self, n: int) -> bytes:
+        """Return at most `n` bytes of what is held, else of the next record."""
+        if not self._held:
+            return self._engine.read(min(n, _RECORD))
+        data = bytes(self._held[:n])
+        del self._held[:n]
+        return data
 
     def _collect(self) -> int:
-        """Add the next record to what `read()` holds (a step for `_run`)."""
+        """Add the next record to what is held for `read()`."""
         chunk = self._engine.read(_RECORD)
         self._held += chunk
         return len(chunk)
@@ -416,22 +443,31 @@ class SSLObject:
         self._receive(deadline, fed)
 
     def _receive(self, deadline: _Deadline, fed: int) -> None:
-        """Give the engine more of the current record, or the end of the stream."""
-        if not deadline.acquire(self._receiving):
-            raise _want_read()
-        try:
+        """Give the engine more of the current record, or the end of the stream.
+
+        Returns as well when another thread has done so since the engine was asked, `fed` ago.
+        """
+        with self._state:
+            while self._receiving and self._fed == fed:
+                left = deadline.left()
+                if not left and deadline.timeout is not None:
+                    raise _want_read()
+                self._state.wait(left or None)
             if self._fed != fed:
-                return  # another thread was faster: it may be what the engine waits for
+                return
+            self._receiving = True
+        try:
             if deadline.timeout:
                 deadline.wait(self._sock, select.POLLIN)
-            try:
-                data = self._sock.recv(self._missing)
-            except BlockingIOError:
-                raise _want_read() from None
+            data = self._sock.recv(self._missing)
             with self._state:
                 self._feed(data)
+        except BlockingIOError:
+            raise _want_read() from None
         finally:
-            self._receiving.release()
+            with self._state:
+                self._receiving = False
+                self._state.notify_all()
 
     def _feed(self, data: bytes) -> None:
         self._fed += 1
