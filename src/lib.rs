@@ -5,6 +5,7 @@ mod ancillary;
 mod args;
 mod audit;
 mod byteorder;
+mod certificate;
 mod constants;
 mod engine;
 mod error;
@@ -30,6 +31,8 @@ mod _socket {
     use crate::byteorder::{
         htonl, htons, inet_aton, inet_ntoa, inet_ntop, inet_pton, ntohl, ntohs,
     };
+    #[pymodule_export]
+    use crate::certificate::distinguished_names;
     #[pymodule_export]
     use crate::constants::{__getattr__, constant, constants, family_member, kind_member};
     #[pymodule_export]
