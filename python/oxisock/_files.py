@@ -438,7 +438,7 @@ class _TextReader(io.TextIOWrapper):
     def newlines(self) -> "str | tuple[str, ...] | None":  # type: ignore[override]
         return getattr(self._decoder, "newlines", None)
 
-    def reconfigure(self, **settings: "Any") -> None:  # type: ignore[override]
+    def reconfigure(self, **settings: "Any") -> None:
         """Change settings as in TextIOWrapper; not those of reading once that has begun."""
         if self._decoder is not None and (
             "newline" in settings

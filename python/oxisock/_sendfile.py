@@ -113,9 +113,7 @@ def _sendfile_use_send(
             file.seek(offset + total)
 
 
-def sendfile(
-    self: "socket", file: "IO[bytes]", offset: int = 0, count: "int | None" = None
-) -> int:
+def sendfile(self: "socket", file: "IO[bytes]", offset: int = 0, count: "int | None" = None) -> int:
     """Send *file*, from byte *offset* to its end or *count* bytes of it; return the bytes sent.
 
     *file* is a file object opened in binary mode. A regular file goes out through sendfile(2),
@@ -126,6 +124,7 @@ def sendfile(
     below 1; TypeError for one that is no int; TimeoutError and OSError as send().
     """
     try:
-        return self._sendfile_use_sendfile(file, offset, count)
+        sent: int = self._sendfile_use_sendfile(file, offset, count)
     except _GiveupOnSendfile:
-        return self._sendfile_use_send(file, offset, count)
+        sent = self._sendfile_use_send(file, offset, count)
+    return sent

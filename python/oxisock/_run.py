@@ -1,0 +1,187 @@
+"""Run a program the way the interpreter would, with its ``import socket`` answered by oxisock."""
+
+import sys
+from types import ModuleType
+
+from ._install import install
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType, TracebackType
+    from typing import Any
+
+USAGE = """\
+usage: python -m oxisock run [-h] (SCRIPT | -m MODULE | -c COMMAND | -) [ARGUMENT ...]
+"""
+
+HELP = (
+    USAGE
+    + """
+Run a Python program, unchanged, with its `import socket` answered by oxisock.
+
+  SCRIPT       a file, or a directory or zip archive with a __main__.py
+  -m MODULE    a module or package, as with `python -m`
+  -c COMMAND   the program itself
+  -            read the program from standard input
+  ARGUMENT     everything that follows belongs to the program (sys.argv[1:])
+  -h, --help   show this text
+
+TLS stays with the interpreter's ssl module. Forked processes have oxisock as well; a new
+interpreter that the program starts has not, unless it calls oxisock.install() itself.
+"""
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run what *arguments* name; return 0, or the exit status of a wrong command line.
+
+    The program's exceptions, SystemExit among them, go through to the interpreter.
+    """
+    if not arguments:
+        return _misused("a script, -m, -c or - is required")
+    first, rest = arguments[0], arguments[1:]
+    if first in ("-h", "--help"):
+        sys.stdout.write(HELP)
+        return 0
+    if first[:2] in ("-m", "-c"):
+        # As for the interpreter, `-mname` is `-m name`.
+        values = [first[2:], *rest] if first[2:] else rest
+        if not values:
+            return _misused(f"argument expected for the {first} option")
+        install()
+        start = _run_module if first[1] == "m" else _run_command
+        return _as_main(start, values[0], values[1:])
+    if first == "--" and rest:
+        first, *rest = rest
+    elif first.startswith("-") and first != "-":
+        return _misused(f"unknown option {first} (the interpreter's own go before -m oxisock)")
+    install()
+    return _as_main(_run_stdin if first == "-" else _run_path, first, rest)
+
+
+def _misused(message: str) -> int:
+    sys.stderr.write(f"{USAGE}python -m oxisock run: {message}\n")
+    return 2
+
+
+def _as_main(start: "Any", target: str, arguments: list[str]) -> int:
+    """Call *start* with a fresh ``__main__`` module, and keep our frames out of its traceback."""
+    # The module has to be in place for pickle, multiprocessing, dataclasses … to find it.
+    sys.modules["__main__"] = module = ModuleType("__main__")
+    module.__dict__.update(__builtins__=sys.modules["builtins"], __annotations__={})
+    try:
+        status: int = start(module, target, arguments)
+    except SystemExit:
+        raise
+    except BaseException as exc:
+        _report_without_our_frames(exc)
+        raise
+    return status
+
+
+def _report_without_our_frames(exc: BaseException) -> None:
+    """Have the interpreter's report of *exc*, on its way out, begin with the program's frames.
+
+    The interpreter does all the rest: sys.excepthook of the program, the exit status,
+    the death by SIGINT after a KeyboardInterrupt.
+    """
+    trace = exc.__traceback__
+    while trace is not None and _is_ours(trace):
+        trace = trace.tb_next
+    hook = sys.excepthook
+
+    def report(kind: "Any", value: "Any", _: "TracebackType | None") -> None:
+        sys.excepthook = hook
+        if value is not None:
+            value.__traceback__ = trace
+        hook(kind, value, trace)
+
+    sys.excepthook = report
+
+
+def _is_ours(trace: "TracebackType") -> bool:
+    scope = trace.tb_frame.f_globals
+    # Not by the file's name: what runpy and importlib do for `-m` is frozen.
+    return scope is globals() or scope.get("__name__") == "runpy"
+
+
+def _set_first_path(path: str) -> None:
+    """Replace what ``python -m oxisock`` has put at the head of sys.path."""
+    if not sys.flags.safe_path:
+        sys.path[0] = path
+
+
+def _execute(code: "CodeType", module: ModuleType) -> int:
+    exec(code, module.__dict__)
+    return 0
+
+
+def _run_module(module: ModuleType, name: str, arguments: list[str]) -> int:
+    import runpy
+
+    # What `python -m` itself calls. sys.path begins with the current directory already.
+    sys.argv = ["-m", *arguments]
+    runpy._run_module_as_main(name)  # type: ignore[attr-defined]
+    return 0
+
+
+def _run_command(module: ModuleType, command: str, arguments: list[str]) -> int:
+    import linecache
+    from importlib.machinery import BuiltinImporter
+
+    sys.argv = ["-c", *arguments]
+    _set_first_path("")
+    module.__loader__ = BuiltinImporter
+    # For tracebacks that show the lines, where the interpreter takes them from here.
+    linecache.cache["<string>"] = (len(command), None, command.splitlines(True), "<string>")
+    return _execute(compile(command, "<string>", "exec", dont_inherit=True), module)
+
+
+def _run_stdin(module: ModuleType, name: str, arguments: list[str]) -> int:
+    from importlib.machinery import BuiltinImporter
+
+    sys.argv = [name, *arguments]
+    _set_first_path("")
+    module.__loader__ = BuiltinImporter
+    module.__dict__.update(__file__="<stdin>", __cached__=None)
+    source = sys.stdin.buffer.read()
+    return _execute(compile(source, "<stdin>", "exec", dont_inherit=True), module)
+
+
+def _run_path(module: ModuleType, name: str, arguments: list[str]) -> int:
+    from importlib.machinery import SourceFileLoader, SourcelessFileLoader
+    from io import open_code
+    from os import getcwd, path
+    from pkgutil import get_importer
+
+    sys.argv = [name, *arguments]
+    if get_importer(name) is not None:
+        # A directory or an archive goes to the head of sys.path, even where nothing else does.
+        sys.path[: 0 if sys.flags.safe_path else 1] = [path.abspath(name)]
+        import runpy
+
+        runpy._run_module_as_main("__main__", alter_argv=False)  # type: ignore[attr-defined]
+        return 0
+    filename = path.join(getcwd(), name)
+    try:
+        with open_code(filename) as file:
+            source = file.read()
+    except OSError as exc:
+        sys.stderr.write(
+            f"{sys.executable}: can't open file {filename!r}: [Errno {exc.errno}] {exc.strerror}\n"
+        )
+        return 2
+    _set_first_path(path.dirname(path.realpath(filename)))
+    module.__dict__.update(__file__=filename, __cached__=None)
+
+    from importlib.util import MAGIC_NUMBER
+
+    if source.startswith(MAGIC_NUMBER):
+        loader = SourcelessFileLoader("__main__", filename)
+        module.__loader__ = loader
+        code = loader.get_code("__main__")
+        assert code is not None
+    else:
+        module.__loader__ = SourceFileLoader("__main__", filename)
+        code = compile(source, filename, "exec", dont_inherit=True)
+    return _execute(code, module)
