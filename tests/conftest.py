@@ -7,7 +7,10 @@ from typing import Any
 
 import oxisock
 import pytest
-from support import connected, no_new_descriptors
+
+pytest.register_assert_rewrite("support")
+
+from support import connected, no_new_descriptors  # noqa: E402
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -2,6 +2,7 @@
 
 import enum
 import gc
+import io
 import os
 import select
 import socket as std
@@ -28,11 +29,14 @@ PATIENCE = 10.0  # seconds until a peer or a thread is given up for dead
 
 
 def freeze(value: Any) -> Any:
-    """Reduce a result to what a program sees of it; sockets are closed on the way."""
+    """Reduce a result to what a program sees of it; sockets and files are closed on the way."""
     if isinstance(value, SOCKETS):
         kind = (int(value.family), int(value.type), value.proto, value.gettimeout())
         value.close()
         return ("socket", *kind)
+    if isinstance(value, io.IOBase):
+        value.close()
+        return ("file", type(value).__name__)
     if isinstance(value, enum.Enum):
         return (type(value).__name__, value.name, value.value)
     if isinstance(value, tuple | list):
