@@ -1,0 +1,72 @@
+"""Fixtures that every test file can use."""
+
+import socket as std
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import oxisock
+import pytest
+
+pytest.register_assert_rewrite("support")
+
+from support import connected, no_new_descriptors  # noqa: E402
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "differs(reason): behaviour that departs from the standard library on purpose"
+    )
+
+
+@pytest.fixture(autouse=True)
+def _descriptors() -> Iterator[None]:
+    """No test may leave a descriptor behind."""
+    with no_new_descriptors():
+        yield
+
+
+@pytest.fixture
+def short_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory whose name is short enough for the 108 bytes of a UNIX address."""
+    return tmp_path_factory.mktemp("s")
+
+
+@pytest.fixture
+def tcp() -> Iterator[tuple[Any, Any]]:
+    """Two connected TCP sockets over IPv4."""
+    with connected(oxisock) as pair:
+        yield pair
+
+
+@pytest.fixture
+def unix() -> Iterator[tuple[Any, Any]]:
+    """Two connected UNIX stream sockets."""
+    a, b = oxisock.socketpair()
+    with a, b:
+        yield a, b
+
+
+@pytest.fixture(params=["tcp4", "tcp6", "unix"])
+def stream(request: pytest.FixtureRequest) -> Iterator[tuple[Any, Any]]:
+    """Two connected stream sockets of each family in turn."""
+    if request.param == "unix":
+        a, b = oxisock.socketpair()
+        with a, b:
+            yield a, b
+    else:
+        with connected(oxisock, std.AF_INET if request.param == "tcp4" else std.AF_INET6) as pair:
+            yield pair
+
+
+@pytest.fixture
+def udp() -> Iterator[tuple[Any, Any]]:
+    """Two bound UDP sockets over IPv4, not connected."""
+    with (
+        oxisock.socket(std.AF_INET, std.SOCK_DGRAM) as a,
+        oxisock.socket(std.AF_INET, std.SOCK_DGRAM) as b,
+    ):
+        for sock in (a, b):
+            sock.bind(("127.0.0.1", 0))
+            sock.settimeout(10)
+        yield a, b

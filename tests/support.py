@@ -1,0 +1,405 @@
+"""Helpers of the test-suite: the side-by-side comparison with the standard library, and the scenery for it."""
+
+import enum
+import gc
+import io
+import os
+import select
+import socket as std
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import oxisock
+import pytest
+
+LOOPBACK = {std.AF_INET: "127.0.0.1", std.AF_INET6: "::1"}
+SOCKETS = (std.socket, oxisock.socket)
+PATIENCE = 10.0  # seconds until a peer or a thread is given up for dead
+
+
+# -- outcomes --------------------------------------------------------------------------------------
+
+
+def freeze(value: Any) -> Any:
+    """Reduce a result to what a program sees of it; sockets and files are closed on the way."""
+    if isinstance(value, SOCKETS):
+        kind = (int(value.family), int(value.type), value.proto, value.gettimeout())
+        value.close()
+        return ("socket", *kind)
+    if isinstance(value, io.IOBase):
+        value.close()
+        return ("file", type(value).__name__)
+    if isinstance(value, enum.Enum):
+        return (type(value).__name__, value.name, value.value)
+    if isinstance(value, tuple | list):
+        return (type(value).__name__, [freeze(item) for item in value])
+    return (type(value).__name__, value)
+
+
+def outcome(call: Callable[[], Any], *, message: bool = False) -> tuple[Any, ...]:
+    """Run `call` and say what came of it: its result, or the exception's class, errno and arguments.
+
+    The arguments of an OSError are always part of the outcome, those of other exceptions (worded
+    differently from one Python to the next) only with `message`.
+    """
+    try:
+        result = call()
+    except OSError as error:
+        # A detour through a host's name server may answer differently from call to call.
+        return ("raises", type(error), error.errno, error.args)
+    except Exception as error:
+        return ("raises", type(error), str(error) if message else None)
+    return ("returns", freeze(result))
+
+
+def same(call: Callable[[Any], Any], *, message: bool = False) -> tuple[Any, ...]:
+    """Make the same call on both modules, demand the same outcome and return it."""
+    expected = outcome(lambda: call(std), message=message)
+    assert outcome(lambda: call(oxisock), message=message) == expected
+    return expected
+
+
+# -- tables of calls -------------------------------------------------------------------------------
+
+
+class Integer(int):
+    """An int subclass."""
+
+
+class Text(str):
+    """A str subclass."""
+
+
+class Index:
+    """Counts as an integer through `__index__`, and only so."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __index__(self) -> Any:
+        if isinstance(self.value, BaseException):
+            raise self.value
+        return self.value
+
+
+class Float:
+    """Counts as a number through `__float__`, and only so."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __float__(self) -> Any:
+        if isinstance(self.value, BaseException):
+            raise self.value
+        return self.value
+
+
+class Truth:
+    """Raises when it is asked whether it is true."""
+
+    def __bool__(self) -> bool:
+        raise ZeroDivisionError
+
+
+class Scene(dict[str, Any]):
+    """Names for the expressions of a table, each built when it is first mentioned.
+
+    `m` is the module; `tcp`, `tcp6`, `udp`, `udp6`, `unix`, `udgram` are new sockets; `a` and `b` a stream
+    pair and `x` and `y` a datagram pair; `server` listens at `address`, `client` is connected to it;
+    `closed`, `detached` and `blank` (never opened) hold no descriptor, that of `gone` was closed behind
+    its back, that of `pipe_socket` is no socket; `pipe` and `folder` are descriptors of something
+    else, `nofd` one of nothing. `keep(sock)` has a socket closed at the end.
+    """
+
+    def __init__(self, module: Any, directory: Path) -> None:
+        super().__init__(
+            m=module, tmp=str(directory), os=os, Decimal=Decimal, Fraction=Fraction, Integer=Integer,
+            Text=Text, Index=Index, Float=Float, Truth=Truth, keep=self.keep,
+        )  # fmt: skip
+        self.directory = directory
+        self.descriptors: list[int] = []
+        self.sockets: list[Any] = []
+        self.gone: list[Any] = []
+
+    def __missing__(self, name: str) -> Any:
+        build = getattr(self, "make_" + name, None)
+        if build is None:
+            raise KeyError(name)
+        self[name] = build()
+        return self[name]
+
+    def keep(self, sock: Any) -> Any:
+        self.sockets.append(sock)
+        return sock
+
+    def new(self, family: str, kind: str = "SOCK_STREAM") -> Any:
+        module = self["m"]
+        return self.keep(module.socket(getattr(module, family), getattr(module, kind)))
+
+    def make_tcp(self) -> Any:
+        return self.new("AF_INET")
+
+    def make_tcp6(self) -> Any:
+        return self.new("AF_INET6")
+
+    def make_udp(self) -> Any:
+        return self.new("AF_INET", "SOCK_DGRAM")
+
+    def make_udp6(self) -> Any:
+        return self.new("AF_INET6", "SOCK_DGRAM")
+
+    def make_unix(self) -> Any:
+        return self.new("AF_UNIX")
+
+    def make_udgram(self) -> Any:
+        return self.new("AF_UNIX", "SOCK_DGRAM")
+
+    def pair(self, first: str, second: str, kind: str) -> None:
+        module = self["m"]
+        for name, sock in zip(
+            (first, second),
+            module.socketpair(module.AF_UNIX, getattr(module, kind)),
+            strict=True,
+        ):
+            sock.settimeout(PATIENCE)
+            self[name] = self.keep(sock)
+
+    def make_a(self) -> Any:
+        self.pair("a", "b", "SOCK_STREAM")
+        return self["a"]
+
+    def make_b(self) -> Any:
+        return self["a"] and self["b"]
+
+    def make_x(self) -> Any:
+        self.pair("x", "y", "SOCK_DGRAM")
+        return self["x"]
+
+    def make_y(self) -> Any:
+        return self["x"] and self["y"]
+
+    def make_server(self) -> Any:
+        server = self.new("AF_INET")
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        return server
+
+    def make_address(self) -> Any:
+        return self["server"].getsockname()
+
+    def make_port(self) -> int:
+        return self["address"][1]  # type: ignore[no-any-return]
+
+    def make_client(self) -> Any:
+        client = self.new("AF_INET")
+        client.connect(self["address"])
+        return client
+
+    def make_closed(self) -> Any:
+        sock = self.new("AF_INET")
+        sock.close()
+        return sock
+
+    def make_detached(self) -> Any:
+        sock = self.new("AF_INET")
+        os.close(sock.detach())
+        return sock
+
+    def make_blank(self) -> Any:
+        return self["m"].socket.__new__(self["m"].socket)
+
+    def make_pipe_socket(self) -> Any:
+        sock = self.new("AF_INET")
+        os.dup2(self["pipe"], sock.fileno(), inheritable=False)
+        return sock
+
+    def make_gone(self) -> Any:
+        sock = self["m"].socket()
+        os.close(sock.fileno())
+        self.gone.append(sock)
+        return sock
+
+    def make_pipe(self) -> int:
+        read, write = os.pipe()
+        self.descriptors += [read, write]
+        return read
+
+    def make_folder(self) -> int:
+        self.descriptors.append(os.open(self.directory, os.O_RDONLY))
+        return self.descriptors[-1]
+
+    def make_nofd(self) -> int:
+        return 999_999
+
+    def strike(self) -> None:
+        """Take the scenery down."""
+        for sock in self.gone:
+            sock.detach()
+        for sock in self.sockets:
+            sock.close()
+        for descriptor in self.descriptors:
+            os.close(descriptor)
+        self.clear()
+
+
+def play(module: Any, code: Any, directory: Path, *, message: bool = False) -> tuple[Any, ...]:
+    """Evaluate an expression (code of a table) in a new scene of `module` and return the outcome."""
+    scene = Scene(module, directory)
+    try:
+        # As both globals and locals: names inside lambdas and comprehensions are found too.
+        return outcome(lambda: eval(code, scene, scene), message=message)
+    finally:
+        scene.strike()
+
+
+def agree(expression: str, directory: Path, *, message: bool = False) -> tuple[Any, ...]:
+    """Evaluate an expression with both modules and demand the same outcome."""
+    code = compile(expression, "<table>", "eval")
+    answers = []
+    for name, module in (("std", std), ("oxisock", oxisock)):
+        place = directory / name[:1]  # one letter each: the paths have the same length
+        place.mkdir(exist_ok=True)
+        answers.append(play(module, code, place, message=message))
+    expected, answer = answers
+    assert answer == expected
+    return expected
+
+
+def cases(table: str) -> Any:
+    """Parametrise a test over the lines of a table, each an expression for `agree`."""
+    lines = [line.strip() for line in table.splitlines()]
+    rows = [line for line in lines if line and not line.startswith("#")]
+    return pytest.mark.parametrize("expression", rows)
+
+
+# -- threads, processes, descriptors ---------------------------------------------------------------
+
+
+class Task(threading.Thread):
+    """A thread whose result, or exception, `result` hands over."""
+
+    def __init__(self, target: Callable[..., Any], *arguments: Any) -> None:
+        super().__init__(daemon=True)
+        self.call = lambda: target(*arguments)
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self.finished = 0.0
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self.value = self.call()
+        except BaseException as error:
+            self.error = error
+        self.finished = time.monotonic()
+
+    def result(self, timeout: float = PATIENCE) -> Any:
+        self.join(timeout)
+        assert not self.is_alive(), "the thread is still busy"
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+def wait_until(condition: Callable[[], Any], timeout: float = PATIENCE) -> None:
+    """Return as soon as `condition()` is true; fail after `timeout` seconds."""
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+def sleeping(pid: int) -> bool:
+    """Whether the main thread of process `pid` sleeps in a system call, seen five times in a row."""
+    for _ in range(5):
+        if Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "S":
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def run_python(code: str, *arguments: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+    """Run Python code in a new interpreter; fail with its errors when it fails."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *arguments],
+        capture_output=True, text=True, timeout=timeout, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def descriptors() -> dict[int, str]:
+    """The open descriptors of this process and what each refers to."""
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
+        except OSError:  # the one that listed the directory
+            continue
+    return found
+
+
+@contextmanager
+def no_new_descriptors() -> Iterator[None]:
+    """Fail when the block leaves a descriptor open that was not open before."""
+    before = descriptors()
+    yield
+    if new_descriptors(before):
+        gc.collect()
+    assert not new_descriptors(before)
+
+
+def new_descriptors(before: dict[int, str]) -> dict[int, str]:
+    """The sockets, pipes and files that are open now and were not in `before`."""
+    return {number: what for number, what in descriptors().items() if before.get(number) != what}
+
+
+@contextmanager
+def listening(module: Any, family: int = std.AF_INET, backlog: int | None = None) -> Iterator[Any]:
+    """A listening TCP socket on the loopback address of `family`."""
+    with module.socket(family, std.SOCK_STREAM) as server:
+        server.bind((LOOPBACK[family], 0))
+        server.settimeout(PATIENCE)
+        if backlog is None:
+            server.listen()
+        else:
+            server.listen(backlog)
+        yield server
+
+
+@contextmanager
+def connected(module: Any, family: int = std.AF_INET) -> Iterator[tuple[Any, Any]]:
+    """Two connected TCP sockets in blocking mode, the accepted one second."""
+    with listening(module, family) as server, module.socket(family, std.SOCK_STREAM) as client:
+        client.connect(server.getsockname())
+        accepted, _ = server.accept()
+        accepted.settimeout(None)
+        with accepted:
+            yield client, accepted
+
+
+@contextmanager
+def full_backlog() -> Iterator[tuple[str, int]]:
+    """The address of a TCP server where connect() blocks: nobody accepts and its queue is full."""
+    with listening(std, backlog=0) as server:
+        crowd = []
+        try:
+            for _ in range(4):
+                guest = std.socket()
+                crowd.append(guest)
+                guest.setblocking(False)
+                guest.connect_ex(server.getsockname())
+                if not select.select([], [guest], [], 0.1)[1]:
+                    break
+            yield server.getsockname()
+        finally:
+            for guest in crowd:
+                guest.close()
