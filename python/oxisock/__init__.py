@@ -1,8 +1,8 @@
 """The BSD socket interface with its engine in Rust: ``import oxisock as socket``.
 
 Every name of the interpreter's own ``socket`` module is here, with the same behaviour.
-Constants and enumerations are made when they are first asked for, which keeps the import
-short.
+Constants, enumerations and what few programs need are fetched when they are first asked for,
+which keeps the import short.
 """
 
 from ._class import socket
@@ -17,9 +17,8 @@ from ._functions import (
 )
 from ._install import install, uninstall
 from ._socket import (
-    Socket as SocketType,
-)
-from ._socket import (
+    CMSG_LEN,
+    CMSG_SPACE,
     close,
     dup,
     getaddrinfo,
@@ -49,21 +48,26 @@ from ._socket import (
     sethostname,
     socketpair,
 )
+from ._socket import Socket as SocketType
 
 __version__ = "0.1.0"
 
 error = OSError
 timeout = TimeoutError
 
-# Names that are fetched when they are first asked for, and where from.
+# Names that are fetched when they are first asked for: their module and their name there.
 _LAZY = {
-    "SocketIO": "oxisock._files",
-    "HostNameError": "oxisock._errors",
+    "HostNameError": ("oxisock._errors", "HostNameError"),
+    "SSLObject": ("oxisock._ssl", "SSLObject"),
+    "SocketIO": ("oxisock._files", "SocketIO"),
+    "UnverifiedTLSWarning": ("oxisock._ssl", "UnverifiedTLSWarning"),
+    "ssl": ("oxisock._ssl", "ssl"),
+    "sslerror": ("ssl", "SSLError"),
     # The interpreter's own, so that its `except` clauses catch ours and the other way round.
-    "gaierror": "_socket",
-    "herror": "_socket",
+    "gaierror": ("_socket", "gaierror"),
+    "herror": ("_socket", "herror"),
     # What C extensions of the interpreter import; it stands for their own module.
-    "CAPI": "_socket",
+    "CAPI": ("_socket", "CAPI"),
 }
 
 
@@ -73,7 +77,8 @@ def __getattr__(name: str) -> object:
     elif name in _LAZY:
         from importlib import import_module
 
-        value = getattr(import_module(_LAZY[name]), name)
+        module, attribute = _LAZY[name]
+        value = getattr(import_module(module), attribute)
     else:
         from ._enums import resolve
 
@@ -89,5 +94,12 @@ def __dir__() -> list[str]:
 def _public_names() -> set[str]:
     from ._enums import names
 
-    here = {name for name in globals() if not name.startswith("_")}
-    return here | _LAZY.keys() | set(names())
+    own = {
+        name
+        for name, value in globals().items()
+        if not name.startswith("_") and type(value) is not _Module
+    }
+    return own | _LAZY.keys() | set(names())
+
+
+_Module = type(__import__("sys"))

@@ -6,7 +6,26 @@ from ._socket import Socket, dup, register_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn, Self
+    from typing import Any, NoReturn, Self
+
+
+class _Elsewhere:
+    """A method that lives in another module, which is imported when it is first called."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._owner = owner
+        self._name = name
+
+    def __get__(self, instance: object, owner: "type | None" = None) -> "Any":
+        from importlib import import_module
+
+        method = getattr(import_module(self._module, __package__), self._name)
+        # From here on the class has the function itself.
+        setattr(self._owner, self._name, method)
+        return method.__get__(instance, owner)
 
 
 class socket(Socket):  # noqa: N801 - the name of the standard library
@@ -26,6 +45,12 @@ class socket(Socket):  # noqa: N801 - the name of the standard library
     __slots__ = ("__weakref__",)
     __module__ = "oxisock"
 
+    makefile = _Elsewhere("._files")
+    sendfile = _Elsewhere("._sendfile")
+    _sendfile_use_sendfile = _Elsewhere("._sendfile")
+    _sendfile_use_send = _Elsewhere("._sendfile")
+    _check_sendfile_params = _Elsewhere("._sendfile")
+
     def __enter__(self) -> "Self":
         return self
 
@@ -35,11 +60,10 @@ class socket(Socket):  # noqa: N801 - the name of the standard library
 
     def __repr__(self) -> str:
         closed = getattr(self, "_closed", False)
-        fd = self.fileno()
         cls = type(self)
         text = (
-            f"<{cls.__module__}.{cls.__qualname__}{' [closed]' if closed else ''} fd={fd}, "
-            f"family={self.family:d}, type={self.type:d}, proto={self.proto}"
+            f"<{cls.__module__}.{cls.__qualname__}{' [closed]' if closed else ''} "
+            f"fd={self.fileno()}, family={self.family}, type={self.type}, proto={self.proto}"
         )
         if not closed:
             for label, name in (("laddr", self.getsockname), ("raddr", self.getpeername)):
@@ -54,9 +78,9 @@ class socket(Socket):  # noqa: N801 - the name of the standard library
     def __getstate__(self) -> "NoReturn":
         raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
-    def __del__(self, _warn=warn) -> None:
+    def __del__(self) -> None:
         if self.fileno() != -1:
-            _warn(f"unclosed {self!r}", ResourceWarning, 2, self)
+            warn(f"unclosed {self!r}", ResourceWarning, 2, self)
 
     def dup(self) -> "Self":
         """Make a second socket of the same open file, in the same mode; dup(2).
@@ -66,6 +90,24 @@ class socket(Socket):  # noqa: N801 - the name of the standard library
         other = type(self)(self.family, self.type, self.proto, fileno=dup(self.fileno()))
         other.settimeout(self.gettimeout())
         return other
+
+    def get_inheritable(self) -> bool:
+        """Tell whether the descriptor stays open in programs that are executed; fcntl(2).
+
+        Raises OSError if the socket is closed.
+        """
+        from os import get_inheritable
+
+        return get_inheritable(self.fileno())
+
+    def set_inheritable(self, inheritable: bool) -> None:
+        """Choose whether the descriptor stays open in programs that are executed; fcntl(2).
+
+        Raises OSError if the socket is closed.
+        """
+        from os import set_inheritable
+
+        set_inheritable(self.fileno(), inheritable)
 
 
 register_class(socket)
