@@ -5,7 +5,7 @@ use std::ffi::CString;
 use std::marker::PhantomPinned;
 use std::mem::MaybeUninit;
 
-use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyBufferError, PyOverflowError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyString};
@@ -49,6 +49,17 @@ pub(crate) fn int(object: &Bound<'_, PyAny>) -> PyResult<i32> {
             "signed integer is less than minimum"
         })
     })
+}
+
+/// An argument that may be left out, and where None is not the same as that.
+pub(crate) struct Given<'py>(pub(crate) Option<Bound<'py, PyAny>>);
+
+impl<'py> FromPyObject<'_, 'py> for Given<'py> {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        Ok(Given(Some(object.to_owned())))
+    }
 }
 
 /// Any object with `__index__` as a C `long`.
@@ -162,7 +173,10 @@ impl BufferSlot {
     /// A view to write into any bytes-like object that is contiguous and writable.
     #[inline]
     pub(crate) fn writable<'a>(&'a mut self, object: &Bound<'_, PyAny>) -> PyResult<Writable<'a>> {
-        Ok(Writable(self.view(object, ffi::PyBUF_WRITABLE)?))
+        match self.view(object, ffi::PyBUF_WRITABLE) {
+            Ok(view) => Ok(Writable(view)),
+            Err(error) => Err(not_writable(object, error)),
+        }
     }
 
     #[inline]
@@ -175,6 +189,21 @@ impl BufferSlot {
             }
             Ok(View(self.view.assume_init_mut()))
         }
+    }
+}
+
+/// Read-only and scattered buffers are the wrong type here, as in the standard library.
+#[cold]
+fn not_writable(object: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
+    let py = object.py();
+    if !error.is_instance_of::<PyBufferError>(py) && !error.is_instance_of::<PyTypeError>(py) {
+        return error;
+    }
+    match object.get_type().name() {
+        Ok(class) => PyTypeError::new_err(format!(
+            "argument 'buffer' must be read-write bytes-like object, not {class}"
+        )),
+        Err(error) => error,
     }
 }
 

@@ -68,6 +68,12 @@ _LAZY = {
     "herror": ("_socket", "herror"),
     # What C extensions of the interpreter import; it stands for their own module.
     "CAPI": ("_socket", "CAPI"),
+    # Private in the standard library too, but programs and tests know them.
+    "_GLOBAL_DEFAULT_TIMEOUT": ("oxisock._functions", "_GLOBAL_DEFAULT_TIMEOUT"),
+    "_GiveupOnSendfile": ("oxisock._sendfile", "_GiveupOnSendfile"),
+    "_LOCALHOST": ("oxisock._functions", "_LOCALHOST"),
+    "_LOCALHOST_V6": ("oxisock._functions", "_LOCALHOST_V6"),
+    "_fallback_socketpair": ("oxisock._functions", "_fallback_socketpair"),
 }
 
 
@@ -99,7 +105,8 @@ def _public_names() -> set[str]:
         for name, value in globals().items()
         if not name.startswith("_") and type(value) is not _Module
     }
-    return own | _LAZY.keys() | set(names())
+    lazy = {name for name in _LAZY if not name.startswith("_")}
+    return own | lazy | set(names())
 
 
 _Module = type(__import__("sys"))

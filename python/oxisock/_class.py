@@ -2,7 +2,7 @@
 
 from _warnings import warn
 
-from ._socket import Socket, dup, register_class
+from ._socket import Socket, close, dup, register_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,14 +80,23 @@ class socket(Socket):  # noqa: N801 - the name of the standard library
 
     def __del__(self) -> None:
         if self.fileno() != -1:
-            warn(f"unclosed {self!r}", ResourceWarning, 2, self)
+            try:
+                warn(f"unclosed {self!r}", ResourceWarning, 1, self)
+            finally:
+                # Not left to the end of the memory: the warning may keep that alive.
+                Socket._real_close(self)
 
     def dup(self) -> "Self":
         """Make a second socket of the same open file, in the same mode; dup(2).
 
         The new descriptor is closed on exec. Raises OSError if there are too many.
         """
-        other = type(self)(self.family, self.type, self.proto, fileno=dup(self.fileno()))
+        fd = dup(self.fileno())
+        try:
+            other = type(self)(self.family, self.type, self.proto, fileno=fd)
+        except BaseException:
+            close(fd)
+            raise
         other.settimeout(self.gettimeout())
         return other
 

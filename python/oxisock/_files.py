@@ -210,7 +210,7 @@ def _gather_lines(
     return lines
 
 
-class _Reader(io.BufferedReader):
+class BufferedReader(io.BufferedReader):
     """A BufferedReader over a SocketIO that an interrupted read leaves as it was before."""
 
     # Set by _open_reader: an __init__ of our own would cost each makefile() a call more.
@@ -296,15 +296,15 @@ class _Reader(io.BufferedReader):
         return self._source
 
 
-def _open_reader(raw: SocketIO, size: int) -> _Reader:
-    reader = _Reader(raw, size)
+def _open_reader(raw: SocketIO, size: int) -> BufferedReader:
+    reader = BufferedReader(raw, size)
     reader._source = raw
     raw._restorable = True
     return reader
 
 
-class _ReaderWriter(io.BufferedRWPair):
-    """A BufferedRWPair over one SocketIO that reads through a _Reader."""
+class BufferedRWPair(io.BufferedRWPair):
+    """A BufferedRWPair over one SocketIO that reads through a BufferedReader."""
 
     def __init__(self, raw: SocketIO, size: int) -> None:
         super().__init__(raw, raw, size)
@@ -319,7 +319,7 @@ class _ReaderWriter(io.BufferedRWPair):
         self.readlines = reader.readlines  # type: ignore[method-assign]
 
 
-class _TextReader(io.TextIOWrapper):
+class TextIOWrapper(io.TextIOWrapper):
     """A TextIOWrapper that keeps what it has decoded when a read is interrupted.
 
     The one of ``io`` holds an unfinished line in local variables, out of anybody's reach. So
@@ -488,7 +488,7 @@ def makefile(
     writing = "w" in mode
     reading = "r" in mode or not writing
     raw = SocketIO(self, "rwb" if reading and writing else "rb" if reading else "wb")
-    self._io_refs += 1
+    self._file_opened()
     if buffering == 0:
         if "b" not in mode:
             raise ValueError("unbuffered streams must be binary")
@@ -496,12 +496,12 @@ def makefile(
     size = io.DEFAULT_BUFFER_SIZE if buffering is None or buffering < 0 else buffering
     buffer: Any
     if reading:
-        buffer = _ReaderWriter(raw, size) if writing else _open_reader(raw, size)
+        buffer = BufferedRWPair(raw, size) if writing else _open_reader(raw, size)
     else:
         buffer = io.BufferedWriter(raw, size)
     if "b" in mode:
         return buffer  # type: ignore[no-any-return]
-    kind = _TextReader if reading else io.TextIOWrapper
+    kind = TextIOWrapper if reading else io.TextIOWrapper
     text = kind(buffer, io.text_encoding(encoding), errors, newline)
     text.mode = mode  # type: ignore[misc]
     return text

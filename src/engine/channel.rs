@@ -84,7 +84,7 @@ impl Channel {
         self.nonblocking.store(nonblocking, Ordering::Relaxed);
         self.shared.store(shared, Ordering::Relaxed);
         self.deferred.store(0, Ordering::Relaxed);
-        if before != NONE {
+        if before != NONE && before != fd {
             descriptor::close(before)?;
         }
         Ok(())

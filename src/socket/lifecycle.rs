@@ -45,21 +45,15 @@ pub(super) fn init(
             protocol.into_pyobject(py)?.as_any(),
         ],
     )?;
-    let timeout = engine::default_timeout();
     let socket = slf.get();
     match fileno {
         Some(fileno) => {
             let fd = descriptor_number(fileno)?;
             let found = identify(fd, family, kind, protocol)?;
-            socket.adopt(fd, found, timeout)?;
+            socket.adopt(fd, found, engine::default_timeout())?;
         }
         None => {
-            // The flag in the type says so too, and wins over the default timeout.
-            let timeout = if kind & libc::SOCK_NONBLOCK != 0 {
-                0
-            } else {
-                timeout
-            };
+            let timeout = initial_timeout(kind);
             let fd = py
                 .detach(|| descriptor::open(family, kind, protocol, timeout >= 0))
                 .map_err(Error::from)?;
@@ -67,6 +61,15 @@ pub(super) fn init(
         }
     }
     Ok(())
+}
+
+/// The timeout of a new socket: the default one, unless the type carries `SOCK_NONBLOCK`.
+fn initial_timeout(kind: i32) -> i64 {
+    if kind & libc::SOCK_NONBLOCK != 0 {
+        0
+    } else {
+        engine::default_timeout()
+    }
 }
 
 /// Family, type and protocol of a descriptor that exists: what the caller says wins, the
@@ -342,7 +345,7 @@ pub(crate) fn socketpair<'py>(
         r#type.0,
         proto.0,
     );
-    let timeout = engine::default_timeout();
+    let timeout = initial_timeout(made.1);
     let (one, two) =
         descriptor::open_pair(made.0, made.1, made.2, timeout >= 0).map_err(Error::from)?;
     let one = wrap(py, one, made, timeout).inspect_err(|_| {

@@ -7,7 +7,7 @@ use pyo3::types::{PyBytes, PyList, PyTuple};
 use super::Socket;
 use super::memory::{Draft, SCRATCH, bytes_of, with_scratch};
 use crate::ancillary;
-use crate::args::{Int, Size, nonnegative};
+use crate::args::{Given, Int, Size, nonnegative};
 use crate::audit::audit;
 use crate::engine::{How, Plan, drive};
 use crate::error::{Error, Result};
@@ -123,11 +123,14 @@ impl Socket {
     ///     BlockingIOError: there is no room, in non-blocking mode.
     ///     OSError: the system reports an error, there are too many buffers or too much
     ///         ancillary data, or the socket is closed.
-    #[pyo3(signature = (buffers, ancdata = None, flags = Int(0), address = None, /))]
+    #[pyo3(
+        signature = (buffers, ancdata = Given(None), flags = Int(0), address = None, /),
+        text_signature = "($self, buffers, ancdata=(), flags=0, address=None, /)"
+    )]
     fn sendmsg(
         slf: &Bound<'_, Self>,
         buffers: &Bound<'_, PyAny>,
-        ancdata: Option<&Bound<'_, PyAny>>,
+        ancdata: Given<'_>,
         flags: Int,
         address: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<usize> {
@@ -144,8 +147,8 @@ impl Socket {
         )?;
         let mut slot = BuffersSlot::new();
         let buffers = slot.readable(buffers, "sendmsg")?;
-        let control = match ancdata {
-            Some(ancdata) => ancillary::encode(ancdata, "sendmsg")?,
+        let control = match ancdata.0 {
+            Some(ancdata) => ancillary::encode(&ancdata, "sendmsg")?,
             None => Control::new(),
         };
         let size = buffers.total_len();

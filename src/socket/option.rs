@@ -1,11 +1,11 @@
 //! Socket options: `getsockopt`, `setsockopt`.
 
-use pyo3::exceptions::{PyOSError, PyTypeError};
+use pyo3::exceptions::{PyOSError, PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::Socket;
-use crate::args::{self, BufferSlot, Int};
+use crate::args::{self, BufferSlot, Given, Int};
 use crate::error::{Error, Result};
 use crate::sys::option;
 
@@ -65,15 +65,18 @@ impl Socket {
     /// Raises:
     ///     OSError: there is no such option, the value is refused, or the socket is closed.
     ///     TypeError: the value has another type, or None comes without a length.
-    #[pyo3(signature = (level, optname, value, optlen = None, /))]
+    #[pyo3(
+        signature = (level, optname, value, optlen = Given(None), /),
+        text_signature = "($self, level, optname, value, optlen=None, /)"
+    )]
     fn setsockopt(
         &self,
         level: Int,
         optname: Int,
         value: &Bound<'_, PyAny>,
-        optlen: Option<&Bound<'_, PyAny>>,
+        optlen: Given<'_>,
     ) -> PyResult<()> {
-        let Some(optlen) = optlen else {
+        let Some(optlen) = optlen.0 else {
             return Ok(self.set_option(level.0, optname.0, value)?);
         };
         if !value.is_none() {
@@ -81,7 +84,7 @@ impl Socket {
                 "socket option should be None with a length",
             ));
         }
-        let len = args::masked(optlen)? as u32;
+        let len = args::masked(&optlen)? as u32;
         let file = self.channel.enter()?;
         option::set_length(file.fd(), level.0, optname.0, len).map_err(Error::from)?;
         Ok(())
@@ -106,7 +109,11 @@ impl Socket {
                 let file = self.channel.enter()?;
                 Ok(option::set_int(file.fd(), level, name, value)?)
             }
-            Err(error) if error.is_instance_of::<PyTypeError>(value.py()) => {
+            // An int that is too large is no option of either form.
+            Err(error)
+                if error.is_instance_of::<PyTypeError>(value.py())
+                    || error.is_instance_of::<PyOverflowError>(value.py()) =>
+            {
                 let mut slot = BufferSlot::new();
                 let value = slot.readable(value)?;
                 let file = self.channel.enter()?;

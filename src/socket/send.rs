@@ -98,9 +98,6 @@ impl Socket {
     fn sendall(&self, py: Python<'_>, data: &Bound<'_, PyAny>, flags: Int) -> PyResult<()> {
         let mut slot = BufferSlot::new();
         let data = slot.readable(data)?;
-        if data.len() == 0 {
-            return Ok(());
-        }
         Ok(self.send_fully(py, data.region(), flags.0, &mut 0)?)
     }
 
