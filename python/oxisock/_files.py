@@ -202,7 +202,7 @@ def _gather_lines(
         while line := stream.readline():
             lines.append(line)
             total += len(line)
-            if hint is not None and 0 < hint <= total:
+            if hint is not None and 0 < hint < total:
                 break
     except BaseException:
         restore(lines)

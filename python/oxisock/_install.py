@@ -5,6 +5,8 @@ from _thread import allocate_lock
 
 import oxisock as _public
 
+from . import _functions
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
@@ -44,7 +46,7 @@ def install() -> None:
         mark = getattr(current, "_GLOBAL_DEFAULT_TIMEOUT", None)
         if mark is not None:
             # Modules of either side hand this mark for "no timeout given" to each other.
-            _public._GLOBAL_DEFAULT_TIMEOUT = mark
+            _public._GLOBAL_DEFAULT_TIMEOUT = _functions._GLOBAL_DEFAULT_TIMEOUT = mark
         _previous = current
         sys.modules["socket"] = _public
 

@@ -1,0 +1,125 @@
+"""create_connection(): one deadline over all addresses of a host."""
+
+import contextlib
+import gc
+import time
+
+import pytest
+
+import oxisock
+
+
+@pytest.fixture
+def hosts(monkeypatch):
+    """Make getaddrinfo() answer with the given listeners; offers listeners of three kinds."""
+    with contextlib.ExitStack() as stack:
+
+        class Hosts:
+            def silent(self):
+                """A listener whose queue is full: the kernel drops every further SYN."""
+                listener = stack.enter_context(oxisock.socket())
+                listener.bind(("127.0.0.1", 0))
+                listener.listen(0)
+                for _ in range(3):
+                    filler = stack.enter_context(oxisock.socket())
+                    filler.setblocking(False)
+                    filler.connect_ex(listener.getsockname())
+                return listener
+
+            def refusing(self):
+                sock = stack.enter_context(oxisock.socket())
+                sock.bind(("127.0.0.1", 0))
+                return sock
+
+            def live(self):
+                return stack.enter_context(oxisock.create_server(("127.0.0.1", 0)))
+
+            def resolve_to(self, *socks):
+                found = [
+                    (sock.family, sock.type, sock.proto, "", sock.getsockname()) for sock in socks
+                ]
+                monkeypatch.setattr(oxisock, "getaddrinfo", lambda *arguments: found)
+
+        yield Hosts()
+
+
+def connect(**options):
+    return oxisock.create_connection(("host.invalid", 1), **options)
+
+
+def test_dead_addresses_share_one_timeout(hosts):
+    hosts.resolve_to(*(hosts.silent() for _ in range(3)))
+    start = time.monotonic()
+    with pytest.raises(TimeoutError, match="timed out"):
+        connect(timeout=0.6)
+    # One after the other with the whole timeout each, they would take 1.8 s.
+    assert 0.55 < time.monotonic() - start < 1.5
+
+
+def test_a_dead_address_does_not_starve_the_next(hosts):
+    live = hosts.live()
+    hosts.resolve_to(hosts.silent(), hosts.silent(), live)
+    with connect(timeout=1) as sock:
+        assert sock.getpeername() == live.getsockname()
+        assert sock.gettimeout() == 1
+
+
+def test_the_default_timeout_is_shared_too(hosts):
+    live = hosts.live()
+    hosts.resolve_to(hosts.silent(), live)
+    oxisock.setdefaulttimeout(0.5)
+    try:
+        with connect() as sock:
+            assert sock.getpeername() == live.getsockname()
+            assert sock.gettimeout() == 0.5
+    finally:
+        oxisock.setdefaulttimeout(None)
+
+
+@pytest.mark.parametrize("timeout", [None, 30])
+def test_the_socket_has_the_timeout_that_was_asked_for(hosts, timeout):
+    hosts.resolve_to(hosts.refusing(), hosts.live())
+    with connect(timeout=timeout) as sock:
+        assert sock.gettimeout() == timeout
+
+
+def test_all_errors_has_one_for_each_address(hosts):
+    hosts.resolve_to(hosts.refusing(), hosts.silent(), hosts.refusing())
+    with pytest.raises(ExceptionGroup, match="create_connection failed") as caught:
+        connect(timeout=0.4, all_errors=True)
+    kinds = [type(exc) for exc in caught.value.exceptions]
+    assert kinds == [ConnectionRefusedError, TimeoutError, ConnectionRefusedError]
+    assert "ConnectionRefusedError" in repr(caught.value)
+
+
+def test_without_waiting_at_all(hosts):
+    hosts.resolve_to(hosts.live(), hosts.live())
+    with pytest.raises(BlockingIOError):
+        connect(timeout=0)
+
+
+@pytest.mark.parametrize(("timeout", "error"), [(-1, ValueError), ("1", TypeError)])
+def test_a_wrong_timeout_leaves_no_socket_open(hosts, timeout, error):
+    hosts.resolve_to(hosts.live(), hosts.live())
+    with pytest.raises(error):
+        connect(timeout=timeout)
+    gc.collect()  # a socket that was left open would warn now, and warnings are errors
+
+
+def test_no_addresses(hosts):
+    hosts.resolve_to()
+    with pytest.raises(OSError, match="getaddrinfo returns an empty list"):
+        connect()
+
+
+@pytest.mark.parametrize("all_errors", [False, True])
+def test_a_failure_leaves_no_cycle(hosts, all_errors):
+    hosts.resolve_to(hosts.refusing(), hosts.refusing())
+    gc.collect()
+    gc.disable()
+    try:
+        with contextlib.suppress(OSError, ExceptionGroup):
+            connect(timeout=5, all_errors=all_errors)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
