@@ -74,10 +74,15 @@ pub(crate) fn long(object: &Bound<'_, PyAny>) -> PyResult<libc::c_long> {
 /// Any object with `__index__` as a `Py_ssize_t`.
 #[inline]
 pub(crate) fn size(object: &Bound<'_, PyAny>) -> PyResult<isize> {
-    // SAFETY: the object is alive; an error is reported through the -1 that is checked. An
-    // int is left as it is, and the error for it sets the OverflowError that is expected.
-    let value = unsafe { ffi::PyNumber_AsSsize_t(object.as_ptr(), ffi::PyExc_OverflowError) };
-    checked(object.py(), value, -1)
+    if object.is_instance_of::<PyInt>() {
+        // SAFETY: the object is an int; an error is reported through the -1 that is checked.
+        let value = unsafe { ffi::PyLong_AsSsize_t(object.as_ptr()) };
+        return checked(object.py(), value, -1);
+    }
+    // SAFETY: the object is alive; the call returns a new reference or sets an exception.
+    let index =
+        unsafe { Bound::from_owned_ptr_or_err(object.py(), ffi::PyNumber_Index(object.as_ptr()))? };
+    size(&index)
 }
 
 /// Any object with `__index__` as an unsigned number of 64 bits, whose upper bits are lost

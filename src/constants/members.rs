@@ -4,21 +4,40 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
-/// Members by value of one enumeration of `oxisock._enums`, fetched at first use.
-struct Members {
+/// Members of one enumeration of `oxisock._enums`, fetched when the first one is needed.
+struct Members<const N: usize> {
     class: &'static str,
+    /// The ones with small numbers, which are nearly all that occur, without a look-up.
+    small: [PyOnceLock<Py<PyAny>>; N],
     by_value: PyOnceLock<Py<PyDict>>,
 }
 
-impl Members {
+impl<const N: usize> Members<N> {
     const fn new(class: &'static str) -> Self {
         Self {
             class,
+            small: [const { PyOnceLock::new() }; N],
             by_value: PyOnceLock::new(),
         }
     }
 
+    #[inline]
     fn get<'py>(&self, py: Python<'py>, value: i32) -> PyResult<Bound<'py, PyAny>> {
+        match usize::try_from(value)
+            .ok()
+            .and_then(|index| self.small.get(index))
+        {
+            Some(known) => {
+                let member =
+                    known.get_or_try_init(py, || self.find(py, value).map(Bound::unbind))?;
+                Ok(member.bind(py).clone())
+            }
+            None => self.find(py, value),
+        }
+    }
+
+    /// The member with that number, the number itself where there is none.
+    fn find<'py>(&self, py: Python<'py>, value: i32) -> PyResult<Bound<'py, PyAny>> {
         let by_value = self.by_value.get_or_try_init(py, || {
             let members = py.import("oxisock._enums")?.getattr("members")?;
             PyResult::Ok(
@@ -33,8 +52,8 @@ impl Members {
     }
 }
 
-static FAMILIES: Members = Members::new("AddressFamily");
-static KINDS: Members = Members::new("SocketKind");
+static FAMILIES: Members<48> = Members::new("AddressFamily");
+static KINDS: Members<16> = Members::new("SocketKind");
 
 /// The `AddressFamily` member of that value, or the plain int if there is none.
 #[pyfunction]

@@ -13,7 +13,6 @@ mod send;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicIsize, Ordering::Relaxed};
 
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
 
 pub(crate) use lifecycle::{close, dup, register_class, socketpair};
@@ -33,8 +32,6 @@ pub(crate) struct Socket {
     family: AtomicI32,
     kind: AtomicI32,
     protocol: AtomicI32,
-    /// The enumeration members of family and type, once somebody has asked.
-    members: [PyOnceLock<Py<PyAny>>; 2],
     /// Files made by `makefile` that are open; the descriptor lives as long as they do.
     files: AtomicIsize,
     /// Whether `close` was called, maybe with files still open.
@@ -48,7 +45,6 @@ impl Socket {
             family: AtomicI32::new(libc::AF_UNSPEC),
             kind: AtomicI32::new(0),
             protocol: AtomicI32::new(0),
-            members: [const { PyOnceLock::new() }; 2],
             files: AtomicIsize::new(0),
             closed: AtomicBool::new(false),
         }
@@ -116,19 +112,13 @@ impl Socket {
     /// The address family, as a member of `AddressFamily` where it has a name.
     #[getter(family)]
     fn family_member<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let member = self.members[0].get_or_try_init(py, || {
-            constants::family_member(py, self.family()).map(Bound::unbind)
-        })?;
-        Ok(member.bind(py).clone())
+        constants::family_member(py, self.family())
     }
 
     /// The socket type, as a member of `SocketKind` where it has a name.
     #[getter(r#type)]
     fn kind_member<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let member = self.members[1].get_or_try_init(py, || {
-            constants::kind_member(py, self.kind()).map(Bound::unbind)
-        })?;
-        Ok(member.bind(py).clone())
+        constants::kind_member(py, self.kind())
     }
 
     /// The protocol number.
