@@ -83,7 +83,7 @@ def test_earlier_results_are_shown_again(tmp_path, capsys):
     assert run("--quick", "fileno", "proto", "--json", str(results)) == 0
     first = capsys.readouterr().out
     assert run("--load", str(results)) == 0
-    assert capsys.readouterr().out == first
+    assert capsys.readouterr().out.strip() == first.strip()
     results.write_text("{}")
     assert run("--load", str(results)) == 2
 
