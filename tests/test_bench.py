@@ -127,7 +127,8 @@ def test_rounds_must_be_positive(rounds):
 
 
 def test_file_that_cannot_be_written_is_refused_before_measuring(capsys):
-    assert run("htons", "--json", "/nonexistent/results.json") == 2
+    pytest.importorskip("rich")
+    assert run("fileno", "--json", "/nonexistent/results.json") == 2
     assert "/nonexistent" in capsys.readouterr().err
 
 
@@ -154,12 +155,11 @@ def test_missing_extra_is_one_clear_line(missing, arguments, capsys, monkeypatch
     )
 
 
-def test_check_fails_on_a_missed_target(monkeypatch, tmp_path):
+def test_check_fails_on_a_missed_target(monkeypatch):
     rows = [Row("slow", "names", nothing, "socket.getdefaulttimeout()", target=1e9)]
     monkeypatch.setattr(cli, "choose", lambda groups, patterns: rows)
-    output = str(tmp_path / "results.json")
-    assert run("--quick", "--json", output) == 0
-    assert run("--quick", "--json", output, "--check") == 1
+    assert run("--quick", "--json", "-") == 0
+    assert run("--quick", "--json", "-", "--check") == 1
 
 
 def test_failing_row_is_reported_and_does_not_stop_the_others(monkeypatch, capsys):

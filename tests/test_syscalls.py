@@ -230,8 +230,9 @@ def test_operation_makes_no_call_too_many(traced, case):
 
 
 def test_data_that_comes_late_does_not_cost_a_failed_try_each_time(traced):
-    failed = [line for line in traced[LATE.name] if "EAGAIN" in line]
-    assert len(failed) <= REPEAT / 2, "\n".join(traced[LATE.name])
+    receives = [line for line in traced[LATE.name] if line.startswith("recv")]
+    # One after each wait; now and then a socket may try whether things have changed.
+    assert REPEAT <= len(receives) <= REPEAT * 1.5, "\n".join(traced[LATE.name])
 
 
 def test_harness_sees_what_the_standard_library_does(strace, tmp_path_factory):
