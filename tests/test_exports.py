@@ -11,8 +11,9 @@ import sys
 import types
 from pathlib import Path
 
-import oxisock
 import pytest
+
+import oxisock
 from oxisock import _socket as native
 
 PACKAGE = Path(oxisock.__file__).parent
