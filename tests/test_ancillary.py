@@ -42,6 +42,8 @@ SIZES = [
 @pytest.mark.parametrize("name", ["CMSG_LEN", "CMSG_SPACE"])
 def test_sizes_are_those_of_the_standard_library(name: str) -> None:
     for size in [*SIZES, True, "1", None, 1.0, b"1"]:
+        same(lambda m, size=size: getattr(m, name)(size))
+    for size in (-1, EDGE):
         same(lambda m, size=size: getattr(m, name)(size), message=True)
     same(lambda m: getattr(m, name)())
     same(lambda m: getattr(m, name)(1, 2))
