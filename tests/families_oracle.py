@@ -1,7 +1,7 @@
-"""Answers for an interpreter's own socket module, started with the probe between it and the system.
+"""Answers for an interpreter's own socket module, with the probe between it and the system.
 
-Reads one JSON list `[operation, family, protocol, expression]` a line and writes the outcome as one:
-`["returns", value]` or `["raises", class, errno, message]`. Addresses and values are Python
+Reads one JSON list `[operation, family, protocol, expression]` a line and writes the outcome as
+one: `["returns", value]` or `["raises", class, errno, message]`. Addresses and values are Python
 expressions: tuples and bytes cannot stand in JSON.
 """
 

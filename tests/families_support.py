@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from oxisock import _socket
 
 HERE = Path(__file__).parent

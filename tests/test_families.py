@@ -1,4 +1,4 @@
-"""Addresses of every family, both ways: the layouts of the kernel, and what the standard library does."""
+"""Addresses of every family, both ways: as the kernel has them, as the standard library does."""
 
 import shutil
 import socket as std
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
 from families_support import HERE, Oracle, answer, compiler, oracle
 from oxisock import _socket
 
@@ -51,7 +52,8 @@ ROWS = [
     ),
     Row(
         "tipc_nameseq", TIPC, 0, (1, 0x01020304, 0x05060708, 0x090A0B0C),
-        "=HBbIII", (1, 2, 0x01020304, 0x05060708, 0x090A0B0C), (1, 0x01020304, 0x05060708, 0x090A0B0C, 2),
+        "=HBbIII", (1, 2, 0x01020304, 0x05060708, 0x090A0B0C),
+        (1, 0x01020304, 0x05060708, 0x090A0B0C, 2),
     ),
     Row(
         "tipc_id", TIPC, 0, (3, 0x01020304, 0x05060708, 0, 1),
@@ -110,7 +112,8 @@ def test_layout_of_the_headers(tmp_path: Path) -> None:
     if LO != 1:
         expected = {name: it for name, it in expected.items() if name not in ("packet", *CAN_ON_LO)}
     ours = {
-        row.name: _socket.encode_address(row.family, row.protocol, row.address).hex() for row in ROWS
+        row.name: _socket.encode_address(row.family, row.protocol, row.address).hex()
+        for row in ROWS
     }
     assert {name: ours[name] for name in expected} == expected
 
@@ -138,8 +141,21 @@ CASES: dict[tuple[int, int], list[str]] = {
         *numbers("('lo', {})"),
         *numbers("('lo', 3, {})"),
         *numbers("('lo', 3, 0, {})"),
-        *("('lo',)", "('nope', 3)", "('nope', -1)", "('', 0)", "(b'lo', 3)", "(None, 3)", "('l\\0', 3)"),
-        *("('\\udc80', 3)", "('lo' + 'o' * 100, 3)", "('lo', 3, 0, 0, b'')", "('lo', 3, 0, 0, b'12345678')"),
+        *(
+            "('lo',)",
+            "('nope', 3)",
+            "('nope', -1)",
+            "('', 0)",
+            "(b'lo', 3)",
+            "(None, 3)",
+            "('l\\0', 3)",
+        ),
+        *(
+            "('\\udc80', 3)",
+            "('lo' + 'o' * 100, 3)",
+            "('lo', 3, 0, 0, b'')",
+            "('lo', 3, 0, 0, b'12345678')",
+        ),
         *("('lo', 3, 0, 0, b'123456789')", "('lo', 3, 0, 0, 'abc')", "('lo', 3, 0, 0, None)"),
         *("('nope', 3, 0, 0, b'123456789')", "('lo', 3, 0, 0, memoryview(b'abc'))"),
         "('lo', 3, 0, 0, bytearray(b'abc'))",
@@ -155,8 +171,22 @@ CASES: dict[tuple[int, int], list[str]] = {
     ],
     **{
         (CAN, protocol): [
-            *("('lo',)", "(b'lo',)", "('',)", "('nope',)", "('x' * 15,)", "('x' * 16,)", "('a\\0b',)"),
-            *("(1,)", "('\\udc80',)", "(b'\\xff',)", "('lo', 1)", "(__import__('pathlib').Path('lo'),)"),
+            *(
+                "('lo',)",
+                "(b'lo',)",
+                "('',)",
+                "('nope',)",
+                "('x' * 15,)",
+                "('x' * 16,)",
+                "('a\\0b',)",
+            ),
+            *(
+                "(1,)",
+                "('\\udc80',)",
+                "(b'\\xff',)",
+                "('lo', 1)",
+                "(__import__('pathlib').Path('lo'),)",
+            ),
         ]
         for protocol in (RAW, BCM)
     },
@@ -239,7 +269,9 @@ def compare(oracle: Oracle, operation: str, family: int, protocol: int, expressi
 
 
 @pytest.mark.parametrize(("family", "protocol"), CASES)
-def test_encodes_and_refuses_as_the_standard_library(stdlib: Oracle, family: int, protocol: int) -> None:
+def test_encodes_and_refuses_as_the_standard_library(
+    stdlib: Oracle, family: int, protocol: int
+) -> None:
     for expression in (*CASES[family, protocol], *ODD):
         compare(stdlib, "encode", family, protocol, expression)
 
@@ -257,7 +289,10 @@ def raw_addresses(family: int) -> list[bytes]:
         found += [front + bytes(2) + struct.pack("=i", LO) + pattern for pattern in PATTERNS]
     if family == PACKET:
         # The length of the hardware address is a byte; the structure has room for eight.
-        ends = [struct.pack("=2siHBB", b"\x01\x02", LO, 3, 4, length) + PATTERNS[0] for length in range(9)]
+        ends = [
+            struct.pack("=2siHBB", b"\x01\x02", LO, 3, 4, length) + PATTERNS[0]
+            for length in range(9)
+        ]
         found = [front + end for end in ends]
     return found
 
@@ -379,12 +414,32 @@ BLUETOOTH_CASES = {
     L2CAP: [
         *numbers("('01:23:45:67:89:AB', {})", INT),
         *("('0:1:2:3:4:f', 1)", "('01:23:45:67:89', 1)", "('01:23:45:67:89:AB:CD', 1)", "('', 1)"),
-        *("('01:23:45:67:89:1FF', 1)", "('01:23:45:67:89:xy', 1)", "('\\xe9', 1)", "(b'1:2:3:4:5:6', 1)"),
-        *("('1:2:3:4:5:6',)", "('1:2:3:4:5:6\\0', 1)", "('01:23:45:67:89:AB ', 1)", "('::::: ', 1)"),
+        *(
+            "('01:23:45:67:89:1FF', 1)",
+            "('01:23:45:67:89:xy', 1)",
+            "('\\xe9', 1)",
+            "(b'1:2:3:4:5:6', 1)",
+        ),
+        *(
+            "('1:2:3:4:5:6',)",
+            "('1:2:3:4:5:6\\0', 1)",
+            "('01:23:45:67:89:AB ', 1)",
+            "('::::: ', 1)",
+        ),
     ],
-    RFCOMM: [*numbers("('01:23:45:67:89:AB', {})", INT), "('1:2:3:4:5:6',)", "('1:2:3:4:5:6', 1, 2)"],
+    RFCOMM: [
+        *numbers("('01:23:45:67:89:AB', {})", INT),
+        "('1:2:3:4:5:6',)",
+        "('1:2:3:4:5:6', 1, 2)",
+    ],
     HCI: [*numbers("({},)", INT), "()"],
-    SCO: ["b'01:23:45:67:89:AB'", "b'01:23:45:67:89'", "b''", "b'1:2:3:4:5:6\\xff'", "(b'1:2:3:4:5:6',)"],
+    SCO: [
+        "b'01:23:45:67:89:AB'",
+        "b'01:23:45:67:89'",
+        "b''",
+        "b'1:2:3:4:5:6\\xff'",
+        "(b'1:2:3:4:5:6',)",
+    ],
     9: ["(1, 2)"],
 }
 
@@ -394,7 +449,10 @@ def bluetooth(build: Path) -> Iterator[Oracle]:
     """An interpreter that was built with BlueZ's headers, as those of distributions are."""
     for interpreter in (sys.executable, shutil.which("python3", path="/usr/bin:/usr/local/bin")):
         has = "import ctypes, socket; socket.AF_BLUETOOTH"
-        if interpreter and subprocess.run([interpreter, "-I", "-c", has], stderr=-3).returncode == 0:
+        if (
+            interpreter
+            and subprocess.run([interpreter, "-I", "-c", has], stderr=-3).returncode == 0
+        ):
             with oracle(interpreter, build) as it:
                 yield it
             return
@@ -402,13 +460,17 @@ def bluetooth(build: Path) -> Iterator[Oracle]:
 
 
 @pytest.mark.parametrize("protocol", BLUETOOTH_CASES)
-def test_bluetooth_encodes_and_refuses_as_the_standard_library(bluetooth: Oracle, protocol: int) -> None:
+def test_bluetooth_encodes_and_refuses_as_the_standard_library(
+    bluetooth: Oracle, protocol: int
+) -> None:
     for expression in BLUETOOTH_CASES[protocol]:
         compare(bluetooth, "encode", BLUETOOTH, protocol, expression)
 
 
 @pytest.mark.parametrize(("protocol", "size"), [(RFCOMM, 10), (HCI, 4), (SCO, 8), (L2CAP, 10)])
-def test_bluetooth_decodes_as_the_standard_library(bluetooth: Oracle, protocol: int, size: int) -> None:
+def test_bluetooth_decodes_as_the_standard_library(
+    bluetooth: Oracle, protocol: int, size: int
+) -> None:
     for raw in raw_addresses(BLUETOOTH):
         # Without what newer interpreters give besides: the channel of HCI, and the channel
         # identifier and address type of L2CAP.
@@ -417,7 +479,9 @@ def test_bluetooth_decodes_as_the_standard_library(bluetooth: Oracle, protocol: 
 
 def test_bluetooth_forms_of_newer_interpreters() -> None:
     encode = _socket.encode_address
-    assert encode(BLUETOOTH, HCI, 3) == encode(BLUETOOTH, HCI, (3,)) == encode(BLUETOOTH, HCI, (3, 0))
+    assert (
+        encode(BLUETOOTH, HCI, 3) == encode(BLUETOOTH, HCI, (3,)) == encode(BLUETOOTH, HCI, (3, 0))
+    )
     assert encode(BLUETOOTH, SCO, DEVICE) == encode(BLUETOOTH, SCO, DEVICE.encode())
     assert encode(BLUETOOTH, SCO, DEVICE.lower()) == encode(BLUETOOTH, SCO, DEVICE)
     assert encode(BLUETOOTH, L2CAP, (DEVICE, 1, 4)) == encode(BLUETOOTH, L2CAP, (DEVICE, 1, 4, 0))

@@ -9,6 +9,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
+use super::fields::until_zero;
 use crate::args::{self, BufferSlot};
 use crate::error::{Error, Result};
 use crate::sys::SockAddr;
@@ -46,11 +47,7 @@ pub(super) fn build<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bound<
     if cfg!(linux) && path.first() == Some(&0) {
         return Ok(PyBytes::new(py, path).into_any());
     }
-    let len = path
-        .iter()
-        .position(|byte| *byte == 0)
-        .unwrap_or(path.len());
-    args::file_system_text(py, &path[..len])
+    args::file_system_text(py, until_zero(path))
 }
 
 /// Text in the encoding of the file system.
