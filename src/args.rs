@@ -1,14 +1,15 @@
 //! Arguments as the standard library takes them: integers with the ranges and
 //! messages of their C types, and views of bytes-like objects.
 
-use std::ffi::CString;
+use std::convert::Infallible;
+use std::ffi::CStr;
 use std::marker::PhantomPinned;
 use std::mem::MaybeUninit;
 
 use pyo3::exceptions::{PyBufferError, PyOverflowError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyInt, PyString};
+use pyo3::types::{PyBytes, PyInt, PyString, PyTuple};
 
 use crate::error::{Error, Result};
 use crate::sys::Region;
@@ -93,6 +94,16 @@ pub(crate) fn masked(object: &Bound<'_, PyAny>) -> PyResult<u64> {
     checked(object.py(), value, u64::MAX)
 }
 
+/// An unsigned number of 32 bits, cut in the same way, from a place in a tuple; zero where
+/// the tuple is shorter. Its length is asked first: a missing item would cost an exception.
+pub(crate) fn masked_at(tuple: &Bound<'_, PyTuple>, index: usize) -> PyResult<u32> {
+    if index < tuple.len() {
+        Ok(masked(&tuple.get_item(index)?)? as u32)
+    } else {
+        Ok(0)
+    }
+}
+
 /// The result of a conversion that reports an exception with one special value.
 #[inline]
 fn checked<T: PartialEq>(py: Python<'_>, value: T, special: T) -> PyResult<T> {
@@ -111,9 +122,43 @@ pub(crate) fn unsigned_long(number: &Bound<'_, PyInt>) -> PyResult<libc::c_ulong
     checked(number.py(), value, libc::c_ulong::MAX)
 }
 
-/// Text for a C call, which cannot have a null character in it.
-pub(crate) fn c_text(text: &str) -> PyResult<CString> {
-    CString::new(text).map_err(|_| PyValueError::new_err("embedded null character"))
+/// Text for a C call, which cannot have a null character in it. The text's own memory: no
+/// copy is made of plain ASCII.
+#[derive(Clone, Copy)]
+pub(crate) struct Text<'a>(pub(crate) &'a CStr);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Text<'a> {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        if !object.is_instance_of::<PyString>() {
+            let class = object.get_type().name()?;
+            return Err(PyTypeError::new_err(format!("must be str, not {class}")));
+        }
+        let mut len = 0;
+        // SAFETY: the object is a str. Its UTF-8 form lives as long as it does, which is 'a,
+        // and has a zero byte behind its end.
+        let bytes = unsafe {
+            let start = ffi::PyUnicode_AsUTF8AndSize(object.as_ptr(), &mut len);
+            if start.is_null() {
+                return Err(PyErr::fetch(object.py()));
+            }
+            std::slice::from_raw_parts(start.cast(), len as usize + 1)
+        };
+        CStr::from_bytes_with_nul(bytes)
+            .map(Text)
+            .map_err(|_| PyValueError::new_err("embedded null character"))
+    }
+}
+
+impl<'py> IntoPyObject<'py> for Text<'_> {
+    type Target = PyString;
+    type Output = Bound<'py, PyString>;
+    type Error = Infallible;
+
+    fn into_pyobject(self, py: Python<'py>) -> Result<Self::Output, Infallible> {
+        Ok(PyString::new(py, &self.0.to_string_lossy()))
+    }
 }
 
 /// A str, bytes or path-like object as bytes in the encoding of the file system.

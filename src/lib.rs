@@ -10,6 +10,7 @@ mod constants;
 mod engine;
 mod error;
 mod floor;
+mod inet;
 mod iovec;
 mod resolver;
 mod socket;
@@ -20,6 +21,8 @@ use pyo3::prelude::*;
 /// The native half of oxisock. Private: import `oxisock` instead.
 #[pymodule(gil_used = false)]
 mod _socket {
+    use super::*;
+
     #[pymodule_export]
     use crate::address::{decode_address, encode_address};
     #[cfg(linux)]
@@ -28,10 +31,6 @@ mod _socket {
     #[pymodule_export]
     use crate::ancillary::{cmsg_len, cmsg_space, decode_ancillary, encode_ancillary};
     #[pymodule_export]
-    use crate::byteorder::{
-        htonl, htons, inet_aton, inet_ntoa, inet_ntop, inet_pton, ntohl, ntohs,
-    };
-    #[pymodule_export]
     use crate::certificate::distinguished_names;
     #[pymodule_export]
     use crate::constants::{__getattr__, constant, constants, family_member, kind_member};
@@ -39,6 +38,8 @@ mod _socket {
     use crate::engine::{counters, getbusypoll, setbusypoll, tune};
     #[pymodule_export]
     use crate::floor::floor;
+    #[pymodule_export]
+    use crate::inet::{inet_aton, inet_ntoa, inet_ntop, inet_pton};
     #[pymodule_export]
     use crate::resolver::{
         getaddrinfo, gethostbyaddr, gethostbyname, gethostbyname_ex, gethostname, getnameinfo,
@@ -49,4 +50,9 @@ mod _socket {
     use crate::socket::{
         Socket, close, dup, getdefaulttimeout, register_class, setdefaulttimeout, socketpair,
     };
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::byteorder::add(module)
+    }
 }

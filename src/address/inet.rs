@@ -38,12 +38,8 @@ pub(super) fn parse_v6(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<So
         ));
     }
     let (name, port) = host_and_port(purpose, tuple)?;
-    let flowinfo = tuple
-        .get_item(2)
-        .map_or(Ok(0), |item| args::masked(&item).map(|value| value as u32))?;
-    let scope_id = tuple.get_item(3).map_or(Ok(None), |item| {
-        args::masked(&item).map(|value| Some(value as u32))
-    })?;
+    let flowinfo = args::masked_at(tuple, 2)?;
+    let scope_id = args::masked_at(tuple, 3)?;
     let address = resolve(tuple.py(), &name.0, libc::AF_INET6)?;
     // SAFETY: an address structure of C, valid for all bits.
     let address: sockaddr_in6 = unsafe { address.read_as() };
@@ -56,7 +52,6 @@ pub(super) fn parse_v6(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<So
     }
     // The tuple's scope wins over one in the name ('fe80::1%eth0'), as in the standard
     // library: the default of a shorter tuple is zero.
-    let scope_id = scope_id.unwrap_or(0);
     Ok(v6(address.sin6_addr.s6_addr, port, flowinfo, scope_id))
 }
 

@@ -111,7 +111,9 @@ fn parse_port(object: &Bound<'_, PyAny>) -> Result<Service> {
     if let Ok(number) = object.cast_exact::<PyInt>() {
         return match number.extract::<u16>() {
             Ok(port) => Ok(Service::Port(port)),
-            Err(_) => Ok(Service::Name(args::c_text(number.str()?.to_str()?)?)),
+            Err(_) => Ok(Service::Name(until_null(
+                number.str()?.to_str()?.as_bytes(),
+            ))),
         };
     }
     if let Ok(text) = object.cast::<PyString>() {

@@ -108,7 +108,7 @@ fn run<T: Send + 'static>(
         match py.detach(|| pending.wait(deadline))? {
             Wait::Done(result) => return Ok(result),
             Wait::TimedOut => return Err(Error::TimedOut),
-            Wait::Interrupted => py.check_signals()?,
+            Wait::Unfinished => py.check_signals()?,
         }
     }
 }

@@ -9,7 +9,7 @@ use pyo3::types::{PyString, PyTuple};
 
 use super::{Hints, Service, lookup, run};
 use crate::address;
-use crate::args::{self, Int};
+use crate::args::{self, Int, Text};
 use crate::audit::audit;
 use crate::error::{Error, Result};
 use crate::sys::{SockAddr, hosts_file, lookup as libc_lookup};
@@ -86,18 +86,15 @@ impl Fields {
             return Err(illegal());
         }
         let host = tuple.get_item(0)?;
-        let host = host.cast::<PyString>().map_err(|_| illegal())?;
-        let optional = |index| {
-            tuple
-                .get_item(index)
-                .map_or(Ok(0), |item| args::masked(&item).map(|value| value as u32))
-        };
+        if !host.is_instance_of::<PyString>() {
+            return Err(illegal());
+        }
         let fields = Fields {
             count: tuple.len(),
-            host: args::c_text(host.to_str()?)?,
+            host: host.extract::<Text<'_>>()?.0.to_owned(),
             port: args::int(&tuple.get_item(1)?)?,
-            flowinfo: optional(2)?,
-            scope_id: optional(3)?,
+            flowinfo: args::masked_at(tuple, 2)?,
+            scope_id: args::masked_at(tuple, 3)?,
         };
         if fields.flowinfo > address::MAX_FLOWINFO {
             return Err(Error::new::<PyOverflowError, _>(
@@ -115,7 +112,7 @@ impl Fields {
         };
         let service = match u16::try_from(self.port) {
             Ok(port) => Service::Port(port),
-            Err(_) => Service::Name(args::c_text(&self.port.to_string())?),
+            Err(_) => Service::Name(CString::new(self.port.to_string()).unwrap_or_default()),
         };
         let entries = lookup(py, Some(&self.host), service, hints, None)?;
         let [entry] = &entries[..] else {

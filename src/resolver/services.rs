@@ -1,11 +1,11 @@
 //! Services and protocols by name and number, services(5), protocols(5).
 
-use std::ffi::CString;
+use std::ffi::CStr;
 
 use pyo3::exceptions::{PyOSError, PyOverflowError};
 use pyo3::prelude::*;
 
-use crate::args::{Int, c_text, file_system_text};
+use crate::args::{Int, Text, file_system_text};
 use crate::audit::audit_with;
 use crate::sys::databases;
 
@@ -29,14 +29,14 @@ use crate::sys::databases;
        text_signature = "(servicename, protocolname=..., /)")]
 pub(crate) fn getservbyname(
     py: Python<'_>,
-    servicename: &str,
+    servicename: Text<'_>,
     protocolname: Protocol<'_>,
 ) -> PyResult<u16> {
-    let (name, protocol) = (c_text(servicename)?, protocolname.c_text()?);
+    let (name, protocol) = (servicename.0, protocolname.text());
     audit_with(py, c"socket.getservbyname", || {
         (servicename, protocolname.0).into_pyobject(py)
     })?;
-    py.detach(|| databases::service_port(&name, protocol.as_deref()))
+    py.detach(|| databases::service_port(name, protocol))
         .ok_or_else(|| PyOSError::new_err("service/proto not found"))
 }
 
@@ -64,14 +64,14 @@ pub(crate) fn getservbyport<'py>(
     port: Int,
     protocolname: Protocol<'_>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let protocol = protocolname.c_text()?;
+    let protocol = protocolname.text();
     let port = u16::try_from(port.0)
         .map_err(|_| PyOverflowError::new_err("getservbyport: port must be 0-65535."))?;
     audit_with(py, c"socket.getservbyport", || {
         (port, protocolname.0).into_pyobject(py)
     })?;
     let name = py
-        .detach(|| databases::service_name(port, protocol.as_deref()))
+        .detach(|| databases::service_name(port, protocol))
         .ok_or_else(|| PyOSError::new_err("port/proto not found"))?;
     file_system_text(py, name.to_bytes())
 }
@@ -92,15 +92,14 @@ pub(crate) fn getservbyport<'py>(
 /// Source: getprotobyname_r(3).
 #[pyfunction]
 #[pyo3(signature = (protocolname, /))]
-pub(crate) fn getprotobyname(py: Python<'_>, protocolname: &str) -> PyResult<i32> {
-    let name = c_text(protocolname)?;
-    py.detach(|| databases::protocol_number(&name))
+pub(crate) fn getprotobyname(py: Python<'_>, protocolname: Text<'_>) -> PyResult<i32> {
+    py.detach(|| databases::protocol_number(protocolname.0))
         .ok_or_else(|| PyOSError::new_err("protocol not found"))
 }
 
 /// The name of a protocol that may be left out; None does not stand for that.
 #[derive(Clone, Copy)]
-pub(crate) struct Protocol<'a>(Option<&'a str>);
+pub(crate) struct Protocol<'a>(Option<Text<'a>>);
 
 impl<'a, 'py> FromPyObject<'a, 'py> for Protocol<'a> {
     type Error = PyErr;
@@ -110,8 +109,8 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Protocol<'a> {
     }
 }
 
-impl Protocol<'_> {
-    fn c_text(self) -> PyResult<Option<CString>> {
-        self.0.map(c_text).transpose()
+impl<'a> Protocol<'a> {
+    fn text(self) -> Option<&'a CStr> {
+        self.0.map(|name| name.0)
     }
 }

@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use libc::sigset_t;
 
@@ -19,11 +19,15 @@ pub(crate) struct Background<T> {
     done: PipeReader,
 }
 
+/// The longest sleep at a time. A signal that comes just before a sleep begins does not end
+/// it, and must not have to wait for the network to be noticed.
+const GLANCE: Duration = Duration::from_millis(250);
+
 /// How a wait ended.
 pub(crate) enum Wait<T> {
     Done(T),
-    /// A signal came: the caller runs its handlers and waits again.
-    Interrupted,
+    /// A signal came or may have come: the caller runs its handlers and waits again.
+    Unfinished,
     TimedOut,
 }
 
@@ -46,27 +50,28 @@ impl<T: Send + 'static> Background<T> {
         Ok(Background { result, done })
     }
 
-    /// Waits for the result, for a signal, or until the deadline.
+    /// Waits for the result, for a signal, or until the deadline, for some time.
     pub(crate) fn wait(&mut self, deadline: Option<Instant>) -> io::Result<Wait<T>> {
-        loop {
-            let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
-            match poll(self.done.as_raw_fd(), Interest::Read, left, None) {
-                Ok(Wake::Expired) if left.is_some_and(|left| left.is_zero()) => {
-                    return Ok(Wait::TimedOut);
-                }
-                Ok(Wake::Expired) => {}
-                // A thread that ended without a result has panicked.
-                Ok(_) => {
-                    let result = self.result.try_recv();
-                    return result
-                        .map(Wait::Done)
-                        .map_err(|_| io::Error::from_raw_os_error(libc::EIO));
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                    return Ok(Wait::Interrupted);
-                }
-                Err(error) => return Err(error),
+        let left = deadline.map_or(Duration::MAX, |end| {
+            end.saturating_duration_since(Instant::now())
+        });
+        match poll(
+            self.done.as_raw_fd(),
+            Interest::Read,
+            Some(left.min(GLANCE)),
+            None,
+        ) {
+            Ok(Wake::Expired) if left <= GLANCE => Ok(Wait::TimedOut),
+            Ok(Wake::Expired) => Ok(Wait::Unfinished),
+            // A thread that ended without a result has panicked.
+            Ok(_) => {
+                let result = self.result.try_recv();
+                result
+                    .map(Wait::Done)
+                    .map_err(|_| io::Error::from_raw_os_error(libc::EIO))
             }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Wait::Unfinished),
+            Err(error) => Err(error),
         }
     }
 }

@@ -2,7 +2,9 @@
 //! numeric addresses as it reads them, inet(3).
 
 use std::ffi::{CStr, CString};
+use std::io;
 use std::mem::MaybeUninit;
+use std::ops::Deref;
 use std::ptr;
 
 use libc::{addrinfo, c_char, c_int};
@@ -22,7 +24,7 @@ impl Failure {
     pub(crate) fn from_code(code: c_int) -> Self {
         if code == libc::EAI_SYSTEM {
             Failure::Os(
-                std::io::Error::last_os_error()
+                io::Error::last_os_error()
                     .raw_os_error()
                     .unwrap_or(libc::EIO),
             )
@@ -132,4 +134,39 @@ pub(crate) fn loose_v4(text: &CStr) -> Option<[u8; 4]> {
     // SAFETY: the text is terminated and the address writable.
     let found = unsafe { inet_aton(text.as_ptr(), &mut address) != 0 };
     found.then(|| address.s_addr.to_ne_bytes())
+}
+
+/// An address as it goes over the wire, inet_pton(3); none where the text is no address.
+///
+/// # Errors
+/// `EAFNOSUPPORT`: the family's addresses have no text.
+pub(crate) fn packed(family: i32, text: &CStr) -> io::Result<Option<Packed>> {
+    unsafe extern "C" {
+        // The libc crate leaves it out.
+        fn inet_pton(family: c_int, text: *const c_char, address: *mut libc::c_void) -> c_int;
+    }
+    let mut address = [0; 16];
+    // SAFETY: the text is terminated and the buffer as large as the largest address.
+    match unsafe { inet_pton(family, text.as_ptr(), address.as_mut_ptr().cast()) } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(None),
+        _ => Ok(Some(Packed {
+            address,
+            len: if family == libc::AF_INET { 4 } else { 16 },
+        })),
+    }
+}
+
+/// The bytes of an IPv4 or IPv6 address.
+pub(crate) struct Packed {
+    address: [u8; 16],
+    len: usize,
+}
+
+impl Deref for Packed {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.address[..self.len]
+    }
 }

@@ -1,0 +1,138 @@
+//! Numeric addresses between text and bytes, inet(3), inet_pton(3).
+
+use std::net::Ipv4Addr;
+
+use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+
+use crate::address::{v4_text, v6_text};
+use crate::args::{BufferSlot, Int, Text};
+use crate::error::Result;
+use crate::sys::lookup;
+
+/// Turns an IPv4 address from text into 4 bytes in network order.
+///
+/// Args:
+///     ip_addr: a str in dotted form, also the short and the octal and hexadecimal forms
+///         that the C library knows, such as '127.1'.
+///
+/// Raises:
+///     OSError: the text is no address.
+///     TypeError: it is no str.
+///     ValueError: it has a null character in it.
+///
+/// Source: inet_aton(3).
+#[pyfunction]
+#[pyo3(signature = (ip_addr, /))]
+pub(crate) fn inet_aton<'py>(py: Python<'py>, ip_addr: Text<'_>) -> PyResult<Bound<'py, PyBytes>> {
+    let dotted = ip_addr
+        .0
+        .to_str()
+        .ok()
+        .and_then(|text| text.parse::<Ipv4Addr>().ok());
+    match dotted
+        .map(|host| host.octets())
+        .or_else(|| lookup::loose_v4(ip_addr.0))
+    {
+        Some(host) => Ok(PyBytes::new(py, &host)),
+        None => Err(illegal("inet_aton")),
+    }
+}
+
+/// Turns an IPv4 address from 4 bytes in network order into dotted text.
+///
+/// Args:
+///     packed_ip: a bytes-like object of 4 bytes.
+///
+/// Raises:
+///     OSError: the object has another length.
+///     TypeError: it is not bytes-like.
+///
+/// Source: inet_ntoa(3).
+#[pyfunction]
+#[pyo3(signature = (packed_ip, /))]
+pub(crate) fn inet_ntoa<'py>(packed_ip: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
+    match with_packed(packed_ip, |bytes| <[u8; 4]>::try_from(bytes))? {
+        Ok(host) => Ok(v4_text(packed_ip.py(), Ipv4Addr::from(host))),
+        Err(_) => Err(PyOSError::new_err("packed IP wrong length for inet_ntoa")),
+    }
+}
+
+/// Turns an IPv4 or IPv6 address from text into bytes in network order.
+///
+/// Args:
+///     address_family: AF_INET or AF_INET6.
+///     ip_string: a str with the address; IPv4 in all four decimal numbers.
+///
+/// Returns:
+///     4 or 16 bytes.
+///
+/// Raises:
+///     OSError: the text is no address of this family, or there is no text for the family.
+///     TypeError: wrong types.
+///     ValueError: the text has a null character in it.
+///
+/// Source: inet_pton(3), RFC 4291.
+#[pyfunction]
+#[pyo3(signature = (address_family, ip_string, /))]
+pub(crate) fn inet_pton<'py>(
+    py: Python<'py>,
+    address_family: Int,
+    ip_string: Text<'_>,
+) -> Result<Bound<'py, PyBytes>> {
+    match lookup::packed(address_family.0, ip_string.0)? {
+        Some(packed) => Ok(PyBytes::new(py, &packed)),
+        None => Err(illegal("inet_pton").into()),
+    }
+}
+
+/// Turns an IPv4 or IPv6 address from bytes in network order into text.
+///
+/// Args:
+///     address_family: AF_INET or AF_INET6.
+///     packed_ip: a bytes-like object of 4 or 16 bytes.
+///
+/// Returns:
+///     The address as a str.
+///
+/// Raises:
+///     ValueError: the object has the wrong length for the family, or there is no text for
+///         the family.
+///     TypeError: wrong types.
+///
+/// Source: inet_ntop(3), RFC 5952.
+#[pyfunction]
+#[pyo3(signature = (address_family, packed_ip, /))]
+pub(crate) fn inet_ntop<'py>(
+    address_family: Int,
+    packed_ip: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyString>> {
+    let py = packed_ip.py();
+    let wrong_length = |_| PyValueError::new_err("invalid length of packed IP address string");
+    match address_family.0 {
+        libc::AF_INET => with_packed(packed_ip, |bytes| <[u8; 4]>::try_from(bytes))?
+            .map(|host| v4_text(py, Ipv4Addr::from(host)))
+            .map_err(wrong_length),
+        libc::AF_INET6 => with_packed(packed_ip, |bytes| <[u8; 16]>::try_from(bytes))?
+            .map(|host| PyString::new(py, &v6_text(host)))
+            .map_err(wrong_length),
+        family => {
+            with_packed(packed_ip, |_| ())?;
+            Err(PyValueError::new_err(format!(
+                "unknown address family {family}"
+            )))
+        }
+    }
+}
+
+fn with_packed<T>(object: &Bound<'_, PyAny>, read: impl FnOnce(&[u8]) -> T) -> PyResult<T> {
+    if let Ok(bytes) = object.cast::<PyBytes>() {
+        return Ok(read(bytes.as_bytes()));
+    }
+    Ok(read(&BufferSlot::new().readable(object)?.to_vec()))
+}
+
+fn illegal(function: &str) -> PyErr {
+    PyOSError::new_err(format!("illegal IP address string passed to {function}"))
+}
