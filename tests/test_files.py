@@ -121,28 +121,6 @@ def test_repr() -> None:
     same(texts)
 
 
-def test_a_timed_out_file_can_be_read_on_at_its_socket(unix: Any) -> None:
-    """After a timeout the raw file refuses, as in the standard library; the socket goes on."""
-
-    def after(module: Any) -> Any:
-        a, b = module.socketpair()
-        with a, b, a.makefile("rb", buffering=0) as file:
-            a.settimeout(0.02)
-            found = []
-            try:
-                file.read(1)
-            except TimeoutError as error:
-                found.append(error.args)
-            b.sendall(b"late")
-            try:
-                file.read(1)
-            except OSError as error:
-                found.append(error.args)
-            return [*found, a.recv(10)]
-
-    same(after)
-
-
 def test_text_both_ways(stream: Any) -> None:
     a, b = stream
     with (

@@ -421,9 +421,9 @@ def test_a_wrong_command_line(arguments, message):
 
 
 def test_help_and_version():
-    from importlib.metadata import version
+    import oxisock
 
-    assert ok(python("-m", "oxisock", "--version")) == f"oxisock {version('oxisock')}\n"
+    assert ok(python("-m", "oxisock", "--version")) == f"oxisock {oxisock.__version__}\n"
     assert ok(python("-m", "oxisock")) == ok(python("-m", "oxisock", "--help"))
     assert "run" in ok(python("-m", "oxisock", "-h"))
     assert ok(run("--help")).startswith("usage: python -m oxisock run")

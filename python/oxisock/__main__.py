@@ -24,9 +24,9 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] != ["bench"]:
         options = parser.parse_args(arguments)
         if options.version:
-            from importlib.metadata import version
+            from . import __version__
 
-            print("oxisock", version("oxisock"))
+            print("oxisock", __version__)
         else:
             parser.print_help()
         return 0

@@ -82,6 +82,10 @@ class socket(Socket):  # noqa: N801 - the name of the standard library
         if self.fileno() != -1:
             try:
                 warn(f"unclosed {self!r}", ResourceWarning, 1, self)
+            except Warning:
+                raise  # the program made an error of it
+            except Exception:
+                pass  # at shutdown, when the repr cannot import what it needs any more
             finally:
                 # Not left to the end of the memory: the warning may keep that alive.
                 Socket._real_close(self)

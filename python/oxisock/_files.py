@@ -42,6 +42,8 @@ class SocketIO(io.RawIOBase):
     # `closed` as a slot and not as the property of RawIOBase: io asks for it on every call.
     __slots__ = ("_held", "_interruption", "_mode", "_restorable", "_sock", "closed")
 
+    __module__ = "oxisock"
+
     closed: bool
 
     def __init__(self, sock: "socket", mode: str) -> None:
