@@ -86,7 +86,7 @@ class Index:
 
     def __index__(self) -> Any:
         if isinstance(self.value, BaseException):
-            raise self.value
+            raise type(self.value)  # a new one: an old one would keep frames alive
         return self.value
 
 
@@ -98,7 +98,7 @@ class Float:
 
     def __float__(self) -> Any:
         if isinstance(self.value, BaseException):
-            raise self.value
+            raise type(self.value)  # a new one: an old one would keep frames alive
         return self.value
 
 
