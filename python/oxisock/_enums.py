@@ -26,11 +26,6 @@ _ENUMERATIONS = {
 }
 _CLASSES = {prefix: name for name, (prefix, _, _) in _ENUMERATIONS.items()}
 
-# Of several names for one value the first in alphabetical order is the member and the others
-# are its aliases, as in the standard library. These names the standard library does not have,
-# and they must not take the place of one it has.
-_ALIASES = frozenset({"AF_LOCAL"})
-
 _built: dict[str, type[IntEnum]] = {}
 
 
@@ -38,12 +33,12 @@ def _build(name: str) -> type[IntEnum]:
     import enum
 
     prefix, base, doc = _ENUMERATIONS[name]
+    # Of several names for one value the first in alphabetical order is the member and the
+    # others are its aliases, as in the standard library.
     pairs = sorted(
-        (value, member in _ALIASES, member)
-        for member, value in constants(prefix).items()
-        if member.isupper()
+        (value, member) for member, value in constants(prefix).items() if member.isupper()
     )
-    body: dict[str, object] = {member: value for value, _, member in pairs}
+    body: dict[str, object] = {member: value for value, member in pairs}
     body.update(__module__=__package__, __doc__=doc)
     # The decorator that the standard library makes its own of: half the time of a class
     # statement, and the same class on every version.

@@ -4,7 +4,7 @@ use super::{Table, table};
 
 pub(super) const TABLES: &[Table] = &[
     table! {
-        AF_APPLETALK, AF_DECnet, AF_INET, AF_INET6, AF_IPX, AF_ISDN, AF_LOCAL, AF_ROUTE,
+        AF_APPLETALK, AF_DECnet, AF_INET, AF_INET6, AF_IPX, AF_ISDN, AF_ROUTE,
         AF_SNA, AF_UNIX, AF_UNSPEC, PF_APPLETALK, PF_DECnet, PF_INET, PF_INET6, PF_IPX,
         PF_ISDN, PF_KEY, PF_LOCAL, PF_ROUTE, PF_SNA, PF_UNIX, PF_UNSPEC,
     },

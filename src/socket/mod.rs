@@ -26,7 +26,7 @@ use crate::error::Result;
 use crate::sys::SockAddr;
 
 /// The native half of `oxisock.socket`.
-#[pyclass(frozen, subclass, module = "oxisock._socket")]
+#[pyclass(frozen, subclass, immutable_type, module = "oxisock._socket")]
 pub(crate) struct Socket {
     channel: Channel,
     family: AtomicI32,
@@ -125,5 +125,15 @@ impl Socket {
     #[getter]
     fn proto(&self) -> i32 {
         self.protocol()
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "<socket object, fd={}, family={}, type={}, proto={}>",
+            self.channel.fd(),
+            self.family(),
+            self.kind(),
+            self.protocol()
+        )
     }
 }
