@@ -370,3 +370,10 @@ def test_sslerror_is_the_interpreters() -> None:
 def test_importing_oxisock_does_not_import_ssl() -> None:
     program = "import sys, oxisock; sys.exit('ssl' in sys.modules or 'oxisock._ssl' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_star_import_leaves_the_module_ssl_alone() -> None:
+    namespace: dict[str, Any] = {}
+    exec("import ssl\nfrom oxisock import *", namespace)
+    assert namespace["ssl"] is ssl
+    assert "ssl" in dir(oxisock)

@@ -225,14 +225,15 @@ def serving(handler: Callable[[socket.socket], None]) -> Iterator[Any]:
             except BaseException as error:
                 errors.append(error)
 
-        thread = threading.Thread(target=run)
-        thread.start()
-        try:
-            with oxisock.create_connection(listener.getsockname(), timeout=PATIENCE) as sock:
+        with oxisock.create_connection(listener.getsockname(), timeout=PATIENCE) as sock:
+            thread = threading.Thread(target=run)
+            thread.start()
+            try:
                 yield sock
-        finally:
-            thread.join(PATIENCE)
-            assert not thread.is_alive(), "the peer hangs"
+            finally:
+                sock.close()
+                thread.join(PATIENCE)
+                assert not thread.is_alive(), "the peer hangs"
     if errors:
         raise errors[0]
 

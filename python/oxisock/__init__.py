@@ -75,6 +75,8 @@ _LAZY = {
     "_LOCALHOST_V6": ("oxisock._functions", "_LOCALHOST_V6"),
     "_fallback_socketpair": ("oxisock._functions", "_fallback_socketpair"),
 }
+# Not in `__all__`: after `import ssl` and `from socket import *`, `ssl` has to be the module.
+_UNLISTED = {"SSLObject", "UnverifiedTLSWarning", "ssl", "sslerror"}
 
 
 def __getattr__(name: str) -> object:
@@ -94,7 +96,7 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_public_names()})
+    return sorted({*globals(), *_UNLISTED, *_public_names()})
 
 
 def _public_names() -> set[str]:
@@ -106,7 +108,7 @@ def _public_names() -> set[str]:
         if not name.startswith("_") and type(value) is not _Module
     }
     lazy = {name for name in _LAZY if not name.startswith("_")}
-    return own | lazy | set(names())
+    return (own | lazy | set(names())) - _UNLISTED
 
 
 _Module = type(__import__("sys"))

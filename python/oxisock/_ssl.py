@@ -23,7 +23,8 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 import oxisock
-from oxisock import _socket
+
+from ._socket import distinguished_names
 
 if TYPE_CHECKING:
     import ssl as tls
@@ -366,7 +367,7 @@ class SSLObject:
         self.do_handshake()
         if self._certificate is None:
             return "", ""
-        return _socket.distinguished_names(self._certificate)
+        return distinguished_names(self._certificate)
 
     def _deadline(self, operation: str) -> _Deadline:
         return _Deadline(self._sock.gettimeout(), operation)
