@@ -1,0 +1,88 @@
+"""Names that the public module fetches when they are first asked for.
+
+A module with a `__getattr__` pays for it: the interpreter does not specialise look-ups of its
+attributes. So the function goes once every name is there. That waits for `ssl` to be imported by
+somebody, as fetching `sslerror` would import it, and OpenSSL with it.
+"""
+
+import sys
+
+# The module of each name, where it has the same name.
+_HOMES = {
+    "HostNameError": "oxisock._errors",
+    "SSLObject": "oxisock._ssl",
+    "SocketIO": "oxisock._files",
+    "UnverifiedTLSWarning": "oxisock._ssl",
+    "create_connection": "oxisock._functions",
+    "create_server": "oxisock._functions",
+    "fromfd": "oxisock._functions",
+    "getfqdn": "oxisock._functions",
+    "has_dualstack_ipv6": "oxisock._functions",
+    "install": "oxisock._install",
+    "recv_fds": "oxisock._functions",
+    "send_fds": "oxisock._functions",
+    "ssl": "oxisock._ssl",
+    "sslerror": "ssl",
+    "uninstall": "oxisock._install",
+    # The interpreter's own, so that its `except` clauses catch ours and the other way round.
+    "gaierror": "_socket",
+    "herror": "_socket",
+    # What C extensions of the interpreter import; it stands for their own module.
+    "CAPI": "_socket",
+    # Private in the standard library too, but programs and tests know them.
+    "_GLOBAL_DEFAULT_TIMEOUT": "oxisock._functions",
+    "_GiveupOnSendfile": "oxisock._sendfile",
+    "_LOCALHOST": "oxisock._functions",
+    "_LOCALHOST_V6": "oxisock._functions",
+    "_fallback_socketpair": "oxisock._functions",
+}
+_ELSEWHERE = {"sslerror": "SSLError"}
+# Not in `__all__`: after `import ssl` and `from socket import *`, `ssl` has to be the module.
+_UNLISTED = frozenset(("SSLObject", "UnverifiedTLSWarning", "ssl", "sslerror"))
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    Namespace = dict[str, object]
+
+
+def fetch(namespace: "Namespace", name: str) -> object:
+    """Return the public module's `name` and keep it in the module's `namespace`."""
+    value = namespace[name] = _find(namespace, name)
+    if "ssl" in sys.modules and "__getattr__" in namespace:
+        for missing in (*_HOMES, "__all__", *_constants(), "EBADF", "EAGAIN", "EWOULDBLOCK"):
+            if missing not in namespace:
+                namespace[missing] = _find(namespace, missing)
+        namespace.pop("__getattr__", None)
+    return value
+
+
+def _find(namespace: "Namespace", name: str) -> object:
+    if name == "__all__":
+        return sorted({*_own(namespace), *_constants()} - _UNLISTED)
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), _ELSEWHERE.get(name, name))
+    from ._enums import resolve
+
+    return resolve(name)
+
+
+def listing(namespace: "Namespace") -> "list[str]":
+    """Return every name of the public module, fetched or not."""
+    return sorted({*namespace, *_own(namespace), *_constants(), "__all__"})
+
+
+def _own(namespace: "Namespace") -> "Iterable[str]":
+    """The public names that are no constants. Submodules are not meant to be found here."""
+    for name in (*namespace, *_HOMES):
+        if not name.startswith("_") and type(namespace.get(name)) is not type(sys):
+            yield name
+
+
+def _constants() -> "list[str]":
+    from ._enums import names
+
+    return names()
