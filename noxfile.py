@@ -88,7 +88,7 @@ def lint(session):
 @nox.session(python=PYTHONS)
 def types(session):
     """The Python sources against their types, and the stubs against the built package."""
-    install_wheel(session)
+    install_wheel(session, "bench")
     session.install(MYPY)
     session.run("mypy", "--python-version", session.python.rstrip("t"))
     allowed = "tests/stubtest-allowlist.txt"
