@@ -19,7 +19,7 @@ macro_rules! function {
             // SAFETY: the interpreter calls this attached, with an argument that is alive.
             unsafe {
                 let number = Borrowed::from_ptr(Python::assume_attached(), number);
-                returned(number.py(), $convert(&number))
+                returned($convert(&number))
             }
         }
         const DOC: &CStr = match CStr::from_bytes_with_nul(
@@ -119,12 +119,14 @@ pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
 }
 
 #[inline]
-fn returned(py: Python<'_>, number: PyResult<impl Into<u32>>) -> *mut PyObject {
+fn returned(number: PyResult<impl Into<u32>>) -> *mut PyObject {
     match number {
         // SAFETY: the caller is attached; the call returns a new reference or sets an error.
         Ok(number) => unsafe { ffi::PyLong_FromUnsignedLong(c_ulong::from(number.into())) },
         Err(error) => {
-            error.restore(py);
+            // PyO3 knows of the way in only where it made it: without this it would put off
+            // what the error lets go of until the next call that it knows of.
+            Python::attach(|py| error.restore(py));
             std::ptr::null_mut()
         }
     }

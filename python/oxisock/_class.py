@@ -79,7 +79,7 @@ class socket(Socket):  # noqa: N801 - the name of the standard library
         raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
     def __del__(self) -> None:
-        if self.fileno() != -1:
+        if Socket.fileno(self) != -1:
             try:
                 warn(f"unclosed {self!r}", ResourceWarning, 1, self)
             except Warning:

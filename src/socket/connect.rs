@@ -22,8 +22,10 @@ impl Socket {
         // There is no flag that keeps accept from blocking, and O_NONBLOCK is shared with
         // others who may clear it: only poll(2) tells whether it will block.
         let plan = self.plan_without_flag(Interest::Read);
+        // Other types say at once that they cannot.
+        let connects = matches!(self.kind(), libc::SOCK_STREAM | libc::SOCK_SEQPACKET);
         drive(py, &self.channel, plan, |fd, how| {
-            if how == How::Try {
+            if how == How::Try && connects {
                 expect_ready(fd, Interest::Read)?;
             }
             sys::io::accept(fd, nonblocking)

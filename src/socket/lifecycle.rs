@@ -12,7 +12,7 @@ use pyo3::types::{PyFloat, PyTuple, PyType};
 
 use super::Socket;
 use crate::args::{self, Int};
-use crate::audit::audit;
+use crate::audit::audit_with;
 use crate::engine;
 use crate::error::{Error, Result};
 use crate::sys::{Fd, descriptor};
@@ -35,16 +35,7 @@ pub(super) fn init(
             if protocol == -1 { 0 } else { protocol },
         ),
     };
-    audit(
-        py,
-        c"socket.__new__",
-        [
-            slf.as_any(),
-            family.into_pyobject(py)?.as_any(),
-            kind.into_pyobject(py)?.as_any(),
-            protocol.into_pyobject(py)?.as_any(),
-        ],
-    )?;
+    announce(slf.as_any(), family, kind, protocol)?;
     let socket = slf.get();
     match fileno {
         Some(fileno) => {
@@ -61,6 +52,13 @@ pub(super) fn init(
         }
     }
     Ok(())
+}
+
+/// Raises the audit event of a new socket.
+fn announce(socket: &Bound<'_, PyAny>, family: i32, kind: i32, protocol: i32) -> PyResult<()> {
+    audit_with(socket.py(), c"socket.__new__", || {
+        (socket, family, kind, protocol).into_pyobject(socket.py())
+    })
 }
 
 /// The timeout of a new socket: the default one, unless the type carries `SOCK_NONBLOCK`.
@@ -151,7 +149,11 @@ pub(super) fn wrap<'py>(
     made: (i32, i32, i32),
     timeout: i64,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let object = blank(py).inspect_err(|_| {
+    let object = blank(py).and_then(|object| {
+        announce(&object, made.0, made.1, made.2)?;
+        Ok(object)
+    });
+    let object = object.inspect_err(|_| {
         descriptor::close(fd).ok();
     })?;
     object

@@ -5,7 +5,7 @@ use std::io::{self, PipeReader, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use libc::sigset_t;
@@ -17,6 +17,8 @@ use super::io::{Interest, Wake, poll};
 pub(crate) struct Background<T> {
     result: Receiver<T>,
     done: PipeReader,
+    /// Taken when the call is done, to wait for the thread's last steps.
+    thread: Option<JoinHandle<()>>,
 }
 
 /// The longest sleep at a time. A signal that comes just before a sleep begins does not end
@@ -44,10 +46,14 @@ impl<T: Send + 'static> Background<T> {
         };
         // A signal must come to the thread that waits: the new thread inherits this mask.
         let _blocked = BlockedSignals::new();
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("oxisock-lookup".into())
             .spawn(thread)?;
-        Ok(Background { result, done })
+        Ok(Background {
+            result,
+            done,
+            thread: Some(thread),
+        })
     }
 
     /// Waits for the result, for a signal, or until the deadline, for some time.
@@ -63,8 +69,12 @@ impl<T: Send + 'static> Background<T> {
         ) {
             Ok(Wake::Expired) if left <= GLANCE => Ok(Wait::TimedOut),
             Ok(Wake::Expired) => Ok(Wait::Unfinished),
-            // A thread that ended without a result has panicked.
             Ok(_) => {
+                // So that its end of the pipe is closed, too, when the caller goes on.
+                if let Some(thread) = self.thread.take() {
+                    thread.join().ok();
+                }
+                // A thread that ended without a result has panicked.
                 let result = self.result.try_recv();
                 result
                     .map(Wait::Done)
