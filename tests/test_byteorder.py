@@ -14,7 +14,8 @@ EDGES = [0, 1, 255, 256, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF, 0x10000, 0x12345678, 2*
 @pytest.mark.parametrize("name", ["htons", "ntohs", "htonl", "ntohl"])
 @pytest.mark.parametrize("value", EDGES + [-edge for edge in EDGES[1:]])
 def test_range(name: str, value: int) -> None:
-    same(lambda m: getattr(m, name)(value), message=value < 2**31)
+    # The words for what is no C int are the interpreter's, and change with its version.
+    same(lambda m: getattr(m, name)(value), message=-(2**31) <= value < 2**31)
 
 
 def test_every_short() -> None:

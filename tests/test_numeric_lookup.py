@@ -481,6 +481,16 @@ def test_a_name_that_idna_cannot_express(function, name):
     assert isinstance(caught.value.__cause__, UnicodeError)
 
 
+@pytest.mark.parametrize("method", ["bind", "connect", "connect_ex"])
+@pytest.mark.parametrize("name", ["é" * 70, "\udcff", "\udcff.example"])
+def test_a_name_that_idna_cannot_express_in_an_address(name, method):
+    import oxisock
+
+    with oxisock.socket() as sock, pytest.raises(UnicodeError) as caught:
+        getattr(sock, method)((name, 80))
+    assert isinstance(caught.value, std.gaierror)
+
+
 def run_alone(script):
     """Runs a script in an interpreter of its own: audit hooks stay for ever."""
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=60)
