@@ -111,9 +111,14 @@ fn parse_port(object: &Bound<'_, PyAny>) -> Result<Service> {
     if let Ok(number) = object.cast_exact::<PyInt>() {
         return match number.extract::<u16>() {
             Ok(port) => Ok(Service::Port(port)),
-            Err(_) => Ok(Service::Name(until_null(
-                number.str()?.to_str()?.as_bytes(),
-            ))),
+            Err(_) => {
+                // CPython 3.12 was the first to hand on what is no C long.
+                #[cfg(not(Py_3_12))]
+                args::long(number)?;
+                Ok(Service::Name(until_null(
+                    number.str()?.to_str()?.as_bytes(),
+                )))
+            }
         };
     }
     if let Ok(text) = object.cast::<PyString>() {
