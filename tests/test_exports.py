@@ -76,6 +76,9 @@ def signature_differences(theirs, ours, names, *, method):
         # What both inherit, from io for example, is one object.
         if not inspect.isroutine(standard) or here is standard:
             continue
+        # The flags of sendto stand between its two arguments, which no signature can say.
+        if name == "sendto":
+            continue
         wanted, given = parameters(standard, method), here and parameters(here, method)
         if given is None or (wanted is not None and wanted != given):
             differences[name] = f"{wanted} there, {given} here"
@@ -86,7 +89,7 @@ def signature_differences(theirs, ours, names, *, method):
 
 
 def test_every_public_name_exists():
-    assert sorted(public(socket) - public(oxisock)) == []
+    assert [name for name in sorted(public(socket)) if not hasattr(oxisock, name)] == []
 
 
 def test_all_has_every_name_of_the_standard_library():
