@@ -24,11 +24,12 @@ impl Socket {
         let plan = self.plan_without_flag(Interest::Read);
         // Other types say at once that they cannot.
         let connects = matches!(self.kind(), libc::SOCK_STREAM | libc::SOCK_SEQPACKET);
+        let named = !cfg!(linux) || self.family() != libc::AF_ALG;
         drive(py, &self.channel, plan, |fd, how| {
             if how == How::Try && connects {
                 expect_ready(fd, Interest::Read)?;
             }
-            sys::io::accept(fd, nonblocking)
+            sys::io::accept(fd, nonblocking, named)
         })
     }
 

@@ -91,7 +91,10 @@ impl Socket {
 impl Socket {
     /// Takes any arguments, for subclasses whose `__init__` has others.
     #[new]
-    #[pyo3(signature = (*_args, **_kwargs))]
+    #[pyo3(
+        signature = (*_args, **_kwargs),
+        text_signature = "(family=-1, type=-1, proto=-1, fileno=None)"
+    )]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
         Socket::unopened()
     }

@@ -1,6 +1,7 @@
 //! The calls that move data and wait for it: recv(2), send(2), accept(2), connect(2), poll(2).
 
 use std::io;
+use std::ptr;
 use std::time::Duration;
 
 use libc::{c_int, socklen_t};
@@ -83,12 +84,22 @@ pub(crate) fn sendto(fd: Fd, data: Region<'_>, flags: c_int, to: &SockAddr) -> i
 }
 
 /// accept4(2): the new descriptor is closed on exec, and its peer's address.
-pub(crate) fn accept(fd: Fd, nonblocking: bool) -> io::Result<(Fd, SockAddr)> {
+///
+/// `named` says whether peers have addresses in this family: the kernel refuses to be asked
+/// for one where they have none, as in `AF_ALG`.
+pub(crate) fn accept(fd: Fd, nonblocking: bool, named: bool) -> io::Result<(Fd, SockAddr)> {
     let mut peer = SockAddr::empty();
     let mut len = SockAddr::CAPACITY as socklen_t;
     let flags = libc::SOCK_CLOEXEC | if nonblocking { libc::SOCK_NONBLOCK } else { 0 };
-    // SAFETY: the storage holds `len` bytes, of which the kernel says how many it has written.
+    // SAFETY: the storage holds `len` bytes, of which the kernel says how many it has written;
+    // two null pointers stand for no address.
     unsafe {
+        if !named {
+            return Ok((
+                syscall!(accept4(fd, ptr::null_mut(), ptr::null_mut(), flags))?,
+                peer,
+            ));
+        }
         let accepted = syscall!(accept4(fd, peer.as_mut_ptr(), &mut len, flags))?;
         peer.filled(len);
         Ok((accepted, peer))
