@@ -1,17 +1,20 @@
 //! What the engine knows of one socket: its descriptor and who uses it, its mode, and what
 //! was learned from its last operations. All in atomics; no lock is held across a call.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::time::{Duration, Instant};
 
 use super::Interest;
 use super::habit::Habit;
 use crate::error::{Error, Result};
-use crate::sys::io::Alarm;
+use crate::sys::wake::{Thread, forks};
 use crate::sys::{Fd, descriptor};
 
 const NONE: Fd = -1;
+
+/// How long closing tries to wake threads; one that blocks all signals stays asleep.
+const WAKING: Duration = Duration::from_millis(100);
 
 /// How long operations may wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,8 +50,10 @@ pub(crate) struct Channel {
     shared: AtomicBool,
     /// An error that came behind data which had to be reported first.
     deferred: AtomicI32,
-    /// The alarms of threads that sleep here.
-    sleepers: Mutex<Vec<Fd>>,
+    /// The threads that sleep in a system call on the descriptor.
+    sleepers: Mutex<Vec<Thread>>,
+    /// [`forks`] when the descriptor came here.
+    generation: AtomicU32,
     receiving: Habit,
     sending: Habit,
 }
@@ -65,6 +70,7 @@ impl Channel {
             shared: AtomicBool::new(false),
             deferred: AtomicI32::new(0),
             sleepers: Mutex::new(Vec::new()),
+            generation: AtomicU32::new(0),
             receiving: Habit::new(),
             sending: Habit::new(),
         }
@@ -84,6 +90,7 @@ impl Channel {
         self.nonblocking.store(nonblocking, Ordering::Relaxed);
         self.shared.store(shared, Ordering::Relaxed);
         self.deferred.store(0, Ordering::Relaxed);
+        self.generation.store(forks(), Ordering::Relaxed);
         if before != NONE && before != fd {
             descriptor::close(before)?;
         }
@@ -123,35 +130,62 @@ impl Channel {
         self.deferred.store(errno, Ordering::Relaxed);
     }
 
-    /// Ends the descriptor's use; threads that sleep with a timeout wake at once. Returns it
-    /// where the caller has to close it: otherwise there was none, or the last operation that
-    /// is on its way with it will.
+    /// Ends the descriptor's use. Returns it where the caller has to close it: otherwise there
+    /// was none, or the last operation that is on its way with it will. Who sleeps there has to
+    /// be woken, see [`Channel::wake_sleepers`].
     #[must_use]
     pub(crate) fn retire(&self) -> Option<Fd> {
         let fd = self.take()?;
         self.retired.store(fd, Ordering::SeqCst);
-        if self.users.load(Ordering::SeqCst) == 0 {
-            self.take_retired()
-        } else {
+        if self.is_busy() {
             None
+        } else {
+            self.take_retired()
         }
     }
 
     /// Gives the descriptor to the caller and forgets it.
     pub(crate) fn take(&self) -> Option<Fd> {
         let fd = self.fd.swap(NONE, Ordering::SeqCst);
-        if fd == NONE {
-            return None;
+        (fd != NONE).then_some(fd)
+    }
+
+    /// Whether operations are on their way. Those that were when the process forked are not in
+    /// the child, which has none of the threads.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.users.load(Ordering::SeqCst) != 0 && self.generation.load(Ordering::Relaxed) == forks()
+    }
+
+    /// Ends the system calls that threads sleep in on a descriptor that is gone. To be called
+    /// without the interpreter lock, as the threads may need it.
+    pub(crate) fn wake_sleepers(&self) {
+        let began = Instant::now();
+        let mut pause = Duration::from_micros(20);
+        while began.elapsed() < WAKING {
+            if let Some(sleepers) = self.sleepers() {
+                if sleepers.is_empty() {
+                    return;
+                }
+                for thread in sleepers.iter() {
+                    thread.wake();
+                }
+            }
+            // A thread that was just about to go to sleep has missed the signal.
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(2));
         }
-        for alarm in self
-            .sleepers
-            .lock()
-            .unwrap_or_else(|poison| poison.into_inner())
-            .iter()
-        {
-            Alarm::ring(*alarm);
+    }
+
+    /// The list, unless a fork has left it locked by a thread that is not there.
+    fn sleepers(&self) -> Option<MutexGuard<'_, Vec<Thread>>> {
+        for _ in 0..1000 {
+            match self.sleepers.try_lock() {
+                Ok(sleepers) => return Some(sleepers),
+                Err(TryLockError::Poisoned(poison)) => return Some(poison.into_inner()),
+                Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+            }
         }
-        Some(fd)
+        None
     }
 
     fn take_retired(&self) -> Option<Fd> {
@@ -238,25 +272,21 @@ impl Guard<'_> {
         }
     }
 
-    /// Runs `sleep` with an alarm that rings when the socket is closed; None where it is.
-    pub(super) fn with_alarm<T>(&self, alarm: &Alarm, sleep: impl FnOnce() -> T) -> Option<T> {
-        let sleepers = || {
-            self.channel
-                .sleepers
-                .lock()
-                .unwrap_or_else(|poison| poison.into_inner())
-        };
-        {
-            let mut sleepers = sleepers();
-            // Under the lock: who closes takes the number away first and rings then.
+    /// Runs a system call that may sleep, and which closing the socket ends; None where the
+    /// socket is closed already.
+    pub(super) fn asleep<T>(&self, sleep: impl FnOnce() -> T) -> Option<T> {
+        let thread = Thread::current();
+        if let Some(mut sleepers) = self.channel.sleepers() {
+            // Under the lock: who closes takes the number away first, and wakes then.
             if !self.is_open() {
                 return None;
             }
-            sleepers.push(alarm.fd());
+            sleepers.push(thread);
         }
         let result = sleep();
-        let mut sleepers = sleepers();
-        if let Some(index) = sleepers.iter().position(|fd| *fd == alarm.fd()) {
+        if let Some(mut sleepers) = self.channel.sleepers()
+            && let Some(index) = sleepers.iter().position(|sleeper| *sleeper == thread)
+        {
             sleepers.swap_remove(index);
         }
         Some(result)

@@ -1,17 +1,13 @@
 //! Waiting, with the interpreter lock given up.
 
 use std::io::{self, ErrorKind};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::channel::Guard;
 use super::habit::Habit;
 use super::{How, Mode, Plan};
 use crate::sys::Fd;
-use crate::sys::io::{Alarm, Interest, Wake, poll};
-
-/// Waits shorter than this are not worth an alarm; a socket that is closed meanwhile is
-/// noticed when they end.
-const PATIENCE: Duration = Duration::from_millis(20);
+use crate::sys::io::{Wake, poll};
 
 /// How a stay outside the interpreter ended.
 pub(super) enum Outcome<T> {
@@ -52,9 +48,13 @@ impl<'a> Wait<'a> {
         let limit = match self.mode {
             Mode::NonBlocking => return finish(attempt(file.fd(), How::Try)),
             Mode::Blocking => {
-                let result = attempt(file.fd(), How::Block);
-                self.habit.slept(self.began.elapsed());
-                return finish(result);
+                return file.asleep(|| attempt(file.fd(), How::Block)).map_or(
+                    Outcome::Closed,
+                    |result| {
+                        self.habit.slept(self.began.elapsed());
+                        finish(result)
+                    },
+                );
             }
             Mode::Timed(limit) => limit,
         };
@@ -68,11 +68,16 @@ impl<'a> Wait<'a> {
             }
         }
         loop {
-            match sleep(file, self.plan.interest, self.began, limit) {
-                Ok(Wake::Ready) => {}
-                Ok(Wake::Expired) => return Outcome::Expired,
-                Ok(Wake::Alarm) => return Outcome::Closed,
-                Err(error) => return Outcome::Failed(error),
+            let left = limit.saturating_sub(self.began.elapsed());
+            match file.asleep(|| poll(file.fd(), self.plan.interest, Some(left))) {
+                None => return Outcome::Closed,
+                Some(Ok(Wake::Ready)) => {}
+                Some(Ok(Wake::Expired)) if self.began.elapsed() >= limit => {
+                    return Outcome::Expired;
+                }
+                // Longer than poll can count.
+                Some(Ok(Wake::Expired)) => continue,
+                Some(Err(error)) => return Outcome::Failed(error),
             }
             self.habit.slept(self.began.elapsed());
             match attempt(file.fd(), How::Ready) {
@@ -88,38 +93,5 @@ fn finish<T>(result: io::Result<T>) -> Outcome<T> {
     match result {
         Ok(value) => Outcome::Done(value),
         Err(error) => Outcome::Failed(error),
-    }
-}
-
-/// Sleeps until the descriptor is ready, the time is up or the socket is closed.
-fn sleep(
-    file: &Guard<'_>,
-    interest: Interest,
-    began: Instant,
-    limit: Duration,
-) -> io::Result<Wake> {
-    let left = || limit.saturating_sub(began.elapsed());
-    let mut alarm = None;
-    loop {
-        let time = left();
-        let wake = match &alarm {
-            None => poll(file.fd(), interest, Some(time.min(PATIENCE)), None)?,
-            Some(alarm) => {
-                let Some(wake) = file.with_alarm(alarm, || {
-                    poll(file.fd(), interest, Some(time), Some(alarm.fd()))
-                }) else {
-                    return Ok(Wake::Alarm);
-                };
-                wake?
-            }
-        };
-        if !file.is_open() {
-            return Ok(Wake::Alarm);
-        }
-        if wake == Wake::Ready || (wake == Wake::Expired && left().is_zero()) {
-            return Ok(wake);
-        }
-        // Without a descriptor to spare for an alarm, the sleep goes on in short pieces.
-        alarm = alarm.or_else(|| Alarm::new().ok());
     }
 }

@@ -51,7 +51,7 @@ impl Socket {
                 match how {
                     How::Try => expect_ready(fd, Interest::Write)?,
                     How::Ready => {}
-                    How::Block => sys::io::poll(fd, Interest::Write, None, None).map(drop)?,
+                    How::Block => sys::io::poll(fd, Interest::Write, None).map(drop)?,
                 }
                 return match sys::io::pending_error(fd)? {
                     0 => Ok(Ok(())),
@@ -106,9 +106,9 @@ impl Socket {
 
 /// Fails with `WouldBlock` where the descriptor is not ready.
 fn expect_ready(fd: Fd, interest: Interest) -> io::Result<()> {
-    match sys::io::poll(fd, interest, Some(Duration::ZERO), None)? {
+    match sys::io::poll(fd, interest, Some(Duration::ZERO))? {
         Wake::Expired => Err(io::Error::from_raw_os_error(libc::EAGAIN)),
-        Wake::Ready | Wake::Alarm => Ok(()),
+        Wake::Ready => Ok(()),
     }
 }
 

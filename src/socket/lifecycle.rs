@@ -97,6 +97,13 @@ fn identify(fd: Fd, family: i32, kind: i32, protocol: i32) -> Result<(i32, i32, 
 }
 
 impl Socket {
+    /// Ends what other threads wait for on a descriptor that is gone.
+    fn wake_users(&self, py: Python<'_>) {
+        if self.channel.is_busy() {
+            py.detach(|| self.channel.wake_sleepers());
+        }
+    }
+
     /// Takes over a descriptor from outside, in the mode that new sockets have.
     fn adopt(&self, fd: Fd, found: (i32, i32, i32), timeout: i64) -> Result<()> {
         if timeout >= 0 {
@@ -211,15 +218,17 @@ impl Socket {
     ///
     /// Returns:
     ///     The number, which the caller has to close, or -1 when the socket was closed.
-    fn detach(&self) -> Fd {
+    fn detach(&self, py: Python<'_>) -> Fd {
         self.closed.store(true, Relaxed);
-        self.channel.take().unwrap_or(-1)
+        let fd = self.channel.take();
+        self.wake_users(py);
+        fd.unwrap_or(-1)
     }
 
     /// Closes the socket; its descriptor lives on while files made of it are open.
     ///
     /// Another thread's operation that is on its way with the descriptor ends first; one
-    /// that waits with a timeout ends at once, with EBADF. See close(2).
+    /// that waits ends at once, with EBADF. See close(2).
     ///
     /// Raises:
     ///     OSError: the system reports an error that a write before left behind. The
@@ -236,9 +245,9 @@ impl Socket {
 
     /// Closes the descriptor, whatever files are open. Subclasses may extend it.
     fn _real_close(&self, py: Python<'_>) -> PyResult<()> {
-        self.channel
-            .retire()
-            .map_or(Ok(()), |fd| close_descriptor(py, fd))
+        let fd = self.channel.retire();
+        self.wake_users(py);
+        fd.map_or(Ok(()), |fd| close_descriptor(py, fd))
     }
 
     /// Counts a file that was made of the socket.

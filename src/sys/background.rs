@@ -65,7 +65,6 @@ impl<T: Send + 'static> Background<T> {
             self.done.as_raw_fd(),
             Interest::Read,
             Some(left.min(GLANCE)),
-            None,
         ) {
             Ok(Wake::Expired) if left <= GLANCE => Ok(Wait::TimedOut),
             Ok(Wake::Expired) => Ok(Wait::Unfinished),

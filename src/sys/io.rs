@@ -120,74 +120,28 @@ pub(crate) enum Wake {
     Ready,
     /// The time is up.
     Expired,
-    /// The second descriptor was written to.
-    Alarm,
 }
 
-/// poll(2) on a descriptor and, where one is given, a second one that ends the wait early.
+/// poll(2) on one descriptor; for ever without a timeout.
 ///
-/// Waits for ever without a timeout. Milliseconds are rounded up, so that a wait never ends
-/// before its time; a longer wait than poll can count returns early as expired, for the
-/// caller to look at the clock again.
-pub(crate) fn poll(
-    fd: Fd,
-    interest: Interest,
-    timeout: Option<Duration>,
-    alarm: Option<Fd>,
-) -> io::Result<Wake> {
-    let mut fds = [
-        libc::pollfd {
-            fd,
-            events: interest.events(),
-            revents: 0,
-        },
-        // A negative descriptor is passed over by poll.
-        libc::pollfd {
-            fd: alarm.unwrap_or(-1),
-            events: libc::POLLIN,
-            revents: 0,
-        },
-    ];
-    let count = if alarm.is_some() { 2 } else { 1 };
+/// Milliseconds are rounded up, so that a wait never ends before its time; a longer wait
+/// than poll can count returns early as expired, for the caller to look at the clock again.
+pub(crate) fn poll(fd: Fd, interest: Interest, timeout: Option<Duration>) -> io::Result<Wake> {
+    let mut entry = libc::pollfd {
+        fd,
+        events: interest.events(),
+        revents: 0,
+    };
     let milliseconds = timeout.map_or(-1, |timeout| {
         c_int::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(c_int::MAX)
     });
-    // SAFETY: the array holds at least `count` entries.
-    let ready = unsafe { syscall!(poll(fds.as_mut_ptr(), count, milliseconds)) }?;
-    Ok(match ready {
-        0 => Wake::Expired,
-        _ if fds[0].revents != 0 => Wake::Ready,
-        _ => Wake::Alarm,
+    // SAFETY: the one entry that the call is told of is there.
+    let ready = unsafe { syscall!(poll(&raw mut entry, 1, milliseconds)) }?;
+    Ok(if ready == 0 {
+        Wake::Expired
+    } else {
+        Wake::Ready
     })
-}
-
-/// An eventfd(2): a descriptor that becomes readable when another thread says so.
-pub(crate) struct Alarm(Fd);
-
-impl Alarm {
-    pub(crate) fn new() -> io::Result<Self> {
-        // SAFETY: takes numbers only.
-        let fd = unsafe { syscall!(eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK)) }?;
-        Ok(Alarm(fd))
-    }
-
-    pub(crate) fn fd(&self) -> Fd {
-        self.0
-    }
-
-    /// Ends the wait of whoever polls the alarm's descriptor.
-    pub(crate) fn ring(fd: Fd) {
-        let one = 1u64.to_ne_bytes();
-        // SAFETY: eight readable bytes. It can only fail when the count is full, and then the
-        // alarm is ringing already.
-        unsafe { libc::write(fd, one.as_ptr().cast(), one.len()) };
-    }
-}
-
-impl Drop for Alarm {
-    fn drop(&mut self) {
-        super::descriptor::close(self.0).ok();
-    }
 }
 
 /// The error that waits on a socket, `SO_ERROR`; zero for none.

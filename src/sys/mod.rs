@@ -17,6 +17,7 @@ pub(crate) mod machine;
 pub(crate) mod memory;
 pub(crate) mod message;
 pub(crate) mod option;
+pub(crate) mod wake;
 
 pub(crate) use address::SockAddr;
 pub(crate) use memory::Region;
