@@ -50,7 +50,7 @@ class Socket:
         Raises:
             OSError: the address is in use, is not this machine's, or the socket is closed.
         """
-    def listen(self, backlog: int = ..., /) -> None:
+    def listen(self, backlog: int = 128, /) -> None:
         """Makes the socket accept connections; listen(2).
 
         Args:
@@ -117,7 +117,7 @@ class Socket:
         """
 
     # Receiving.
-    def recv(self, bufsize: int, flags: int = ..., /) -> bytes:
+    def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
         """Receives up to `bufsize` bytes; recv(2).
 
         Args:
@@ -133,7 +133,7 @@ class Socket:
             BlockingIOError: nothing is there, in non-blocking mode.
             OSError: the connection failed, or the socket is closed.
         """
-    def recvfrom(self, bufsize: int, flags: int = ..., /) -> tuple[bytes, _RetAddress]:
+    def recvfrom(self, bufsize: int, flags: int = 0, /) -> tuple[bytes, _RetAddress]:
         """Receives up to `bufsize` bytes and the sender's address; recvfrom(2).
 
         Args:
@@ -149,7 +149,7 @@ class Socket:
             BlockingIOError: nothing is there, in non-blocking mode.
             OSError: the system reports an error, or the socket is closed.
         """
-    def recv_into(self, buffer: WriteableBuffer, nbytes: int = ..., flags: int = ...) -> int:
+    def recv_into(self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0) -> int:
         """Receives into a writable buffer; recv(2).
 
         Args:
@@ -167,7 +167,7 @@ class Socket:
             OSError: the connection failed, or the socket is closed.
         """
     def recvfrom_into(
-        self, buffer: WriteableBuffer, nbytes: int = ..., flags: int = ...
+        self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0
     ) -> tuple[int, _RetAddress]:
         """Receives into a writable buffer and returns the sender's address; recvfrom(2).
 
@@ -186,7 +186,7 @@ class Socket:
             OSError: the system reports an error, or the socket is closed.
         """
     def recvmsg(
-        self, bufsize: int, ancbufsize: int = ..., flags: int = ..., /
+        self, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
     ) -> tuple[bytes, list[_CMSG], int, _RetAddress]:
         """Receives a message of up to `bufsize` bytes and its ancillary data; recvmsg(2).
 
@@ -206,7 +206,7 @@ class Socket:
             OSError: the system reports an error, or the socket is closed.
         """
     def recvmsg_into(
-        self, buffers: Iterable[WriteableBuffer], ancbufsize: int = ..., flags: int = ..., /
+        self, buffers: Iterable[WriteableBuffer], ancbufsize: int = 0, flags: int = 0, /
     ) -> tuple[int, list[_CMSG], int, _RetAddress]:
         """Receives a message into several buffers, one after the other; recvmsg(2).
 
@@ -228,7 +228,7 @@ class Socket:
         """
 
     # Sending.
-    def send(self, data: ReadableBuffer, flags: int = ..., /) -> int:
+    def send(self, data: ReadableBuffer, flags: int = 0, /) -> int:
         """Sends bytes; send(2).
 
         Args:
@@ -243,7 +243,7 @@ class Socket:
             BlockingIOError: there is no room, in non-blocking mode.
             OSError: the connection failed, or the socket is closed.
         """
-    def sendall(self, data: ReadableBuffer, flags: int = ..., /) -> None:
+    def sendall(self, data: ReadableBuffer, flags: int = 0, /) -> None:
         """Sends all of the bytes; send(2) as often as it takes.
 
         Args:
@@ -279,8 +279,8 @@ class Socket:
     def sendmsg(
         self,
         buffers: Iterable[ReadableBuffer],
-        ancdata: Iterable[_CMSGArg] | None = None,
-        flags: int = ...,
+        ancdata: Iterable[_CMSGArg] = (),
+        flags: int = 0,
         address: _Address | None = None,
         /,
     ) -> int:
@@ -309,7 +309,7 @@ class Socket:
         op: int | None = None,
         iv: ReadableBuffer | None = None,
         assoclen: int | None = None,
-        flags: int = ...,
+        flags: int = 0,
     ) -> int:
         """Sends data to a socket of AF_ALG, the kernel's cryptography, with its parameters.
 
@@ -443,7 +443,7 @@ def dup(fd: SupportsIndex, /) -> int:
         OSError: the number is no open descriptor, or there are too many.
     """
 def socketpair(
-    family: int | None = None, type: int = ..., proto: int = ...
+    family: int | None = None, type: int = 1, proto: int = 0
 ) -> tuple[_public_socket, _public_socket]:
     """Makes two sockets that are connected with each other; socketpair(2).
 

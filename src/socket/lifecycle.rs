@@ -335,7 +335,7 @@ pub(crate) fn dup(fd: &Bound<'_, PyAny>) -> PyResult<Fd> {
 /// Raises:
 ///     OSError: the family does not offer pairs, or there are too many descriptors.
 #[pyfunction]
-#[pyo3(signature = (family = None, r#type = Int(libc::SOCK_STREAM), proto = Int(0)))]
+#[pyo3(signature = (family = None, r#type = Int(libc::SOCK_STREAM), proto = Int(0)), text_signature = "(family=None, type=1, proto=0)")]
 pub(crate) fn socketpair<'py>(
     py: Python<'py>,
     family: Option<Int>,
