@@ -1,0 +1,94 @@
+"""Show the signatures of the stubs, which have the types, above the docstrings of autodoc."""
+
+import ast
+import re
+from pathlib import Path
+
+import oxisock
+from sphinx.application import Sphinx
+
+PACKAGE = Path(oxisock.__file__).parent
+# Names that are private to the stubs, as a reader may know them.
+READABLE = {
+    "_RetAddress": "Address",
+    "_CMSGArg": "AncillaryItem",
+    "_CMSG": "AncillaryItem",
+    "_HostName": "str | bytes | bytearray",
+    "_SystemText": "str | bytes",
+    "_public_socket": "socket",
+    "_public.socket": "socket",
+    "tls.": "ssl.",
+}
+# So many signatures of one function tell more than its most general one.
+MOST_OVERLOADS = 3
+
+
+def definitions() -> dict[str, list[ast.FunctionDef]]:
+    """Functions and methods of the package by name, each with its overloads."""
+    found: dict[str, list[ast.FunctionDef]] = {}
+
+    def visit(body: list[ast.stmt], prefix: str) -> None:
+        for node in body:
+            if isinstance(node, ast.FunctionDef):
+                found.setdefault(prefix + node.name, []).append(node)
+            elif isinstance(node, ast.ClassDef):
+                # What the native class has, the public one inherits.
+                name = "socket" if node.name == "Socket" else node.name
+                visit(node.body, f"{prefix}{name}.")
+
+    modules = ["_socket.pyi", "_class.pyi", "_functions.py", "_files.py", "_install.py", "_ssl.py"]
+    for module in modules:
+        visit(ast.parse((PACKAGE / module).read_text("utf-8")).body, "oxisock.")
+    return found
+
+
+def signature(node: ast.FunctionDef, *, method: bool) -> str:
+    """A definition's parameters and result as text."""
+    arguments = node.args
+    if method and not any(ast.unparse(d) == "staticmethod" for d in node.decorator_list):
+        (arguments.posonlyargs or arguments.args).pop(0)
+    for each in ast.walk(arguments):
+        # Annotations of the modules are in quotes: they are not evaluated at import.
+        if isinstance(each, ast.arg) and isinstance(each.annotation, ast.Constant):
+            each.annotation = ast.parse(each.annotation.value, mode="eval").body
+    result = node.returns
+    if isinstance(result, ast.Constant) and isinstance(result.value, str):
+        result = ast.parse(result.value, mode="eval").body
+    text = f"({ast.unparse(arguments)})"
+    # A lone slash is left where everything in front of it was the object itself.
+    text = re.sub(r"\((?:, )?/(?:, )?", "(", text)
+    if result is not None:
+        text += f" -> {ast.unparse(result)}"
+    for private, readable in READABLE.items():
+        text = text.replace(private, readable)
+    return re.sub(r"\b_([A-Z]\w+)", r"\1", text)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    known = {
+        name: [signature(node, method=name.count(".") > 1) for node in nodes]
+        for name, nodes in definitions().items()
+    }
+
+    def process(
+        app: Sphinx,
+        what: str,
+        name: str,
+        value: object,
+        options: object,
+        shown: str | None,
+        result: str | None,
+    ) -> tuple[str, str | None] | None:
+        if what == "class":
+            name += ".__init__"
+        lines = known.get(name)
+        if not lines:
+            return None
+        if len(lines) > MOST_OVERLOADS:
+            lines = lines[-1:]
+        if what == "class":
+            lines = [line.partition(" -> ")[0] for line in lines]
+        return "\n".join(lines), None
+
+    app.connect("autodoc-process-signature", process)
+    return {"parallel_read_safe": True}
