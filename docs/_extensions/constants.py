@@ -1,6 +1,6 @@
 """The directive ``constants``: a table of one group of constants, with the values of this machine.
 
-The groups are those of the stub ``_constants.pyi``, where each one begins with a comment that has
+The groups are those of the stub ``__init__.pyi``, where each one begins with a comment that has
 its name in brackets. A group that no page shows, and a public constant that is in no group, are
 warnings, and so errors of a build with ``-W``.
 """
@@ -18,7 +18,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-STUB = Path(oxisock.__file__).with_name("_constants.pyi")
+STUB = Path(oxisock.__file__).with_name("__init__.pyi")
 logger = logging.getLogger(__name__)
 
 

@@ -6,8 +6,7 @@ from types import ModuleType
 from typing import Any, SupportsIndex, TypeAlias, overload
 from typing_extensions import disjoint_base
 
-from . import socket as _public_socket
-from ._constants import AddressFamily, SocketKind
+from . import AddressFamily, SocketKind, socket as _public_socket
 
 # An address as programs give it: a tuple, or for AF_UNIX a path or an abstract name.
 _Address: TypeAlias = tuple[Any, ...] | str | ReadableBuffer
