@@ -10,6 +10,7 @@ from sphinx.application import Sphinx
 PACKAGE = Path(oxisock.__file__).parent
 # Names that are private to the stubs, as a reader may know them.
 READABLE = {
+    "_GLOBAL_DEFAULT_TIMEOUT": "...",
     "_RetAddress": "Address",
     "_CMSGArg": "AncillaryItem",
     "_CMSG": "AncillaryItem",
@@ -27,19 +28,28 @@ def definitions() -> dict[str, list[ast.FunctionDef]]:
     """Functions and methods of the package by name, each with its overloads."""
     found: dict[str, list[ast.FunctionDef]] = {}
 
-    def visit(body: list[ast.stmt], prefix: str) -> None:
+    def visit(body: list[ast.stmt], prefix: str, into: dict[str, list[ast.FunctionDef]]) -> None:
         for node in body:
             if isinstance(node, ast.FunctionDef):
-                found.setdefault(prefix + node.name, []).append(node)
+                into.setdefault(prefix + node.name, []).append(node)
             elif isinstance(node, ast.ClassDef):
                 # What the native class has, the public one inherits.
                 name = "socket" if node.name == "Socket" else node.name
-                visit(node.body, f"{prefix}{name}.")
+                visit(node.body, f"{prefix}{name}.", into)
 
-    modules = ["_socket.pyi", "_class.pyi", "_functions.py", "_files.py", "_install.py", "_ssl.py"]
+    modules = ["_class.pyi", "_socket.pyi", "_functions.py", "_files.py", "_install.py", "_ssl.py"]
     for module in modules:
-        visit(ast.parse((PACKAGE / module).read_text("utf-8")).body, "oxisock.")
+        here: dict[str, list[ast.FunctionDef]] = {}
+        visit(ast.parse((PACKAGE / module).read_text("utf-8")).body, "oxisock.", here)
+        found = here | found
     return found
+
+
+def unquoted(annotation: ast.expr | None) -> ast.expr | None:
+    """An annotation without its quotes, which keep it from being evaluated at import."""
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        return ast.parse(annotation.value, mode="eval").body
+    return annotation
 
 
 def signature(node: ast.FunctionDef, *, method: bool) -> str:
@@ -48,12 +58,9 @@ def signature(node: ast.FunctionDef, *, method: bool) -> str:
     if method and not any(ast.unparse(d) == "staticmethod" for d in node.decorator_list):
         (arguments.posonlyargs or arguments.args).pop(0)
     for each in ast.walk(arguments):
-        # Annotations of the modules are in quotes: they are not evaluated at import.
-        if isinstance(each, ast.arg) and isinstance(each.annotation, ast.Constant):
-            each.annotation = ast.parse(each.annotation.value, mode="eval").body
-    result = node.returns
-    if isinstance(result, ast.Constant) and isinstance(result.value, str):
-        result = ast.parse(result.value, mode="eval").body
+        if isinstance(each, ast.arg):
+            each.annotation = unquoted(each.annotation)
+    result = unquoted(node.returns)
     text = f"({ast.unparse(arguments)})"
     # A lone slash is left where everything in front of it was the object itself.
     text = re.sub(r"\((?:, )?/(?:, )?", "(", text)
@@ -82,13 +89,13 @@ def setup(app: Sphinx) -> dict[str, bool]:
         if what == "class":
             name += ".__init__"
         lines = known.get(name)
-        if not lines:
+        if not lines or what in {"attribute", "property"}:
             return None
         if len(lines) > MOST_OVERLOADS:
             lines = lines[-1:]
         if what == "class":
             lines = [line.partition(" -> ")[0] for line in lines]
-        return "\n".join(lines), None
+        return f"\n{name.removeprefix('oxisock.')}".join(lines), None
 
     app.connect("autodoc-process-signature", process)
     return {"parallel_read_safe": True}
