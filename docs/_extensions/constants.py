@@ -9,7 +9,6 @@ import enum
 import re
 from pathlib import Path
 
-import oxisock
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx import addnodes
@@ -17,6 +16,8 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+
+import oxisock
 
 STUB = Path(oxisock.__file__).with_name("__init__.pyi")
 logger = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ def shown(value: object) -> str:
 
 
 class Constants(SphinxDirective):
-    """``constants:: GROUP``; the option ``prefix`` takes the names that begin with one of several."""
+    """``constants:: GROUP``; of its names those that begin with a word of ``:prefix:``."""
 
     required_arguments = 1
     option_spec = {"prefix": directives.unchanged_required}
@@ -63,7 +64,9 @@ class Constants(SphinxDirective):
             kind = type(value).__name__
             rows.append([literal, nodes.literal(text=shown(value)), nodes.literal(text=kind)])
         index = addnodes.index(
-            entries=[("single", f"{name} (constant)", f"oxisock.{name}", "", None) for name in names]
+            entries=[
+                ("single", f"{name} (constant)", f"oxisock.{name}", "", None) for name in names
+            ]
         )
         return [index, table(["Name", "Value", "Type"], rows)]
 

@@ -4,8 +4,9 @@ import ast
 import re
 from pathlib import Path
 
-import oxisock
 from sphinx.application import Sphinx
+
+import oxisock
 
 PACKAGE = Path(oxisock.__file__).parent
 # Names that are private to the stubs, as a reader may know them.

@@ -5,58 +5,134 @@ Functions and classes are typed and documented where they are written: those mad
 by group. At runtime each is made when it is first asked for, out of the tables in `src/constants/`.
 """
 
+from _socket import CAPI as CAPI
+from _socket import gaierror as gaierror
+from _socket import herror as herror
 from enum import IntEnum, IntFlag
 from ssl import SSLError
-
-from _socket import CAPI as CAPI, gaierror as gaierror, herror as herror
 
 from ._class import socket as socket
 from ._errors import HostNameError as HostNameError
 from ._files import SocketIO as SocketIO
 from ._functions import (
     create_connection as create_connection,
+)
+from ._functions import (
     create_server as create_server,
+)
+from ._functions import (
     fromfd as fromfd,
+)
+from ._functions import (
     getfqdn as getfqdn,
+)
+from ._functions import (
     has_dualstack_ipv6 as has_dualstack_ipv6,
+)
+from ._functions import (
     recv_fds as recv_fds,
+)
+from ._functions import (
     send_fds as send_fds,
 )
-from ._install import install as install, uninstall as uninstall
+from ._install import install as install
+from ._install import uninstall as uninstall
 from ._socket import (
     CMSG_LEN as CMSG_LEN,
+)
+from ._socket import (
     CMSG_SPACE as CMSG_SPACE,
+)
+from ._socket import (
     Socket as Socket_,
+)
+from ._socket import (
     close as close,
+)
+from ._socket import (
     dup as dup,
+)
+from ._socket import (
     getaddrinfo as getaddrinfo,
+)
+from ._socket import (
     getbusypoll as getbusypoll,
+)
+from ._socket import (
     getdefaulttimeout as getdefaulttimeout,
+)
+from ._socket import (
     gethostbyaddr as gethostbyaddr,
+)
+from ._socket import (
     gethostbyname as gethostbyname,
+)
+from ._socket import (
     gethostbyname_ex as gethostbyname_ex,
+)
+from ._socket import (
     gethostname as gethostname,
+)
+from ._socket import (
     getnameinfo as getnameinfo,
+)
+from ._socket import (
     getprotobyname as getprotobyname,
+)
+from ._socket import (
     getservbyname as getservbyname,
+)
+from ._socket import (
     getservbyport as getservbyport,
+)
+from ._socket import (
     htonl as htonl,
+)
+from ._socket import (
     htons as htons,
+)
+from ._socket import (
     if_indextoname as if_indextoname,
+)
+from ._socket import (
     if_nameindex as if_nameindex,
+)
+from ._socket import (
     if_nametoindex as if_nametoindex,
+)
+from ._socket import (
     inet_aton as inet_aton,
+)
+from ._socket import (
     inet_ntoa as inet_ntoa,
+)
+from ._socket import (
     inet_ntop as inet_ntop,
+)
+from ._socket import (
     inet_pton as inet_pton,
+)
+from ._socket import (
     ntohl as ntohl,
+)
+from ._socket import (
     ntohs as ntohs,
+)
+from ._socket import (
     setbusypoll as setbusypoll,
+)
+from ._socket import (
     setdefaulttimeout as setdefaulttimeout,
+)
+from ._socket import (
     sethostname as sethostname,
+)
+from ._socket import (
     socketpair as socketpair,
 )
-from ._ssl import SSLObject as SSLObject, UnverifiedTLSWarning as UnverifiedTLSWarning, ssl as ssl
+from ._ssl import SSLObject as SSLObject
+from ._ssl import UnverifiedTLSWarning as UnverifiedTLSWarning
+from ._ssl import ssl as ssl
 
 __version__: str
 __all__: list[str]
@@ -123,7 +199,6 @@ class AddressFamily(IntEnum):
     AF_X25 = ...
     AF_XDP = ...
 
-
 class SocketKind(IntEnum):
     """Types of sockets, as in socket(2)."""
 
@@ -136,7 +211,6 @@ class SocketKind(IntEnum):
     SOCK_RDM = ...
     SOCK_SEQPACKET = ...
     SOCK_STREAM = ...
-
 
 class MsgFlag(IntFlag):
     """Flags of sending and receiving, as in send(2) and recv(2)."""
@@ -166,7 +240,6 @@ class MsgFlag(IntFlag):
     MSG_WAITFORONE = ...
     MSG_ZEROCOPY = ...
 
-
 class AddressInfo(IntFlag):
     """Flags of getaddrinfo(3)."""
 
@@ -181,7 +254,6 @@ class AddressInfo(IntFlag):
     AI_NUMERICSERV = ...
     AI_PASSIVE = ...
     AI_V4MAPPED = ...
-
 
 # [families] Address families `AF_*` and protocol families `PF_*` (socket(2),
 # address_families(7)).

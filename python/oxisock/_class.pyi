@@ -1,8 +1,7 @@
 """The socket class."""
 
 from io import BufferedReader, BufferedRWPair, BufferedWriter, IOBase, TextIOWrapper
-from typing import IO, Literal, NoReturn, overload
-from typing_extensions import Self
+from typing import IO, Literal, NoReturn, Self, overload
 
 from ._files import SocketIO
 from ._socket import Socket
@@ -131,7 +130,5 @@ class socket(Socket):
         self, file: IO[bytes], offset: int = 0, count: int | None = None
     ) -> int:
         """Send from a regular file in the kernel, or raise _GiveupOnSendfile. Source: sendfile(2)."""
-    def _sendfile_use_send(
-        self, file: IO[bytes], offset: int = 0, count: int | None = None
-    ) -> int:
+    def _sendfile_use_send(self, file: IO[bytes], offset: int = 0, count: int | None = None) -> int:
         """Send what read() of any binary file object gives."""

@@ -1,12 +1,14 @@
 """The native half of oxisock. Private: import `oxisock` instead."""
 
-from _typeshed import ReadableBuffer, WriteableBuffer
 from collections.abc import Iterable
 from types import ModuleType
 from typing import Any, SupportsIndex, TypeAlias, overload
+
+from _typeshed import ReadableBuffer, WriteableBuffer
 from typing_extensions import disjoint_base
 
-from . import AddressFamily, SocketKind, socket as _public_socket
+from . import AddressFamily, SocketKind
+from . import socket as _public_socket
 
 # An address as programs give it: a tuple, or for AF_UNIX a path or an abstract name.
 _Address: TypeAlias = tuple[Any, ...] | str | ReadableBuffer
@@ -429,6 +431,7 @@ def close(fd: SupportsIndex, /) -> None:
     Raises:
         OSError: the number is no open descriptor, or the system reports an error.
     """
+
 def dup(fd: SupportsIndex, /) -> int:
     """Duplicates a descriptor; the new one is closed on exec. See fcntl(2), F_DUPFD_CLOEXEC.
 
@@ -441,6 +444,7 @@ def dup(fd: SupportsIndex, /) -> int:
     Raises:
         OSError: the number is no open descriptor, or there are too many.
     """
+
 def socketpair(
     family: int | None = None, type: int = 1, proto: int = 0
 ) -> tuple[_public_socket, _public_socket]:
@@ -461,6 +465,7 @@ def socketpair(
 # The default timeout and the engine.
 def getdefaulttimeout() -> float | None:
     """The timeout that new sockets get, in seconds as a float; None for blocking mode."""
+
 def setdefaulttimeout(timeout: float | None, /) -> None:
     """Sets the timeout that new sockets get.
 
@@ -471,8 +476,10 @@ def setdefaulttimeout(timeout: float | None, /) -> None:
         ValueError: the timeout is negative or not a number.
         OverflowError: the timeout is too large.
     """
+
 def getbusypoll() -> float:
     """How long a receive that has to wait may look again before it sleeps, in seconds."""
+
 def setbusypoll(seconds: float, /) -> None:
     """Sets how long a receive that has to wait may look again before it sleeps.
 
@@ -539,6 +546,7 @@ def getaddrinfo(
 
     Source: getaddrinfo(3), RFC 3493.
     """
+
 def getnameinfo(
     sockaddr: tuple[str, int] | tuple[str, int, int] | tuple[str, int, int, int], flags: int, /
 ) -> tuple[str, str]:
@@ -563,6 +571,7 @@ def getnameinfo(
 
     Source: getnameinfo(3), RFC 3493.
     """
+
 def gethostbyname(hostname: _HostName, /) -> str:
     """Looks up the IPv4 address of a host.
 
@@ -579,6 +588,7 @@ def gethostbyname(hostname: _HostName, /) -> str:
 
     Source: getaddrinfo(3).
     """
+
 def gethostbyname_ex(hostname: _HostName, /) -> tuple[str, list[str], list[str]]:
     """Looks up the canonical name, aliases and IPv4 addresses of a host.
 
@@ -596,6 +606,7 @@ def gethostbyname_ex(hostname: _HostName, /) -> tuple[str, list[str], list[str]]
 
     Source: gethostbyname_r(3).
     """
+
 def gethostbyaddr(ip_address: _HostName, /) -> tuple[str, list[str], list[str]]:
     """Looks up the canonical name, aliases and addresses of the host with an address.
 
@@ -614,6 +625,7 @@ def gethostbyaddr(ip_address: _HostName, /) -> tuple[str, list[str], list[str]]:
 
     Source: gethostbyaddr_r(3).
     """
+
 def gethostname() -> str:
     """This machine's name.
 
@@ -625,6 +637,7 @@ def gethostname() -> str:
 
     Source: gethostname(2).
     """
+
 def sethostname(name: str | bytes, /) -> None:
     """Changes this machine's name.
 
@@ -639,6 +652,7 @@ def sethostname(name: str | bytes, /) -> None:
 
     Source: sethostname(2).
     """
+
 def getservbyname(servicename: str, protocolname: str = ..., /) -> int:
     """Looks up the port of a service.
 
@@ -656,6 +670,7 @@ def getservbyname(servicename: str, protocolname: str = ..., /) -> int:
 
     Source: getservbyname_r(3).
     """
+
 def getservbyport(port: int, protocolname: str = ..., /) -> str:
     """Looks up the name of the service at a port.
 
@@ -674,6 +689,7 @@ def getservbyport(port: int, protocolname: str = ..., /) -> str:
 
     Source: getservbyport_r(3).
     """
+
 def getprotobyname(protocolname: str, /) -> int:
     """Looks up the number of a protocol, for the third argument of ``socket``.
 
@@ -690,6 +706,7 @@ def getprotobyname(protocolname: str, /) -> int:
 
     Source: getprotobyname_r(3).
     """
+
 def if_nameindex() -> list[tuple[int, str]]:
     """The network interfaces of this machine.
 
@@ -701,6 +718,7 @@ def if_nameindex() -> list[tuple[int, str]]:
 
     Source: if_nameindex(3), RFC 3493.
     """
+
 def if_nametoindex(oname: str | bytes, /) -> int:
     """The index of a network interface.
 
@@ -714,6 +732,7 @@ def if_nametoindex(oname: str | bytes, /) -> int:
 
     Source: if_nametoindex(3), RFC 3493.
     """
+
 def if_indextoname(object: int, /) -> str:
     """The name of a network interface.
 
@@ -744,6 +763,7 @@ def htons(x: int, /) -> int:
 
     Source: byteorder(3).
     """
+
 def ntohs(x: int, /) -> int:
     """Turns a 16-bit number from the network's byte order into the machine's.
 
@@ -756,6 +776,7 @@ def ntohs(x: int, /) -> int:
 
     Source: byteorder(3).
     """
+
 def htonl(object: int, /) -> int:
     """Turns a 32-bit number from the machine's byte order into the network's.
 
@@ -768,6 +789,7 @@ def htonl(object: int, /) -> int:
 
     Source: byteorder(3).
     """
+
 def ntohl(object: int, /) -> int:
     """Turns a 32-bit number from the network's byte order into the machine's.
 
@@ -780,6 +802,7 @@ def ntohl(object: int, /) -> int:
 
     Source: byteorder(3).
     """
+
 def inet_aton(ip_addr: str, /) -> bytes:
     """Turns an IPv4 address from text into 4 bytes in network order.
 
@@ -794,6 +817,7 @@ def inet_aton(ip_addr: str, /) -> bytes:
 
     Source: inet_aton(3).
     """
+
 def inet_ntoa(packed_ip: ReadableBuffer, /) -> str:
     """Turns an IPv4 address from 4 bytes in network order into dotted text.
 
@@ -806,6 +830,7 @@ def inet_ntoa(packed_ip: ReadableBuffer, /) -> str:
 
     Source: inet_ntoa(3).
     """
+
 def inet_pton(address_family: int, ip_string: str, /) -> bytes:
     """Turns an IPv4 or IPv6 address from text into bytes in network order.
 
@@ -823,6 +848,7 @@ def inet_pton(address_family: int, ip_string: str, /) -> bytes:
 
     Source: inet_pton(3), RFC 4291.
     """
+
 def inet_ntop(address_family: int, packed_ip: ReadableBuffer, /) -> str:
     """Turns an IPv4 or IPv6 address from bytes in network order into text.
 
@@ -848,6 +874,7 @@ def CMSG_LEN(length: int, /) -> int:
 
     Raises OverflowError for a negative length or one that makes the result too large.
     """
+
 def CMSG_SPACE(length: int, /) -> int:
     """The room in bytes that a control message with `length` bytes of data takes in a buffer,
     with the padding behind it; CMSG_SPACE(3). Add them up for several messages.
@@ -859,16 +886,21 @@ def CMSG_SPACE(length: int, /) -> int:
 
 def register_class(class_: type[Socket], /) -> None:
     """Tells the native module which class to make sockets of."""
+
 def constant(name: str) -> int | str | bool | None:
     """The value of one constant (int, str or bool), or None if this platform has none of that
     name.
     """
+
 def constants(prefix: str = "") -> dict[str, int | str | bool]:
     """The public constants whose name starts with `prefix`, as a new dict from name to value."""
+
 def family_member(value: int) -> AddressFamily | int:
     """The `AddressFamily` member of that value, or the plain int if there is none."""
+
 def kind_member(value: int) -> SocketKind | int:
     """The `SocketKind` member of that value, or the plain int if there is none."""
+
 def distinguished_names(der: bytes) -> tuple[str, str]:
     r"""Return `(subject, issuer)` of a certificate as lines like `/C=US/O=Example/CN=host`.
 
@@ -882,6 +914,7 @@ def distinguished_names(der: bytes) -> tuple[str, str]:
 
     Raises ValueError for bytes that are no certificate.
     """
+
 def counters() -> dict[str, int]:
     """How operations went so far, all sockets together. For tests and benchmarks.
 
@@ -890,6 +923,7 @@ def counters() -> dict[str, int]:
         ``polled`` those that became ready while they looked again, ``released`` the times
         that the lock was given up.
     """
+
 def tune(name: str, value: int, /) -> int:
     """Sets an engine parameter and returns its value before. For benchmarks.
 
@@ -900,28 +934,33 @@ def tune(name: str, value: int, /) -> int:
     Raises:
         ValueError: there is no such parameter.
     """
+
 def encode_address(family: int, protocol: int, address: Any, /) -> bytes:
     """Encodes an address as `bind` and `connect` do, without a socket: the bytes of the
     system's structure, the family in front. Host names are resolved.
 
     Private: for tests, and for system calls that the package does not wrap.
     """
+
 def decode_address(protocol: int, address: bytes, /) -> Any:
     """Decodes an address as `getsockname` and `recvfrom` do: the way back from encode_address.
 
     Raises ValueError where there are more bytes than any address has. Private, see there.
     """
+
 def encode_ancillary(items: Iterable[_CMSGArg], /) -> bytes:
     """Encodes `(level, type, data)` items as `sendmsg` does, without sending them.
 
     Private: for tests, and to look at what would be sent.
     """
+
 def encode_ancillary_alg(
     *, op: int | None = None, iv: ReadableBuffer | None = None, assoclen: int | None = None
 ) -> bytes:
     """Encodes the control messages of an `AF_ALG` operation as `sendmsg_afalg` does, without
     sending them. Private: for tests.
     """
+
 def decode_ancillary(control: bytes, /) -> list[_CMSG]:
     """Decodes control messages as `recvmsg` does. Descriptors among them stay what they are.
 
