@@ -141,7 +141,7 @@ impl Socket {
     ///
     /// Raises:
     ///     OSError: the socket cannot listen, or is closed.
-    #[pyo3(signature = (backlog = Int(libc::SOMAXCONN.min(128)), /))]
+    #[pyo3(signature = (backlog = Int(libc::SOMAXCONN.min(128)), /), text_signature = "($self, backlog=128, /)")]
     fn listen(&self, py: Python<'_>, backlog: Int) -> PyResult<()> {
         let file = self.channel.enter()?;
         Ok(py

@@ -170,7 +170,7 @@ impl Socket {
     /// Raises:
     ///     OSError: the socket is of another family, closed, or refuses the message.
     #[cfg(linux)]
-    #[pyo3(signature = (msg = None, *, op = None, iv = None, assoclen = None, flags = Int(0)))]
+    #[pyo3(signature = (msg = None, *, op = None, iv = None, assoclen = None, flags = Int(0)), text_signature = "($self, msg=None, *, op=None, iv=None, assoclen=None, flags=0)")]
     fn sendmsg_afalg(
         &self,
         py: Python<'_>,
@@ -207,7 +207,7 @@ impl Socket {
     ///     TimeoutError: nothing came within the timeout.
     ///     BlockingIOError: nothing is there, in non-blocking mode.
     ///     OSError: the system reports an error, or the socket is closed.
-    #[pyo3(signature = (bufsize, ancbufsize = Size(0), flags = Int(0), /))]
+    #[pyo3(signature = (bufsize, ancbufsize = Size(0), flags = Int(0), /), text_signature = "($self, bufsize, ancbufsize=0, flags=0, /)")]
     fn recvmsg<'py>(
         &self,
         py: Python<'py>,
@@ -252,7 +252,7 @@ impl Socket {
     ///     BlockingIOError: nothing is there, in non-blocking mode.
     ///     OSError: the system reports an error, there are too many buffers, or the socket is
     ///         closed.
-    #[pyo3(signature = (buffers, ancbufsize = Size(0), flags = Int(0), /))]
+    #[pyo3(signature = (buffers, ancbufsize = Size(0), flags = Int(0), /), text_signature = "($self, buffers, ancbufsize=0, flags=0, /)")]
     fn recvmsg_into<'py>(
         &self,
         py: Python<'py>,

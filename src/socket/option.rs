@@ -26,7 +26,7 @@ impl Socket {
     ///
     /// Raises:
     ///     OSError: there is no such option, `buflen` is out of range, or the socket is closed.
-    #[pyo3(signature = (level, optname, buflen = Int(0), /))]
+    #[pyo3(signature = (level, optname, buflen = Int(0), /), text_signature = "($self, level, optname, buflen=0, /)")]
     fn getsockopt<'py>(
         &self,
         py: Python<'py>,

@@ -118,7 +118,7 @@ impl Socket {
     ///     TimeoutError: nothing came within the timeout.
     ///     BlockingIOError: nothing is there, in non-blocking mode.
     ///     OSError: the connection failed, or the socket is closed.
-    #[pyo3(signature = (bufsize, flags = Int(0), /))]
+    #[pyo3(signature = (bufsize, flags = Int(0), /), text_signature = "($self, bufsize, flags=0, /)")]
     fn recv<'py>(
         &self,
         py: Python<'py>,
@@ -158,7 +158,7 @@ impl Socket {
     ///     TimeoutError: nothing came within the timeout.
     ///     BlockingIOError: nothing is there, in non-blocking mode.
     ///     OSError: the system reports an error, or the socket is closed.
-    #[pyo3(signature = (bufsize, flags = Int(0), /))]
+    #[pyo3(signature = (bufsize, flags = Int(0), /), text_signature = "($self, bufsize, flags=0, /)")]
     fn recvfrom<'py>(
         &self,
         py: Python<'py>,
@@ -194,7 +194,7 @@ impl Socket {
     ///     TimeoutError: nothing came within the timeout.
     ///     BlockingIOError: nothing is there, in non-blocking mode.
     ///     OSError: the connection failed, or the socket is closed.
-    #[pyo3(signature = (buffer, nbytes = Size(0), flags = Int(0)))]
+    #[pyo3(signature = (buffer, nbytes = Size(0), flags = Int(0)), text_signature = "($self, buffer, nbytes=0, flags=0)")]
     fn recv_into(
         &self,
         py: Python<'_>,
@@ -231,7 +231,7 @@ impl Socket {
     ///     TimeoutError: nothing came within the timeout.
     ///     BlockingIOError: nothing is there, in non-blocking mode.
     ///     OSError: the system reports an error, or the socket is closed.
-    #[pyo3(signature = (buffer, nbytes = Size(0), flags = Int(0)))]
+    #[pyo3(signature = (buffer, nbytes = Size(0), flags = Int(0)), text_signature = "($self, buffer, nbytes=0, flags=0)")]
     fn recvfrom_into<'py>(
         &self,
         py: Python<'py>,

@@ -61,7 +61,7 @@ impl Socket {
     ///     TimeoutError: the system took nothing within the timeout.
     ///     BlockingIOError: there is no room, in non-blocking mode.
     ///     OSError: the connection failed, or the socket is closed.
-    #[pyo3(signature = (data, flags = Int(0), /))]
+    #[pyo3(signature = (data, flags = Int(0), /), text_signature = "($self, data, flags=0, /)")]
     fn send(&self, py: Python<'_>, data: &Bound<'_, PyAny>, flags: Int) -> PyResult<usize> {
         let mut slot = BufferSlot::new();
         let data = slot.readable(data)?;
@@ -94,7 +94,7 @@ impl Socket {
     ///         data may have gone.
     ///     BlockingIOError: there is no room, in non-blocking mode.
     ///     OSError: the connection failed, or the socket is closed.
-    #[pyo3(signature = (data, flags = Int(0), /))]
+    #[pyo3(signature = (data, flags = Int(0), /), text_signature = "($self, data, flags=0, /)")]
     fn sendall(&self, py: Python<'_>, data: &Bound<'_, PyAny>, flags: Int) -> PyResult<()> {
         let mut slot = BufferSlot::new();
         let data = slot.readable(data)?;

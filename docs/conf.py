@@ -1,0 +1,26 @@
+"""Configuration of Sphinx: ``sphinx-build -W -b html docs docs/_build/html``."""
+
+import sys
+from pathlib import Path
+
+import oxisock
+
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
+
+project = "oxisock"
+author = "the oxisock contributors"
+release = version = oxisock.__version__
+
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser", "from_stubs", "constants"]
+exclude_patterns = ["_build", "_extensions"]
+
+html_theme = "furo"
+html_title = f"oxisock {release}"
+
+# Docstrings of the native module quote with single backticks.
+default_role = "literal"
+autodoc_member_order = "bysource"
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+myst_enable_extensions = ["deflist"]
+myst_heading_anchors = 3

@@ -1,0 +1,1714 @@
+"""The BSD socket interface with its engine in Rust: `import oxisock as socket`.
+
+Functions and classes are typed and documented where they are written: those made of several calls in
+`_functions.py`, the native ones in `_socket.pyi`, the class in `_class.pyi`. The constants are below,
+by group. At runtime each is made when it is first asked for, out of the tables in `src/constants/`.
+"""
+
+from _socket import CAPI as CAPI
+from _socket import gaierror as gaierror
+from _socket import herror as herror
+from enum import IntEnum, IntFlag
+from ssl import SSLError
+
+from ._class import socket as socket
+from ._errors import HostNameError as HostNameError
+from ._files import SocketIO as SocketIO
+from ._functions import (
+    create_connection as create_connection,
+)
+from ._functions import (
+    create_server as create_server,
+)
+from ._functions import (
+    fromfd as fromfd,
+)
+from ._functions import (
+    getfqdn as getfqdn,
+)
+from ._functions import (
+    has_dualstack_ipv6 as has_dualstack_ipv6,
+)
+from ._functions import (
+    recv_fds as recv_fds,
+)
+from ._functions import (
+    send_fds as send_fds,
+)
+from ._install import install as install
+from ._install import uninstall as uninstall
+from ._socket import (
+    CMSG_LEN as CMSG_LEN,
+)
+from ._socket import (
+    CMSG_SPACE as CMSG_SPACE,
+)
+from ._socket import (
+    Socket as Socket_,
+)
+from ._socket import (
+    close as close,
+)
+from ._socket import (
+    dup as dup,
+)
+from ._socket import (
+    getaddrinfo as getaddrinfo,
+)
+from ._socket import (
+    getbusypoll as getbusypoll,
+)
+from ._socket import (
+    getdefaulttimeout as getdefaulttimeout,
+)
+from ._socket import (
+    gethostbyaddr as gethostbyaddr,
+)
+from ._socket import (
+    gethostbyname as gethostbyname,
+)
+from ._socket import (
+    gethostbyname_ex as gethostbyname_ex,
+)
+from ._socket import (
+    gethostname as gethostname,
+)
+from ._socket import (
+    getnameinfo as getnameinfo,
+)
+from ._socket import (
+    getprotobyname as getprotobyname,
+)
+from ._socket import (
+    getservbyname as getservbyname,
+)
+from ._socket import (
+    getservbyport as getservbyport,
+)
+from ._socket import (
+    htonl as htonl,
+)
+from ._socket import (
+    htons as htons,
+)
+from ._socket import (
+    if_indextoname as if_indextoname,
+)
+from ._socket import (
+    if_nameindex as if_nameindex,
+)
+from ._socket import (
+    if_nametoindex as if_nametoindex,
+)
+from ._socket import (
+    inet_aton as inet_aton,
+)
+from ._socket import (
+    inet_ntoa as inet_ntoa,
+)
+from ._socket import (
+    inet_ntop as inet_ntop,
+)
+from ._socket import (
+    inet_pton as inet_pton,
+)
+from ._socket import (
+    ntohl as ntohl,
+)
+from ._socket import (
+    ntohs as ntohs,
+)
+from ._socket import (
+    setbusypoll as setbusypoll,
+)
+from ._socket import (
+    setdefaulttimeout as setdefaulttimeout,
+)
+from ._socket import (
+    sethostname as sethostname,
+)
+from ._socket import (
+    socketpair as socketpair,
+)
+from ._ssl import SSLObject as SSLObject
+from ._ssl import UnverifiedTLSWarning as UnverifiedTLSWarning
+from ._ssl import ssl as ssl
+
+__version__: str
+__all__: list[str]
+
+# What stands for "no timeout given", which modules of the standard library pass on.
+_GLOBAL_DEFAULT_TIMEOUT: object
+
+SocketType = Socket_
+error = OSError
+timeout = TimeoutError
+sslerror = SSLError
+
+# The enumerations of constants, and then the constants: those of Linux, whose values belong to the
+# platform and are not given. The reference documentation takes its groups from the comments with a
+# name in brackets. stubtest finds a constant that is missing here, or that is gone.
+
+class AddressFamily(IntEnum):
+    """Address families, as in address_families(7)."""
+
+    AF_ALG = ...
+    AF_APPLETALK = ...
+    AF_ASH = ...
+    AF_ATMPVC = ...
+    AF_ATMSVC = ...
+    AF_AX25 = ...
+    AF_BLUETOOTH = ...
+    AF_BRIDGE = ...
+    AF_CAIF = ...
+    AF_CAN = ...
+    AF_ECONET = ...
+    AF_IB = ...
+    AF_IEEE802154 = ...
+    AF_INET = ...
+    AF_INET6 = ...
+    AF_IPX = ...
+    AF_IRDA = ...
+    AF_ISDN = ...
+    AF_IUCV = ...
+    AF_KCM = ...
+    AF_KEY = ...
+    AF_LLC = ...
+    AF_MCTP = ...
+    AF_MPLS = ...
+    AF_NETBEUI = ...
+    AF_NETLINK = ...
+    AF_NETROM = ...
+    AF_NFC = ...
+    AF_PACKET = ...
+    AF_PHONET = ...
+    AF_PPPOX = ...
+    AF_QIPCRTR = ...
+    AF_RDS = ...
+    AF_ROSE = ...
+    AF_ROUTE = ...
+    AF_RXRPC = ...
+    AF_SECURITY = ...
+    AF_SMC = ...
+    AF_SNA = ...
+    AF_TIPC = ...
+    AF_UNIX = ...
+    AF_UNSPEC = ...
+    AF_VSOCK = ...
+    AF_WANPIPE = ...
+    AF_X25 = ...
+    AF_XDP = ...
+
+class SocketKind(IntEnum):
+    """Types of sockets, as in socket(2)."""
+
+    SOCK_CLOEXEC = ...
+    SOCK_DCCP = ...
+    SOCK_DGRAM = ...
+    SOCK_NONBLOCK = ...
+    SOCK_PACKET = ...
+    SOCK_RAW = ...
+    SOCK_RDM = ...
+    SOCK_SEQPACKET = ...
+    SOCK_STREAM = ...
+
+class MsgFlag(IntFlag):
+    """Flags of sending and receiving, as in send(2) and recv(2)."""
+
+    MSG_BATCH = ...
+    MSG_CMSG_CLOEXEC = ...
+    MSG_CONFIRM = ...
+    MSG_CTRUNC = ...
+    MSG_DONTROUTE = ...
+    MSG_DONTWAIT = ...
+    MSG_EOR = ...
+    MSG_ERRQUEUE = ...
+    MSG_FASTOPEN = ...
+    MSG_FIN = ...
+    MSG_MORE = ...
+    MSG_NOSIGNAL = ...
+    MSG_OOB = ...
+    MSG_PEEK = ...
+    MSG_PROBE = ...
+    MSG_PROXY = ...
+    MSG_RST = ...
+    MSG_SOCK_DEVMEM = ...
+    MSG_SYN = ...
+    MSG_TRUNC = ...
+    MSG_TRYHARD = ...
+    MSG_WAITALL = ...
+    MSG_WAITFORONE = ...
+    MSG_ZEROCOPY = ...
+
+class AddressInfo(IntFlag):
+    """Flags of getaddrinfo(3)."""
+
+    AI_ADDRCONFIG = ...
+    AI_ALL = ...
+    AI_CANONIDN = ...
+    AI_CANONNAME = ...
+    AI_IDN = ...
+    AI_IDN_ALLOW_UNASSIGNED = ...
+    AI_IDN_USE_STD3_ASCII_RULES = ...
+    AI_NUMERICHOST = ...
+    AI_NUMERICSERV = ...
+    AI_PASSIVE = ...
+    AI_V4MAPPED = ...
+
+# [families] Address families `AF_*` and protocol families `PF_*` (socket(2),
+# address_families(7)).
+
+AF_ALG = AddressFamily.AF_ALG
+AF_APPLETALK = AddressFamily.AF_APPLETALK
+AF_ASH = AddressFamily.AF_ASH
+AF_ATMPVC = AddressFamily.AF_ATMPVC
+AF_ATMSVC = AddressFamily.AF_ATMSVC
+AF_AX25 = AddressFamily.AF_AX25
+AF_BLUETOOTH = AddressFamily.AF_BLUETOOTH
+AF_BRIDGE = AddressFamily.AF_BRIDGE
+AF_CAIF = AddressFamily.AF_CAIF
+AF_CAN = AddressFamily.AF_CAN
+AF_DECnet: int
+AF_ECONET = AddressFamily.AF_ECONET
+AF_IB = AddressFamily.AF_IB
+AF_IEEE802154 = AddressFamily.AF_IEEE802154
+AF_INET = AddressFamily.AF_INET
+AF_INET6 = AddressFamily.AF_INET6
+AF_IPX = AddressFamily.AF_IPX
+AF_IRDA = AddressFamily.AF_IRDA
+AF_ISDN = AddressFamily.AF_ISDN
+AF_IUCV = AddressFamily.AF_IUCV
+AF_KCM = AddressFamily.AF_KCM
+AF_KEY = AddressFamily.AF_KEY
+AF_LLC = AddressFamily.AF_LLC
+AF_MCTP = AddressFamily.AF_MCTP
+AF_MPLS = AddressFamily.AF_MPLS
+AF_NETBEUI = AddressFamily.AF_NETBEUI
+AF_NETLINK = AddressFamily.AF_NETLINK
+AF_NETROM = AddressFamily.AF_NETROM
+AF_NFC = AddressFamily.AF_NFC
+AF_PACKET = AddressFamily.AF_PACKET
+AF_PHONET = AddressFamily.AF_PHONET
+AF_PPPOX = AddressFamily.AF_PPPOX
+AF_QIPCRTR = AddressFamily.AF_QIPCRTR
+AF_RDS = AddressFamily.AF_RDS
+AF_ROSE = AddressFamily.AF_ROSE
+AF_ROUTE = AddressFamily.AF_ROUTE
+AF_RXRPC = AddressFamily.AF_RXRPC
+AF_SECURITY = AddressFamily.AF_SECURITY
+AF_SMC = AddressFamily.AF_SMC
+AF_SNA = AddressFamily.AF_SNA
+AF_TIPC = AddressFamily.AF_TIPC
+AF_UNIX = AddressFamily.AF_UNIX
+AF_UNSPEC = AddressFamily.AF_UNSPEC
+AF_VSOCK = AddressFamily.AF_VSOCK
+AF_WANPIPE = AddressFamily.AF_WANPIPE
+AF_X25 = AddressFamily.AF_X25
+AF_XDP = AddressFamily.AF_XDP
+PF_ALG: int
+PF_APPLETALK: int
+PF_ASH: int
+PF_ATMPVC: int
+PF_ATMSVC: int
+PF_AX25: int
+PF_BLUETOOTH: int
+PF_BRIDGE: int
+PF_CAIF: int
+PF_CAN: int
+PF_DECnet: int
+PF_ECONET: int
+PF_IB: int
+PF_IEEE802154: int
+PF_INET: int
+PF_INET6: int
+PF_IPX: int
+PF_IRDA: int
+PF_ISDN: int
+PF_IUCV: int
+PF_KCM: int
+PF_KEY: int
+PF_LLC: int
+PF_LOCAL: int
+PF_MCTP: int
+PF_MPLS: int
+PF_NETBEUI: int
+PF_NETLINK: int
+PF_NETROM: int
+PF_NFC: int
+PF_PACKET: int
+PF_PHONET: int
+PF_PPPOX: int
+PF_QIPCRTR: int
+PF_RDS: int
+PF_ROSE: int
+PF_ROUTE: int
+PF_RXRPC: int
+PF_SECURITY: int
+PF_SMC: int
+PF_SNA: int
+PF_TIPC: int
+PF_UNIX: int
+PF_UNSPEC: int
+PF_VSOCK: int
+PF_WANPIPE: int
+PF_X25: int
+PF_XDP: int
+
+# [messages] Socket types `SOCK_*`, message flags `MSG_*`, `SHUT_*` and the kinds of ancillary
+# data every protocol shares (socket(2), send(2), recv(2), shutdown(2), unix(7)).
+
+MSG_BATCH = MsgFlag.MSG_BATCH
+MSG_CMSG_CLOEXEC = MsgFlag.MSG_CMSG_CLOEXEC
+MSG_CONFIRM = MsgFlag.MSG_CONFIRM
+MSG_CTRUNC = MsgFlag.MSG_CTRUNC
+MSG_DONTROUTE = MsgFlag.MSG_DONTROUTE
+MSG_DONTWAIT = MsgFlag.MSG_DONTWAIT
+MSG_EOR = MsgFlag.MSG_EOR
+MSG_ERRQUEUE = MsgFlag.MSG_ERRQUEUE
+MSG_FASTOPEN = MsgFlag.MSG_FASTOPEN
+MSG_FIN = MsgFlag.MSG_FIN
+MSG_MORE = MsgFlag.MSG_MORE
+MSG_NOSIGNAL = MsgFlag.MSG_NOSIGNAL
+MSG_OOB = MsgFlag.MSG_OOB
+MSG_PEEK = MsgFlag.MSG_PEEK
+MSG_PROBE = MsgFlag.MSG_PROBE
+MSG_PROXY = MsgFlag.MSG_PROXY
+MSG_RST = MsgFlag.MSG_RST
+MSG_SOCK_DEVMEM = MsgFlag.MSG_SOCK_DEVMEM
+MSG_SYN = MsgFlag.MSG_SYN
+MSG_TRUNC = MsgFlag.MSG_TRUNC
+MSG_TRYHARD = MsgFlag.MSG_TRYHARD
+MSG_WAITALL = MsgFlag.MSG_WAITALL
+MSG_WAITFORONE = MsgFlag.MSG_WAITFORONE
+MSG_ZEROCOPY = MsgFlag.MSG_ZEROCOPY
+SCM_CREDENTIALS: int
+SCM_PIDFD: int
+SCM_RIGHTS: int
+SCM_SECURITY: int
+SHUT_RD: int
+SHUT_RDWR: int
+SHUT_WR: int
+SOCK_CLOEXEC = SocketKind.SOCK_CLOEXEC
+SOCK_DCCP = SocketKind.SOCK_DCCP
+SOCK_DGRAM = SocketKind.SOCK_DGRAM
+SOCK_NONBLOCK = SocketKind.SOCK_NONBLOCK
+SOCK_PACKET = SocketKind.SOCK_PACKET
+SOCK_RAW = SocketKind.SOCK_RAW
+SOCK_RDM = SocketKind.SOCK_RDM
+SOCK_SEQPACKET = SocketKind.SOCK_SEQPACKET
+SOCK_STREAM = SocketKind.SOCK_STREAM
+SOMAXCONN: int
+
+# [options] Option levels `SOL_*` and the options of the socket level `SO_*` with the ancillary
+# data they produce (socket(7)).
+
+SCM_DEVMEM_DMABUF: int
+SCM_DEVMEM_LINEAR: int
+SCM_INQ: int
+SCM_TIMESTAMP: int
+SCM_TIMESTAMPING: int
+SCM_TIMESTAMPING_OPT_STATS: int
+SCM_TIMESTAMPING_PKTINFO: int
+SCM_TIMESTAMPNS: int
+SCM_TS_OPT_ID: int
+SCM_TXTIME: int
+SCM_WIFI_STATUS: int
+SOL_ALG: int
+SOL_ATALK: int
+SOL_ATM: int
+SOL_AX25: int
+SOL_BLUETOOTH: int
+SOL_CAIF: int
+SOL_CAN_BASE: int
+SOL_CAN_ISOTP: int
+SOL_CAN_J1939: int
+SOL_CAN_RAW: int
+SOL_DCCP: int
+SOL_DECNET: int
+SOL_HCI: int
+SOL_ICMPV6: int
+SOL_IP: int
+SOL_IPV6: int
+SOL_IPX: int
+SOL_IRDA: int
+SOL_IUCV: int
+SOL_KCM: int
+SOL_L2CAP: int
+SOL_LLC: int
+SOL_MCTP: int
+SOL_MPTCP: int
+SOL_NETBEUI: int
+SOL_NETLINK: int
+SOL_NETROM: int
+SOL_NFC: int
+SOL_PACKET: int
+SOL_PNPIPE: int
+SOL_PPPOL2TP: int
+SOL_RAW: int
+SOL_RDS: int
+SOL_RFCOMM: int
+SOL_ROSE: int
+SOL_RXRPC: int
+SOL_SCO: int
+SOL_SCTP: int
+SOL_SMC: int
+SOL_SOCKET: int
+SOL_TCP: int
+SOL_TIPC: int
+SOL_TLS: int
+SOL_UDP: int
+SOL_UDPLITE: int
+SOL_VSOCK: int
+SOL_X25: int
+SOL_XDP: int
+SO_ACCEPTCONN: int
+SO_ATTACH_BPF: int
+SO_ATTACH_FILTER: int
+SO_ATTACH_REUSEPORT_CBPF: int
+SO_ATTACH_REUSEPORT_EBPF: int
+SO_BINDTODEVICE: int
+SO_BINDTOIFINDEX: int
+SO_BPF_EXTENSIONS: int
+SO_BROADCAST: int
+SO_BSDCOMPAT: int
+SO_BUF_LOCK: int
+SO_BUSY_POLL: int
+SO_BUSY_POLL_BUDGET: int
+SO_CNX_ADVICE: int
+SO_COOKIE: int
+SO_DEBUG: int
+SO_DETACH_BPF: int
+SO_DETACH_FILTER: int
+SO_DETACH_REUSEPORT_BPF: int
+SO_DEVMEM_DMABUF: int
+SO_DEVMEM_DONTNEED: int
+SO_DEVMEM_LINEAR: int
+SO_DOMAIN: int
+SO_DONTROUTE: int
+SO_ERROR: int
+SO_GET_FILTER: int
+SO_INCOMING_CPU: int
+SO_INCOMING_NAPI_ID: int
+SO_INQ: int
+SO_KEEPALIVE: int
+SO_LINGER: int
+SO_LOCK_FILTER: int
+SO_MARK: int
+SO_MAX_PACING_RATE: int
+SO_MEMINFO: int
+SO_NETNS_COOKIE: int
+SO_NOFCS: int
+SO_NO_CHECK: int
+SO_OOBINLINE: int
+SO_ORIGINAL_DST: int
+SO_PASSCRED: int
+SO_PASSPIDFD: int
+SO_PASSRIGHTS: int
+SO_PASSSEC: int
+SO_PEEK_OFF: int
+SO_PEERCRED: int
+SO_PEERGROUPS: int
+SO_PEERNAME: int
+SO_PEERPIDFD: int
+SO_PEERSEC: int
+SO_PREFER_BUSY_POLL: int
+SO_PRIORITY: int
+SO_PROTOCOL: int
+SO_RCVBUF: int
+SO_RCVBUFFORCE: int
+SO_RCVLOWAT: int
+SO_RCVMARK: int
+SO_RCVPRIORITY: int
+SO_RCVTIMEO: int
+SO_RCVTIMEO_NEW: int
+SO_RESERVE_MEM: int
+SO_REUSEADDR: int
+SO_REUSEPORT: int
+SO_RXQ_OVFL: int
+SO_SELECT_ERR_QUEUE: int
+SO_SNDBUF: int
+SO_SNDBUFFORCE: int
+SO_SNDLOWAT: int
+SO_SNDTIMEO: int
+SO_SNDTIMEO_NEW: int
+SO_TIMESTAMP: int
+SO_TIMESTAMPING: int
+SO_TIMESTAMPING_NEW: int
+SO_TIMESTAMPNS: int
+SO_TIMESTAMPNS_NEW: int
+SO_TIMESTAMP_NEW: int
+SO_TXREHASH: int
+SO_TXTIME: int
+SO_TYPE: int
+SO_WIFI_STATUS: int
+SO_ZEROCOPY: int
+
+# [inet] The internet protocols: `IPPROTO_*`, ports, IPv4 addresses and options, multicast, UDP
+# (ip(7), udp(7)).
+
+ICMP_FILTER: int
+INADDR_ALLHOSTS_GROUP: int
+INADDR_ALLRTRS_GROUP: int
+INADDR_ALLSNOOPERS_GROUP: int
+INADDR_ANY: int
+INADDR_BROADCAST: int
+INADDR_LOOPBACK: int
+INADDR_MAX_LOCAL_GROUP: int
+INADDR_NONE: int
+INADDR_UNSPEC_GROUP: int
+IPPORT_RESERVED: int
+IPPORT_USERRESERVED: int
+IPPROTO_AGGFRAG: int
+IPPROTO_AH: int
+IPPROTO_BEETPH: int
+IPPROTO_COMP: int
+IPPROTO_DCCP: int
+IPPROTO_DSTOPTS: int
+IPPROTO_EGP: int
+IPPROTO_ENCAP: int
+IPPROTO_ESP: int
+IPPROTO_ETHERNET: int
+IPPROTO_FRAGMENT: int
+IPPROTO_GRE: int
+IPPROTO_HOPOPTS: int
+IPPROTO_ICMP: int
+IPPROTO_ICMPV6: int
+IPPROTO_IDP: int
+IPPROTO_IGMP: int
+IPPROTO_IP: int
+IPPROTO_IPIP: int
+IPPROTO_IPV6: int
+IPPROTO_L2TP: int
+IPPROTO_MH: int
+IPPROTO_MPLS: int
+IPPROTO_MPTCP: int
+IPPROTO_MTP: int
+IPPROTO_NONE: int
+IPPROTO_PIM: int
+IPPROTO_PUP: int
+IPPROTO_RAW: int
+IPPROTO_ROUTING: int
+IPPROTO_RSVP: int
+IPPROTO_SCTP: int
+IPPROTO_SMC: int
+IPPROTO_TCP: int
+IPPROTO_TP: int
+IPPROTO_UDP: int
+IPPROTO_UDPLITE: int
+IP_ADD_MEMBERSHIP: int
+IP_ADD_SOURCE_MEMBERSHIP: int
+IP_BIND_ADDRESS_NO_PORT: int
+IP_BLOCK_SOURCE: int
+IP_CHECKSUM: int
+IP_DEFAULT_MULTICAST_LOOP: int
+IP_DEFAULT_MULTICAST_TTL: int
+IP_DROP_MEMBERSHIP: int
+IP_DROP_SOURCE_MEMBERSHIP: int
+IP_FREEBIND: int
+IP_HDRINCL: int
+IP_IPSEC_POLICY: int
+IP_LOCAL_PORT_RANGE: int
+IP_MAX_MEMBERSHIPS: int
+IP_MINTTL: int
+IP_MSFILTER: int
+IP_MTU: int
+IP_MTU_DISCOVER: int
+IP_MULTICAST_ALL: int
+IP_MULTICAST_IF: int
+IP_MULTICAST_LOOP: int
+IP_MULTICAST_TTL: int
+IP_NODEFRAG: int
+IP_OPTIONS: int
+IP_ORIGDSTADDR: int
+IP_PASSSEC: int
+IP_PKTINFO: int
+IP_PKTOPTIONS: int
+IP_PMTUDISC: int
+IP_PMTUDISC_DO: int
+IP_PMTUDISC_DONT: int
+IP_PMTUDISC_INTERFACE: int
+IP_PMTUDISC_OMIT: int
+IP_PMTUDISC_PROBE: int
+IP_PMTUDISC_WANT: int
+IP_PROTOCOL: int
+IP_RECVERR: int
+IP_RECVERR_RFC4884: int
+IP_RECVFRAGSIZE: int
+IP_RECVOPTS: int
+IP_RECVORIGDSTADDR: int
+IP_RECVRETOPTS: int
+IP_RECVTOS: int
+IP_RECVTTL: int
+IP_RETOPTS: int
+IP_ROUTER_ALERT: int
+IP_TOS: int
+IP_TRANSPARENT: int
+IP_TTL: int
+IP_UNBLOCK_SOURCE: int
+IP_UNICAST_IF: int
+IP_XFRM_POLICY: int
+MCAST_BLOCK_SOURCE: int
+MCAST_EXCLUDE: int
+MCAST_INCLUDE: int
+MCAST_JOIN_GROUP: int
+MCAST_JOIN_SOURCE_GROUP: int
+MCAST_LEAVE_GROUP: int
+MCAST_LEAVE_SOURCE_GROUP: int
+MCAST_MSFILTER: int
+MCAST_UNBLOCK_SOURCE: int
+UDPLITE_RECV_CSCOV: int
+UDPLITE_SEND_CSCOV: int
+UDP_CORK: int
+UDP_ENCAP: int
+UDP_ENCAP_ESPINUDP: int
+UDP_ENCAP_ESPINUDP_NON_IKE: int
+UDP_ENCAP_GTP0: int
+UDP_ENCAP_GTP1U: int
+UDP_ENCAP_L2TPINUDP: int
+UDP_ENCAP_RXRPC: int
+UDP_GRO: int
+UDP_NO_CHECK6_RX: int
+UDP_NO_CHECK6_TX: int
+UDP_SEGMENT: int
+
+# [inet6] IPv6 options (ipv6(7), RFC 3493, RFC 3542).
+
+ICMP6_FILTER: int
+ICMPV6_FILTER: int
+IP6T_SO_ORIGINAL_DST: int
+IPV6_2292DSTOPTS: int
+IPV6_2292HOPLIMIT: int
+IPV6_2292HOPOPTS: int
+IPV6_2292PKTINFO: int
+IPV6_2292PKTOPTIONS: int
+IPV6_2292RTHDR: int
+IPV6_ADDRFORM: int
+IPV6_ADDR_PREFERENCES: int
+IPV6_ADD_MEMBERSHIP: int
+IPV6_AUTHHDR: int
+IPV6_AUTOFLOWLABEL: int
+IPV6_CHECKSUM: int
+IPV6_DONTFRAG: int
+IPV6_DROP_MEMBERSHIP: int
+IPV6_DSTOPTS: int
+IPV6_FLOWINFO: int
+IPV6_FLOWINFO_SEND: int
+IPV6_FLOWLABEL_MGR: int
+IPV6_FL_A_GET: int
+IPV6_FL_A_PUT: int
+IPV6_FL_A_RENEW: int
+IPV6_FL_F_CREATE: int
+IPV6_FL_F_EXCL: int
+IPV6_FL_F_REFLECT: int
+IPV6_FL_F_REMOTE: int
+IPV6_FL_S_ANY: int
+IPV6_FL_S_EXCL: int
+IPV6_FL_S_NONE: int
+IPV6_FL_S_PROCESS: int
+IPV6_FL_S_USER: int
+IPV6_FREEBIND: int
+IPV6_HDRINCL: int
+IPV6_HOPLIMIT: int
+IPV6_HOPOPTS: int
+IPV6_IPSEC_POLICY: int
+IPV6_JOIN_ANYCAST: int
+IPV6_JOIN_GROUP: int
+IPV6_LEAVE_ANYCAST: int
+IPV6_LEAVE_GROUP: int
+IPV6_MINHOPCOUNT: int
+IPV6_MTU: int
+IPV6_MTU_DISCOVER: int
+IPV6_MULTICAST_ALL: int
+IPV6_MULTICAST_HOPS: int
+IPV6_MULTICAST_IF: int
+IPV6_MULTICAST_LOOP: int
+IPV6_NEXTHOP: int
+IPV6_ORIGDSTADDR: int
+IPV6_PATHMTU: int
+IPV6_PKTINFO: int
+IPV6_PMTUDISC_DO: int
+IPV6_PMTUDISC_DONT: int
+IPV6_PMTUDISC_INTERFACE: int
+IPV6_PMTUDISC_OMIT: int
+IPV6_PMTUDISC_PROBE: int
+IPV6_PMTUDISC_WANT: int
+IPV6_PREFER_SRC_CGA: int
+IPV6_PREFER_SRC_COA: int
+IPV6_PREFER_SRC_HOME: int
+IPV6_PREFER_SRC_NONCGA: int
+IPV6_PREFER_SRC_PUBLIC: int
+IPV6_PREFER_SRC_PUBTMP_DEFAULT: int
+IPV6_PREFER_SRC_TMP: int
+IPV6_RECVDSTOPTS: int
+IPV6_RECVERR: int
+IPV6_RECVERR_RFC4884: int
+IPV6_RECVFRAGSIZE: int
+IPV6_RECVHOPLIMIT: int
+IPV6_RECVHOPOPTS: int
+IPV6_RECVORIGDSTADDR: int
+IPV6_RECVPATHMTU: int
+IPV6_RECVPKTINFO: int
+IPV6_RECVRTHDR: int
+IPV6_RECVTCLASS: int
+IPV6_ROUTER_ALERT: int
+IPV6_ROUTER_ALERT_ISOLATE: int
+IPV6_RTHDR: int
+IPV6_RTHDRDSTOPTS: int
+IPV6_RTHDR_LOOSE: int
+IPV6_RTHDR_STRICT: int
+IPV6_RTHDR_TYPE_0: int
+IPV6_RXDSTOPTS: int
+IPV6_RXHOPOPTS: int
+IPV6_TCLASS: int
+IPV6_TRANSPARENT: int
+IPV6_UNICAST_HOPS: int
+IPV6_UNICAST_IF: int
+IPV6_V6ONLY: int
+IPV6_XFRM_POLICY: int
+
+# [tcp] TCP and MPTCP: options, states, and what `TCP_INFO`, `TCP_REPAIR` and TCP-AO use (tcp(7)).
+
+MPTCP_FULL_INFO: int
+MPTCP_INFO: int
+MPTCP_SUBFLOW_ADDRS: int
+MPTCP_TCPINFO: int
+TCPI_OPT_ECN: int
+TCPI_OPT_ECN_SEEN: int
+TCPI_OPT_SACK: int
+TCPI_OPT_SYN_DATA: int
+TCPI_OPT_TFO_CHILD: int
+TCPI_OPT_TIMESTAMPS: int
+TCPI_OPT_USEC_TS: int
+TCPI_OPT_WSCALE: int
+TCP_AO_ADD_KEY: int
+TCP_AO_DEL_KEY: int
+TCP_AO_GET_KEYS: int
+TCP_AO_INFO: int
+TCP_AO_KEYF_EXCLUDE_OPT: int
+TCP_AO_KEYF_IFINDEX: int
+TCP_AO_MAXKEYLEN: int
+TCP_AO_REPAIR: int
+TCP_CA_CWR: int
+TCP_CA_Disorder: int
+TCP_CA_Loss: int
+TCP_CA_Open: int
+TCP_CA_Recovery: int
+TCP_CC_INFO: int
+TCP_CLOSE: int
+TCP_CLOSE_WAIT: int
+TCP_CLOSING: int
+TCP_CM_INQ: int
+TCP_CONGESTION: int
+TCP_CORK: int
+TCP_DATA_OFFSET: int
+TCP_DEFER_ACCEPT: int
+TCP_DELACK_MAX_US: int
+TCP_ESTABLISHED: int
+TCP_FASTOPEN: int
+TCP_FASTOPEN_CONNECT: int
+TCP_FASTOPEN_KEY: int
+TCP_FASTOPEN_NO_COOKIE: int
+TCP_FIN_WAIT1: int
+TCP_FIN_WAIT2: int
+TCP_FLAG_ACK: int
+TCP_FLAG_AE: int
+TCP_FLAG_CWR: int
+TCP_FLAG_ECE: int
+TCP_FLAG_FIN: int
+TCP_FLAG_PSH: int
+TCP_FLAG_RST: int
+TCP_FLAG_SYN: int
+TCP_FLAG_URG: int
+TCP_INFO: int
+TCP_INQ: int
+TCP_IS_MPTCP: int
+TCP_KEEPCNT: int
+TCP_KEEPIDLE: int
+TCP_KEEPINTVL: int
+TCP_LAST_ACK: int
+TCP_LINGER2: int
+TCP_LISTEN: int
+TCP_MAXSEG: int
+TCP_MD5SIG: int
+TCP_MD5SIG_EXT: int
+TCP_MD5SIG_FLAG_IFINDEX: int
+TCP_MD5SIG_FLAG_PREFIX: int
+TCP_MD5SIG_MAXKEYLEN: int
+TCP_MSS_DEFAULT: int
+TCP_MSS_DESIRED: int
+TCP_NLA_BUSY: int
+TCP_NLA_BYTES_NOTSENT: int
+TCP_NLA_BYTES_RETRANS: int
+TCP_NLA_BYTES_SENT: int
+TCP_NLA_CA_STATE: int
+TCP_NLA_DATA_SEGS_OUT: int
+TCP_NLA_DELIVERED: int
+TCP_NLA_DELIVERED_CE: int
+TCP_NLA_DELIVERY_RATE: int
+TCP_NLA_DELIVERY_RATE_APP_LMT: int
+TCP_NLA_DSACK_DUPS: int
+TCP_NLA_EDT: int
+TCP_NLA_MIN_RTT: int
+TCP_NLA_PACING_RATE: int
+TCP_NLA_PAD: int
+TCP_NLA_RECUR_RETRANS: int
+TCP_NLA_REHASH: int
+TCP_NLA_REORDERING: int
+TCP_NLA_REORD_SEEN: int
+TCP_NLA_RWND_LIMITED: int
+TCP_NLA_SNDBUF_LIMITED: int
+TCP_NLA_SNDQ_SIZE: int
+TCP_NLA_SND_CWND: int
+TCP_NLA_SND_SSTHRESH: int
+TCP_NLA_SRTT: int
+TCP_NLA_TIMEOUT_REHASH: int
+TCP_NLA_TOTAL_RETRANS: int
+TCP_NLA_TTL: int
+TCP_NODELAY: int
+TCP_NOTSENT_LOWAT: int
+TCP_NO_QUEUE: int
+TCP_QUEUES_NR: int
+TCP_QUEUE_SEQ: int
+TCP_QUICKACK: int
+TCP_RECEIVE_ZEROCOPY_FLAG_TLB_CLEAN_HINT: int
+TCP_RECV_QUEUE: int
+TCP_REPAIR: int
+TCP_REPAIR_OFF: int
+TCP_REPAIR_OFF_NO_WP: int
+TCP_REPAIR_ON: int
+TCP_REPAIR_OPTIONS: int
+TCP_REPAIR_QUEUE: int
+TCP_REPAIR_WINDOW: int
+TCP_RESERVED_BITS: int
+TCP_RTO_MAX_MS: int
+TCP_RTO_MIN_US: int
+TCP_SAVED_SYN: int
+TCP_SAVE_SYN: int
+TCP_SEND_QUEUE: int
+TCP_SYNCNT: int
+TCP_SYN_RECV: int
+TCP_SYN_SENT: int
+TCP_THIN_DUPACK: int
+TCP_THIN_LINEAR_TIMEOUTS: int
+TCP_TIMESTAMP: int
+TCP_TIME_WAIT: int
+TCP_TX_DELAY: int
+TCP_ULP: int
+TCP_USER_TIMEOUT: int
+TCP_WINDOW_CLAMP: int
+TCP_ZEROCOPY_RECEIVE: int
+
+# [resolver] Flags and errors of getaddrinfo(3) and getnameinfo(3).
+
+AI_ADDRCONFIG = AddressInfo.AI_ADDRCONFIG
+AI_ALL = AddressInfo.AI_ALL
+AI_CANONIDN = AddressInfo.AI_CANONIDN
+AI_CANONNAME = AddressInfo.AI_CANONNAME
+AI_IDN = AddressInfo.AI_IDN
+AI_IDN_ALLOW_UNASSIGNED = AddressInfo.AI_IDN_ALLOW_UNASSIGNED
+AI_IDN_USE_STD3_ASCII_RULES = AddressInfo.AI_IDN_USE_STD3_ASCII_RULES
+AI_NUMERICHOST = AddressInfo.AI_NUMERICHOST
+AI_NUMERICSERV = AddressInfo.AI_NUMERICSERV
+AI_PASSIVE = AddressInfo.AI_PASSIVE
+AI_V4MAPPED = AddressInfo.AI_V4MAPPED
+EAI_ADDRFAMILY: int
+EAI_AGAIN: int
+EAI_ALLDONE: int
+EAI_BADFLAGS: int
+EAI_CANCELED: int
+EAI_FAIL: int
+EAI_FAMILY: int
+EAI_IDN_ENCODE: int
+EAI_INPROGRESS: int
+EAI_INTR: int
+EAI_MEMORY: int
+EAI_NODATA: int
+EAI_NONAME: int
+EAI_NOTCANCELED: int
+EAI_OVERFLOW: int
+EAI_SERVICE: int
+EAI_SOCKTYPE: int
+EAI_SYSTEM: int
+NI_DGRAM: int
+NI_IDN: int
+NI_IDN_ALLOW_UNASSIGNED: int
+NI_IDN_USE_STD3_ASCII_RULES: int
+NI_MAXHOST: int
+NI_MAXSERV: int
+NI_NAMEREQD: int
+NI_NOFQDN: int
+NI_NUMERICHOST: int
+NI_NUMERICSERV: int
+
+# [errqueue] What comes from the error queue (`MSG_ERRQUEUE`): origins of errors, time stamps,
+# `SO_TXTIME` (recv(2), the kernel's `networking/timestamping`).
+
+SCM_TSTAMP_ACK: int
+SCM_TSTAMP_SCHED: int
+SCM_TSTAMP_SND: int
+SOF_TIMESTAMPING_BIND_PHC: int
+SOF_TIMESTAMPING_OPT_CMSG: int
+SOF_TIMESTAMPING_OPT_ID: int
+SOF_TIMESTAMPING_OPT_ID_TCP: int
+SOF_TIMESTAMPING_OPT_PKTINFO: int
+SOF_TIMESTAMPING_OPT_RX_FILTER: int
+SOF_TIMESTAMPING_OPT_STATS: int
+SOF_TIMESTAMPING_OPT_TSONLY: int
+SOF_TIMESTAMPING_OPT_TX_SWHW: int
+SOF_TIMESTAMPING_RAW_HARDWARE: int
+SOF_TIMESTAMPING_RX_HARDWARE: int
+SOF_TIMESTAMPING_RX_SOFTWARE: int
+SOF_TIMESTAMPING_SOFTWARE: int
+SOF_TIMESTAMPING_SYS_HARDWARE: int
+SOF_TIMESTAMPING_TX_ACK: int
+SOF_TIMESTAMPING_TX_COMPLETION: int
+SOF_TIMESTAMPING_TX_HARDWARE: int
+SOF_TIMESTAMPING_TX_SCHED: int
+SOF_TIMESTAMPING_TX_SOFTWARE: int
+SOF_TXTIME_DEADLINE_MODE: int
+SOF_TXTIME_REPORT_ERRORS: int
+SO_EE_CODE_TXTIME_INVALID_PARAM: int
+SO_EE_CODE_TXTIME_MISSED: int
+SO_EE_CODE_ZEROCOPY_COPIED: int
+SO_EE_ORIGIN_ICMP: int
+SO_EE_ORIGIN_ICMP6: int
+SO_EE_ORIGIN_LOCAL: int
+SO_EE_ORIGIN_NONE: int
+SO_EE_ORIGIN_TIMESTAMPING: int
+SO_EE_ORIGIN_TXSTATUS: int
+SO_EE_ORIGIN_TXTIME: int
+SO_EE_ORIGIN_ZEROCOPY: int
+SO_EE_RFC4884_FLAG_INVALID: int
+
+# [tls] TLS in the kernel (`SOL_TLS`, the kernel's `networking/tls`).
+
+TLS_1_2_VERSION: int
+TLS_1_3_VERSION: int
+TLS_CIPHER_AES_CCM_128: int
+TLS_CIPHER_AES_GCM_128: int
+TLS_CIPHER_AES_GCM_256: int
+TLS_CIPHER_ARIA_GCM_128: int
+TLS_CIPHER_ARIA_GCM_256: int
+TLS_CIPHER_CHACHA20_POLY1305: int
+TLS_CIPHER_SM4_CCM: int
+TLS_CIPHER_SM4_GCM: int
+TLS_GET_RECORD_TYPE: int
+TLS_RX: int
+TLS_RX_EXPECT_NO_PAD: int
+TLS_SET_RECORD_TYPE: int
+TLS_TX: int
+TLS_TX_ZEROCOPY_RO: int
+
+# [sctp] SCTP options, ancillary data and flags (RFC 6458).
+
+SCTP_ABORT: int
+SCTP_ADAPTATION_LAYER: int
+SCTP_ADDR_OVER: int
+SCTP_ALL_ASSOC: int
+SCTP_ASSOCINFO: int
+SCTP_AUTHINFO: int
+SCTP_AUTH_ACTIVE_KEY: int
+SCTP_AUTH_CHUNK: int
+SCTP_AUTH_DEACTIVATE_KEY: int
+SCTP_AUTH_DELETE_KEY: int
+SCTP_AUTH_KEY: int
+SCTP_AUTOCLOSE: int
+SCTP_AUTO_ASCONF: int
+SCTP_CONTEXT: int
+SCTP_CURRENT_ASSOC: int
+SCTP_DEFAULT_SEND_PARAM: int
+SCTP_DEFAULT_SNDINFO: int
+SCTP_DELAYED_ACK: int
+SCTP_DELAYED_ACK_TIME: int
+SCTP_DELAYED_SACK: int
+SCTP_DISABLE_FRAGMENTS: int
+SCTP_DSTADDRV4: int
+SCTP_DSTADDRV6: int
+SCTP_ENABLE_CHANGE_ASSOC_REQ: int
+SCTP_ENABLE_RESET_ASSOC_REQ: int
+SCTP_ENABLE_RESET_STREAM_REQ: int
+SCTP_ENABLE_STRRESET_MASK: int
+SCTP_EOF: int
+SCTP_EVENTS: int
+SCTP_FRAGMENT_INTERLEAVE: int
+SCTP_FUTURE_ASSOC: int
+SCTP_GET_ASSOC_ID_LIST: int
+SCTP_GET_ASSOC_NUMBER: int
+SCTP_GET_PEER_ADDR_INFO: int
+SCTP_HMAC_IDENT: int
+SCTP_INITMSG: int
+SCTP_I_WANT_MAPPED_V4_ADDR: int
+SCTP_LOCAL_AUTH_CHUNKS: int
+SCTP_MAXSEG: int
+SCTP_MAX_BURST: int
+SCTP_NODELAY: int
+SCTP_NOTIFICATION: int
+SCTP_NXTINFO: int
+SCTP_PARTIAL_DELIVERY_POINT: int
+SCTP_PEER_ADDR_PARAMS: int
+SCTP_PEER_ADDR_THLDS: int
+SCTP_PEER_ADDR_THLDS_V2: int
+SCTP_PEER_AUTH_CHUNKS: int
+SCTP_PRIMARY_ADDR: int
+SCTP_PRINFO: int
+SCTP_PR_SCTP_ALL: int
+SCTP_PR_SCTP_MASK: int
+SCTP_PR_SCTP_NONE: int
+SCTP_PR_SCTP_PRIO: int
+SCTP_PR_SCTP_RTX: int
+SCTP_PR_SCTP_TTL: int
+SCTP_RCVINFO: int
+SCTP_RECVNXTINFO: int
+SCTP_RECVRCVINFO: int
+SCTP_REUSE_PORT: int
+SCTP_RTOINFO: int
+SCTP_SACK_IMMEDIATELY: int
+SCTP_SENDALL: int
+SCTP_SET_PEER_PRIMARY_ADDR: int
+SCTP_SNDINFO: int
+SCTP_STATUS: int
+SCTP_STREAM_RESET_INCOMING: int
+SCTP_STREAM_RESET_OUTGOING: int
+SCTP_UNORDERED: int
+
+# [netlink] Netlink protocols, options and message flags (netlink(7)).
+
+NETLINK_ADD_MEMBERSHIP: int
+NETLINK_AUDIT: int
+NETLINK_BROADCAST_ERROR: int
+NETLINK_CAP_ACK: int
+NETLINK_CONNECTOR: int
+NETLINK_CRYPTO: int
+NETLINK_DNRTMSG: int
+NETLINK_DROP_MEMBERSHIP: int
+NETLINK_ECRYPTFS: int
+NETLINK_EXT_ACK: int
+NETLINK_FIB_LOOKUP: int
+NETLINK_FIREWALL: int
+NETLINK_GENERIC: int
+NETLINK_GET_STRICT_CHK: int
+NETLINK_INET_DIAG: int
+NETLINK_IP6_FW: int
+NETLINK_ISCSI: int
+NETLINK_KOBJECT_UEVENT: int
+NETLINK_LISTEN_ALL_NSID: int
+NETLINK_LIST_MEMBERSHIPS: int
+NETLINK_NETFILTER: int
+NETLINK_NFLOG: int
+NETLINK_NO_ENOBUFS: int
+NETLINK_PKTINFO: int
+NETLINK_RDMA: int
+NETLINK_ROUTE: int
+NETLINK_RX_RING: int
+NETLINK_SCSITRANSPORT: int
+NETLINK_SELINUX: int
+NETLINK_SMC: int
+NETLINK_SOCK_DIAG: int
+NETLINK_TX_RING: int
+NETLINK_UNUSED: int
+NETLINK_USERSOCK: int
+NETLINK_XFRM: int
+NLMSG_ALIGNTO: int
+NLMSG_DONE: int
+NLMSG_ERROR: int
+NLMSG_MIN_TYPE: int
+NLMSG_NOOP: int
+NLMSG_OVERRUN: int
+NLM_F_ACK: int
+NLM_F_ACK_TLVS: int
+NLM_F_APPEND: int
+NLM_F_ATOMIC: int
+NLM_F_BULK: int
+NLM_F_CAPPED: int
+NLM_F_CREATE: int
+NLM_F_DUMP: int
+NLM_F_DUMP_FILTERED: int
+NLM_F_DUMP_INTR: int
+NLM_F_ECHO: int
+NLM_F_EXCL: int
+NLM_F_MATCH: int
+NLM_F_MULTI: int
+NLM_F_NONREC: int
+NLM_F_REPLACE: int
+NLM_F_REQUEST: int
+NLM_F_ROOT: int
+
+# [packet] Packet sockets: packet types and options (packet(7)).
+
+PACKET_ADD_MEMBERSHIP: int
+PACKET_AUXDATA: int
+PACKET_BROADCAST: int
+PACKET_COPY_THRESH: int
+PACKET_DROP_MEMBERSHIP: int
+PACKET_FANOUT: int
+PACKET_FANOUT_CBPF: int
+PACKET_FANOUT_CPU: int
+PACKET_FANOUT_DATA: int
+PACKET_FANOUT_EBPF: int
+PACKET_FANOUT_FLAG_DEFRAG: int
+PACKET_FANOUT_FLAG_IGNORE_OUTGOING: int
+PACKET_FANOUT_FLAG_ROLLOVER: int
+PACKET_FANOUT_FLAG_UNIQUEID: int
+PACKET_FANOUT_HASH: int
+PACKET_FANOUT_LB: int
+PACKET_FANOUT_QM: int
+PACKET_FANOUT_RND: int
+PACKET_FANOUT_ROLLOVER: int
+PACKET_FASTROUTE: int
+PACKET_HDRLEN: int
+PACKET_HOST: int
+PACKET_IGNORE_OUTGOING: int
+PACKET_KERNEL: int
+PACKET_LOOPBACK: int
+PACKET_LOSS: int
+PACKET_MR_ALLMULTI: int
+PACKET_MR_MULTICAST: int
+PACKET_MR_PROMISC: int
+PACKET_MR_UNICAST: int
+PACKET_MULTICAST: int
+PACKET_ORIGDEV: int
+PACKET_OTHERHOST: int
+PACKET_OUTGOING: int
+PACKET_QDISC_BYPASS: int
+PACKET_RECV_OUTPUT: int
+PACKET_RESERVE: int
+PACKET_ROLLOVER_STATS: int
+PACKET_RX_RING: int
+PACKET_STATISTICS: int
+PACKET_TIMESTAMP: int
+PACKET_TX_HAS_OFF: int
+PACKET_TX_RING: int
+PACKET_TX_TIMESTAMP: int
+PACKET_USER: int
+PACKET_VERSION: int
+PACKET_VNET_HDR: int
+PACKET_VNET_HDR_SZ: int
+TPACKET_V1: int
+TPACKET_V2: int
+TPACKET_V3: int
+
+# [ethernet] Ethernet protocol numbers for packet sockets.
+
+ETHERTYPE_AARP: int
+ETHERTYPE_ARP: int
+ETHERTYPE_AT: int
+ETHERTYPE_IP: int
+ETHERTYPE_IPV6: int
+ETHERTYPE_IPX: int
+ETHERTYPE_LOOPBACK: int
+ETHERTYPE_NTRAILER: int
+ETHERTYPE_PUP: int
+ETHERTYPE_REVARP: int
+ETHERTYPE_SPRITE: int
+ETHERTYPE_TRAIL: int
+ETHERTYPE_VLAN: int
+ETH_P_1588: int
+ETH_P_8021AD: int
+ETH_P_8021AH: int
+ETH_P_8021Q: int
+ETH_P_80221: int
+ETH_P_802_2: int
+ETH_P_802_3: int
+ETH_P_802_3_MIN: int
+ETH_P_802_EX1: int
+ETH_P_AARP: int
+ETH_P_AF_IUCV: int
+ETH_P_ALL: int
+ETH_P_AOE: int
+ETH_P_ARCNET: int
+ETH_P_ARP: int
+ETH_P_ATALK: int
+ETH_P_ATMFATE: int
+ETH_P_ATMMPOA: int
+ETH_P_AX25: int
+ETH_P_BATMAN: int
+ETH_P_BPQ: int
+ETH_P_CAIF: int
+ETH_P_CAN: int
+ETH_P_CANFD: int
+ETH_P_CANXL: int
+ETH_P_CFM: int
+ETH_P_CONTROL: int
+ETH_P_CUST: int
+ETH_P_DDCMP: int
+ETH_P_DEC: int
+ETH_P_DIAG: int
+ETH_P_DNA_DL: int
+ETH_P_DNA_RC: int
+ETH_P_DNA_RT: int
+ETH_P_DSA: int
+ETH_P_DSA_8021Q: int
+ETH_P_DSA_A5PSW: int
+ETH_P_ECONET: int
+ETH_P_EDSA: int
+ETH_P_ERSPAN: int
+ETH_P_ERSPAN2: int
+ETH_P_ETHERCAT: int
+ETH_P_FCOE: int
+ETH_P_FIP: int
+ETH_P_HDLC: int
+ETH_P_HSR: int
+ETH_P_IBOE: int
+ETH_P_IEEE802154: int
+ETH_P_IEEEPUP: int
+ETH_P_IEEEPUPAT: int
+ETH_P_IFE: int
+ETH_P_IP: int
+ETH_P_IPV6: int
+ETH_P_IPX: int
+ETH_P_IRDA: int
+ETH_P_LAT: int
+ETH_P_LINK_CTL: int
+ETH_P_LLDP: int
+ETH_P_LOCALTALK: int
+ETH_P_LOOP: int
+ETH_P_LOOPBACK: int
+ETH_P_MACSEC: int
+ETH_P_MAP: int
+ETH_P_MCTP: int
+ETH_P_MOBITEX: int
+ETH_P_MPLS_MC: int
+ETH_P_MPLS_UC: int
+ETH_P_MRP: int
+ETH_P_MVRP: int
+ETH_P_NCSI: int
+ETH_P_NSH: int
+ETH_P_PAE: int
+ETH_P_PAUSE: int
+ETH_P_PHONET: int
+ETH_P_PPPTALK: int
+ETH_P_PPP_DISC: int
+ETH_P_PPP_MP: int
+ETH_P_PPP_SES: int
+ETH_P_PREAUTH: int
+ETH_P_PROFINET: int
+ETH_P_PRP: int
+ETH_P_PUP: int
+ETH_P_PUPAT: int
+ETH_P_QINQ1: int
+ETH_P_QINQ2: int
+ETH_P_QINQ3: int
+ETH_P_RARP: int
+ETH_P_REALTEK: int
+ETH_P_SCA: int
+ETH_P_SLOW: int
+ETH_P_SNAP: int
+ETH_P_TDLS: int
+ETH_P_TEB: int
+ETH_P_TIPC: int
+ETH_P_TRAILER: int
+ETH_P_TR_802_2: int
+ETH_P_TSN: int
+ETH_P_WAN_PPP: int
+ETH_P_WCCP: int
+ETH_P_X25: int
+ETH_P_XDSA: int
+
+# [xdp] Options and ring offsets of AF_XDP sockets (the kernel's `networking/af_xdp`).
+
+XDP_COPY: int
+XDP_MMAP_OFFSETS: int
+XDP_OPTIONS: int
+XDP_PGOFF_RX_RING: int
+XDP_PGOFF_TX_RING: int
+XDP_RX_RING: int
+XDP_SHARED_UMEM: int
+XDP_STATISTICS: int
+XDP_TX_RING: int
+XDP_UMEM_COMPLETION_RING: int
+XDP_UMEM_FILL_RING: int
+XDP_UMEM_PGOFF_COMPLETION_RING: int
+XDP_UMEM_PGOFF_FILL_RING: int
+XDP_UMEM_REG: int
+XDP_UMEM_UNALIGNED_CHUNK_FLAG: int
+XDP_USE_NEED_WAKEUP: int
+XDP_USE_SG: int
+XDP_ZEROCOPY: int
+
+# [can] Controller area network: raw, broadcast manager, ISO-TP and J1939 (the kernel's
+# `networking/can`, `networking/j1939`).
+
+CANFD_BRS: int
+CANFD_ESI: int
+CANFD_FDF: int
+CANFD_MAX_DLC: int
+CANFD_MAX_DLEN: int
+CANFD_MTU: int
+CANXL_HDR_SIZE: int
+CANXL_MAX_DLC: int
+CANXL_MAX_DLC_MASK: int
+CANXL_MAX_DLEN: int
+CANXL_MAX_MTU: int
+CANXL_MIN_DLC: int
+CANXL_MIN_DLEN: int
+CANXL_MIN_MTU: int
+CANXL_MTU: int
+CANXL_PRIO_BITS: int
+CANXL_PRIO_MASK: int
+CANXL_SEC: int
+CANXL_XLF: int
+CAN_BCM: int
+CAN_BCM_CAN_FD_FRAME: int
+CAN_BCM_RX_ANNOUNCE_RESUME: int
+CAN_BCM_RX_CHANGED: int
+CAN_BCM_RX_CHECK_DLC: int
+CAN_BCM_RX_DELETE: int
+CAN_BCM_RX_FILTER_ID: int
+CAN_BCM_RX_NO_AUTOTIMER: int
+CAN_BCM_RX_READ: int
+CAN_BCM_RX_RTR_FRAME: int
+CAN_BCM_RX_SETUP: int
+CAN_BCM_RX_STATUS: int
+CAN_BCM_RX_TIMEOUT: int
+CAN_BCM_SETTIMER: int
+CAN_BCM_STARTTIMER: int
+CAN_BCM_TX_ANNOUNCE: int
+CAN_BCM_TX_COUNTEVT: int
+CAN_BCM_TX_CP_CAN_ID: int
+CAN_BCM_TX_DELETE: int
+CAN_BCM_TX_EXPIRED: int
+CAN_BCM_TX_READ: int
+CAN_BCM_TX_RESET_MULTI_IDX: int
+CAN_BCM_TX_SEND: int
+CAN_BCM_TX_SETUP: int
+CAN_BCM_TX_STATUS: int
+CAN_EFF_FLAG: int
+CAN_EFF_MASK: int
+CAN_ERR_FLAG: int
+CAN_ERR_MASK: int
+CAN_FD_FRAME: int
+CAN_INV_FILTER: int
+CAN_ISOTP: int
+CAN_ISOTP_CF_BROADCAST: int
+CAN_ISOTP_CHK_PAD_DATA: int
+CAN_ISOTP_CHK_PAD_LEN: int
+CAN_ISOTP_EXTEND_ADDR: int
+CAN_ISOTP_FORCE_RXSTMIN: int
+CAN_ISOTP_FORCE_TXSTMIN: int
+CAN_ISOTP_FRAME_TXTIME_ZERO: int
+CAN_ISOTP_HALF_DUPLEX: int
+CAN_ISOTP_LISTEN_MODE: int
+CAN_ISOTP_LL_OPTS: int
+CAN_ISOTP_OPTS: int
+CAN_ISOTP_RECV_FC: int
+CAN_ISOTP_RX_EXT_ADDR: int
+CAN_ISOTP_RX_PADDING: int
+CAN_ISOTP_RX_STMIN: int
+CAN_ISOTP_SF_BROADCAST: int
+CAN_ISOTP_TX_PADDING: int
+CAN_ISOTP_TX_STMIN: int
+CAN_ISOTP_WAIT_TX_DONE: int
+CAN_J1939: int
+CAN_MAX_DLC: int
+CAN_MAX_DLEN: int
+CAN_MAX_RAW_DLC: int
+CAN_MCNET: int
+CAN_MTU: int
+CAN_NPROTO: int
+CAN_RAW: int
+CAN_RAW_ERR_FILTER: int
+CAN_RAW_FD_FRAMES: int
+CAN_RAW_FILTER: int
+CAN_RAW_FILTER_MAX: int
+CAN_RAW_JOIN_FILTERS: int
+CAN_RAW_LOOPBACK: int
+CAN_RAW_RECV_OWN_MSGS: int
+CAN_RAW_XL_FRAMES: int
+CAN_RTR_FLAG: int
+CAN_SFF_MASK: int
+CAN_TP16: int
+CAN_TP20: int
+J1939_EE_INFO_NONE: int
+J1939_EE_INFO_RX_ABORT: int
+J1939_EE_INFO_RX_DPO: int
+J1939_EE_INFO_RX_RTS: int
+J1939_EE_INFO_TX_ABORT: int
+J1939_FILTER_MAX: int
+J1939_IDLE_ADDR: int
+J1939_MAX_UNICAST_ADDR: int
+J1939_NLA_BYTES_ACKED: int
+J1939_NLA_DEST_ADDR: int
+J1939_NLA_DEST_NAME: int
+J1939_NLA_PAD: int
+J1939_NLA_PGN: int
+J1939_NLA_SRC_ADDR: int
+J1939_NLA_SRC_NAME: int
+J1939_NLA_TOTAL_SIZE: int
+J1939_NO_ADDR: int
+J1939_NO_NAME: int
+J1939_NO_PGN: int
+J1939_PGN_ADDRESS_CLAIMED: int
+J1939_PGN_ADDRESS_COMMANDED: int
+J1939_PGN_MAX: int
+J1939_PGN_PDU1_MAX: int
+J1939_PGN_REQUEST: int
+SCM_CAN_RAW_ERRQUEUE: int
+SCM_J1939_DEST_ADDR: int
+SCM_J1939_DEST_NAME: int
+SCM_J1939_ERRQUEUE: int
+SCM_J1939_PRIO: int
+SO_J1939_ERRQUEUE: int
+SO_J1939_FILTER: int
+SO_J1939_PROMISC: int
+SO_J1939_SEND_PRIO: int
+
+# [alg] The kernel's crypto interface (the kernel's `crypto/userspace-if`).
+
+ALG_OP_DECRYPT: int
+ALG_OP_ENCRYPT: int
+ALG_OP_SIGN: int
+ALG_OP_VERIFY: int
+ALG_SET_AEAD_ASSOCLEN: int
+ALG_SET_AEAD_AUTHSIZE: int
+ALG_SET_DRBG_ENTROPY: int
+ALG_SET_IV: int
+ALG_SET_KEY: int
+ALG_SET_KEY_BY_KEY_SERIAL: int
+ALG_SET_OP: int
+ALG_SET_PUBKEY: int
+
+# [vsock] Sockets between virtual machines and their host (vsock(7)).
+
+IOCTL_VM_SOCKETS_GET_LOCAL_CID: int
+SO_VM_SOCKETS_BUFFER_MAX_SIZE: int
+SO_VM_SOCKETS_BUFFER_MIN_SIZE: int
+SO_VM_SOCKETS_BUFFER_SIZE: int
+SO_VM_SOCKETS_CONNECT_TIMEOUT: int
+SO_VM_SOCKETS_CONNECT_TIMEOUT_NEW: int
+SO_VM_SOCKETS_NONBLOCK_TXRX: int
+SO_VM_SOCKETS_PEER_HOST_VM_ID: int
+SO_VM_SOCKETS_TRUSTED: int
+VMADDR_CID_ANY: int
+VMADDR_CID_HOST: int
+VMADDR_CID_HYPERVISOR: int
+VMADDR_CID_LOCAL: int
+VMADDR_FLAG_TO_HOST: int
+VMADDR_PORT_ANY: int
+VM_SOCKETS_INVALID_VERSION: int
+
+# [tipc] Transparent inter-process communication (the TIPC programmer's guide).
+
+TIPC_ADDR_ID: int
+TIPC_ADDR_MCAST: int
+TIPC_ADDR_NAME: int
+TIPC_ADDR_NAMESEQ: int
+TIPC_CFG_SRV: int
+TIPC_CLUSTER_SCOPE: int
+TIPC_CONN_SHUTDOWN: int
+TIPC_CONN_TIMEOUT: int
+TIPC_CRITICAL_IMPORTANCE: int
+TIPC_DESTNAME: int
+TIPC_DEST_DROPPABLE: int
+TIPC_ERRINFO: int
+TIPC_ERR_NO_NAME: int
+TIPC_ERR_NO_NODE: int
+TIPC_ERR_NO_PORT: int
+TIPC_ERR_OVERLOAD: int
+TIPC_GROUP_JOIN: int
+TIPC_GROUP_LEAVE: int
+TIPC_GROUP_LOOPBACK: int
+TIPC_GROUP_MEMBER_EVTS: int
+TIPC_HIGH_IMPORTANCE: int
+TIPC_IMPORTANCE: int
+TIPC_LINK_STATE: int
+TIPC_LOW_IMPORTANCE: int
+TIPC_MAX_USER_MSG_SIZE: int
+TIPC_MCAST_BROADCAST: int
+TIPC_MCAST_REPLICAST: int
+TIPC_MEDIUM_IMPORTANCE: int
+TIPC_NODEID_LEN: int
+TIPC_NODELAY: int
+TIPC_NODE_RECVQ_DEPTH: int
+TIPC_NODE_SCOPE: int
+TIPC_NODE_STATE: int
+TIPC_OK: int
+TIPC_PUBLISHED: int
+TIPC_RESERVED_TYPES: int
+TIPC_RETDATA: int
+TIPC_SERVICE_ADDR: int
+TIPC_SERVICE_RANGE: int
+TIPC_SOCKET_ADDR: int
+TIPC_SOCK_RECVQ_DEPTH: int
+TIPC_SOCK_RECVQ_USED: int
+TIPC_SRC_DROPPABLE: int
+TIPC_SUBSCR_TIMEOUT: int
+TIPC_SUB_CANCEL: int
+TIPC_SUB_PORTS: int
+TIPC_SUB_SERVICE: int
+TIPC_TOP_SRV: int
+TIPC_WAIT_FOREVER: int
+TIPC_WITHDRAWN: int
+TIPC_ZONE_SCOPE: int
+
+# [qipcrtr] The Qualcomm IPC router.
+
+QRTR_NODE_BCAST: int
+QRTR_PORT_CTRL: int
+QRTR_TYPE_BYE: int
+QRTR_TYPE_DATA: int
+QRTR_TYPE_DEL_CLIENT: int
+QRTR_TYPE_DEL_LOOKUP: int
+QRTR_TYPE_DEL_SERVER: int
+QRTR_TYPE_EXIT: int
+QRTR_TYPE_HELLO: int
+QRTR_TYPE_NEW_LOOKUP: int
+QRTR_TYPE_NEW_SERVER: int
+QRTR_TYPE_PING: int
+QRTR_TYPE_RESUME_TX: int
+
+# [rds] Reliable datagram sockets (rds(7)).
+
+RDS_CANCEL_SENT_TO: int
+RDS_CMSG_ATOMIC_CSWP: int
+RDS_CMSG_ATOMIC_FADD: int
+RDS_CMSG_CONG_UPDATE: int
+RDS_CMSG_MASKED_ATOMIC_CSWP: int
+RDS_CMSG_MASKED_ATOMIC_FADD: int
+RDS_CMSG_RDMA_ARGS: int
+RDS_CMSG_RDMA_DEST: int
+RDS_CMSG_RDMA_MAP: int
+RDS_CMSG_RDMA_STATUS: int
+RDS_CMSG_RXPATH_LATENCY: int
+RDS_CMSG_ZCOPY_COMPLETION: int
+RDS_CMSG_ZCOPY_COOKIE: int
+RDS_CONG_MONITOR: int
+RDS_FREE_MR: int
+RDS_GET_MR: int
+RDS_GET_MR_FOR_DEST: int
+RDS_RDMA_CANCELED: int
+RDS_RDMA_DONTWAIT: int
+RDS_RDMA_DROPPED: int
+RDS_RDMA_FENCE: int
+RDS_RDMA_INVALIDATE: int
+RDS_RDMA_NOTIFY_ME: int
+RDS_RDMA_OTHER_ERROR: int
+RDS_RDMA_READWRITE: int
+RDS_RDMA_REMOTE_ERROR: int
+RDS_RDMA_SILENT: int
+RDS_RDMA_SUCCESS: int
+RDS_RDMA_USE_ONCE: int
+RDS_RECVERR: int
+RDS_TRANS_COUNT: int
+RDS_TRANS_GAP: int
+RDS_TRANS_IB: int
+RDS_TRANS_IWARP: int
+RDS_TRANS_NONE: int
+RDS_TRANS_TCP: int
+SO_RDS_MSG_RXPATH_LATENCY: int
+SO_RDS_TRANSPORT: int
+
+# [bluetooth] Bluetooth sockets (the kernel's interface as the headers of BlueZ give it).
+
+BDADDR_ANY: str
+BDADDR_BREDR: int
+BDADDR_LE_PUBLIC: int
+BDADDR_LE_RANDOM: int
+BDADDR_LOCAL: str
+BTPROTO_AVDTP: int
+BTPROTO_BNEP: int
+BTPROTO_CMTP: int
+BTPROTO_HCI: int
+BTPROTO_HIDP: int
+BTPROTO_ISO: int
+BTPROTO_L2CAP: int
+BTPROTO_RFCOMM: int
+BTPROTO_SCO: int
+BT_CHANNEL_POLICY: int
+BT_CHANNEL_POLICY_AMP_PREFERRED: int
+BT_CHANNEL_POLICY_BREDR_ONLY: int
+BT_CHANNEL_POLICY_BREDR_PREFERRED: int
+BT_CODEC: int
+BT_DEFER_SETUP: int
+BT_FLUSHABLE: int
+BT_FLUSHABLE_OFF: int
+BT_FLUSHABLE_ON: int
+BT_ISO_BASE: int
+BT_ISO_QOS: int
+BT_ISO_QOS_CIG_UNSET: int
+BT_ISO_QOS_CIS_UNSET: int
+BT_MODE: int
+BT_MODE_BASIC: int
+BT_MODE_ERTM: int
+BT_MODE_EXT_FLOWCTL: int
+BT_MODE_LE_FLOWCTL: int
+BT_MODE_STREAMING: int
+BT_PHY: int
+BT_PHY_BR_1M_1SLOT: int
+BT_PHY_BR_1M_3SLOT: int
+BT_PHY_BR_1M_5SLOT: int
+BT_PHY_EDR_2M_1SLOT: int
+BT_PHY_EDR_2M_3SLOT: int
+BT_PHY_EDR_2M_5SLOT: int
+BT_PHY_EDR_3M_1SLOT: int
+BT_PHY_EDR_3M_3SLOT: int
+BT_PHY_EDR_3M_5SLOT: int
+BT_PHY_LE_1M_RX: int
+BT_PHY_LE_1M_TX: int
+BT_PHY_LE_2M_RX: int
+BT_PHY_LE_2M_TX: int
+BT_PHY_LE_CODED_RX: int
+BT_PHY_LE_CODED_TX: int
+BT_PKT_STATUS: int
+BT_POWER: int
+BT_POWER_FORCE_ACTIVE_OFF: int
+BT_POWER_FORCE_ACTIVE_ON: int
+BT_RCVMTU: int
+BT_SCM_PKT_STATUS: int
+BT_SECURITY: int
+BT_SECURITY_FIPS: int
+BT_SECURITY_HIGH: int
+BT_SECURITY_LOW: int
+BT_SECURITY_MEDIUM: int
+BT_SECURITY_SDP: int
+BT_SNDMTU: int
+BT_VOICE: int
+BT_VOICE_CVSD_16BIT: int
+BT_VOICE_TRANSPARENT: int
+BT_VOICE_TRANSPARENT_16BIT: int
+HCI_CHANNEL_CONTROL: int
+HCI_CHANNEL_LOGGING: int
+HCI_CHANNEL_MONITOR: int
+HCI_CHANNEL_RAW: int
+HCI_CHANNEL_USER: int
+HCI_CMSG_DIR: int
+HCI_CMSG_TSTAMP: int
+HCI_DATA_DIR: int
+HCI_DEV_NONE: int
+HCI_FILTER: int
+HCI_TIME_STAMP: int
+L2CAP_CONNINFO: int
+L2CAP_LM: int
+L2CAP_LM_AUTH: int
+L2CAP_LM_ENCRYPT: int
+L2CAP_LM_MASTER: int
+L2CAP_LM_RELIABLE: int
+L2CAP_LM_SECURE: int
+L2CAP_LM_TRUSTED: int
+L2CAP_MODE_BASIC: int
+L2CAP_MODE_ERTM: int
+L2CAP_MODE_FLOWCTL: int
+L2CAP_MODE_RETRANS: int
+L2CAP_MODE_STREAMING: int
+L2CAP_OPTIONS: int
+RFCOMM_CONNINFO: int
+RFCOMM_LM: int
+RFCOMM_LM_AUTH: int
+RFCOMM_LM_ENCRYPT: int
+RFCOMM_LM_MASTER: int
+RFCOMM_LM_RELIABLE: int
+RFCOMM_LM_SECURE: int
+RFCOMM_LM_TRUSTED: int
+RFCOMM_PSM: int
+SCO_CONNINFO: int
+SCO_OPTIONS: int
+
+# [support] What this build of the package supports.
+
+has_ipv6: bool
+
+# [errors] Error numbers of errno(3) that the `socket` module has always carried. They are not part
+# of `__all__`.
+
+EAGAIN: int
+EBADF: int
+EWOULDBLOCK: int

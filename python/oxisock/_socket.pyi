@@ -1,0 +1,984 @@
+"""The native half of oxisock. Private: import `oxisock` instead."""
+
+from collections.abc import Iterable
+from types import ModuleType
+from typing import Any, SupportsIndex, TypeAlias, overload
+
+from _typeshed import ReadableBuffer, WriteableBuffer
+from typing_extensions import disjoint_base
+
+from . import AddressFamily, SocketKind
+from . import socket as _public_socket
+
+# An address as programs give it: a tuple, or for AF_UNIX a path or an abstract name.
+_Address: TypeAlias = tuple[Any, ...] | str | ReadableBuffer
+# An address as it comes back: its form depends on the family of the socket.
+_RetAddress: TypeAlias = Any
+# Ancillary data: level, type, data.
+_CMSG: TypeAlias = tuple[int, int, bytes]
+_CMSGArg: TypeAlias = tuple[int, int, ReadableBuffer]
+_HostName: TypeAlias = str | bytes | bytearray
+_SystemText: TypeAlias = str | bytes
+
+@disjoint_base
+class Socket:
+    """The native half of `oxisock.socket`."""
+
+    def __new__(cls, *_args: object, **_kwargs: object) -> Socket: ...
+    def __init__(
+        self, family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None
+    ) -> None: ...
+    @property
+    def family(self) -> AddressFamily:
+        """The address family, as a member of `AddressFamily` where it has a name."""
+    @property
+    def type(self) -> SocketKind:
+        """The socket type, as a member of `SocketKind` where it has a name."""
+    @property
+    def proto(self) -> int:
+        """The protocol number."""
+    @property
+    def timeout(self) -> float | None:
+        """The timeout in seconds as a float, 0.0 in non-blocking mode, None in blocking mode."""
+
+    # Names and connections.
+    def bind(self, address: _Address, /) -> None:
+        """Gives the socket a local address; bind(2).
+
+        Args:
+            address: the address, in the form of the socket's family.
+
+        Raises:
+            OSError: the address is in use, is not this machine's, or the socket is closed.
+        """
+    def listen(self, backlog: int = 128, /) -> None:
+        """Makes the socket accept connections; listen(2).
+
+        Args:
+            backlog: how many connections may wait to be accepted; a negative number counts
+                as 0. Without it, a reasonable number.
+
+        Raises:
+            OSError: the socket cannot listen, or is closed.
+        """
+    def accept(self) -> tuple[_public_socket, _RetAddress]:
+        """Accepts a connection; accept(2).
+
+        Returns:
+            A pair of a new socket, in the mode of the default timeout, and the peer's address.
+
+        Raises:
+            TimeoutError: nobody connected within the timeout.
+            BlockingIOError: nobody has connected, in non-blocking mode.
+            OSError: the socket does not listen, or is closed.
+        """
+    def connect(self, address: _Address, /) -> None:
+        """Connects to an address; connect(2).
+
+        Args:
+            address: the peer's address, in the form of the socket's family.
+
+        Raises:
+            TimeoutError: the peer did not answer within the timeout.
+            BlockingIOError: the connection is being made, in non-blocking mode.
+            OSError: the connection failed, or the socket is closed.
+        """
+    def connect_ex(self, address: _Address, /) -> int:
+        """Connects to an address and returns the error number instead of raising it.
+
+        Args:
+            address: the peer's address, in the form of the socket's family.
+
+        Returns:
+            0, or the `errno` that `connect` would have raised; EAGAIN for a timeout.
+
+        Raises:
+            OSError: the host name has no address. Only connect(2)'s errors are returned.
+        """
+    def shutdown(self, how: int, /) -> None:
+        """Shuts down one or both directions of the connection; shutdown(2).
+
+        Args:
+            how: `SHUT_RD`, `SHUT_WR` or `SHUT_RDWR`.
+
+        Raises:
+            OSError: the socket is not connected, or closed.
+        """
+    def getsockname(self) -> _RetAddress:
+        """The socket's own address; getsockname(2).
+
+        Raises:
+            OSError: the socket is closed.
+        """
+    def getpeername(self) -> _RetAddress:
+        """The address of the peer; getpeername(2).
+
+        Raises:
+            OSError: the socket is not connected, or closed.
+        """
+
+    # Receiving.
+    def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
+        """Receives up to `bufsize` bytes; recv(2).
+
+        Args:
+            bufsize: the largest number of bytes to return.
+            flags: `MSG_*` flags.
+
+        Returns:
+            The bytes that came; none when the peer has shut its side down.
+
+        Raises:
+            ValueError: `bufsize` is negative.
+            TimeoutError: nothing came within the timeout.
+            BlockingIOError: nothing is there, in non-blocking mode.
+            OSError: the connection failed, or the socket is closed.
+        """
+    def recvfrom(self, bufsize: int, flags: int = 0, /) -> tuple[bytes, _RetAddress]:
+        """Receives up to `bufsize` bytes and the sender's address; recvfrom(2).
+
+        Args:
+            bufsize: the largest number of bytes to return; a longer datagram is cut.
+            flags: `MSG_*` flags.
+
+        Returns:
+            A pair of the bytes and the address, which is None where the protocol has none.
+
+        Raises:
+            ValueError: `bufsize` is negative.
+            TimeoutError: nothing came within the timeout.
+            BlockingIOError: nothing is there, in non-blocking mode.
+            OSError: the system reports an error, or the socket is closed.
+        """
+    def recv_into(self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0) -> int:
+        """Receives into a writable buffer; recv(2).
+
+        Args:
+            buffer: any writable bytes-like object.
+            nbytes: the largest number of bytes to receive, 0 for the buffer's length.
+            flags: `MSG_*` flags.
+
+        Returns:
+            The number of bytes received.
+
+        Raises:
+            ValueError: `nbytes` is negative or larger than the buffer.
+            TimeoutError: nothing came within the timeout.
+            BlockingIOError: nothing is there, in non-blocking mode.
+            OSError: the connection failed, or the socket is closed.
+        """
+    def recvfrom_into(
+        self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0
+    ) -> tuple[int, _RetAddress]:
+        """Receives into a writable buffer and returns the sender's address; recvfrom(2).
+
+        Args:
+            buffer: any writable bytes-like object.
+            nbytes: the largest number of bytes to receive, 0 for the buffer's length.
+            flags: `MSG_*` flags.
+
+        Returns:
+            A pair of the number of bytes received and the address.
+
+        Raises:
+            ValueError: `nbytes` is negative or larger than the buffer.
+            TimeoutError: nothing came within the timeout.
+            BlockingIOError: nothing is there, in non-blocking mode.
+            OSError: the system reports an error, or the socket is closed.
+        """
+    def recvmsg(
+        self, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
+    ) -> tuple[bytes, list[_CMSG], int, _RetAddress]:
+        """Receives a message of up to `bufsize` bytes and its ancillary data; recvmsg(2).
+
+        Args:
+            bufsize: the largest number of bytes of data to return.
+            ancbufsize: room for the ancillary data, a sum of `CMSG_SPACE` or `CMSG_LEN`.
+            flags: `MSG_*` flags.
+
+        Returns:
+            A tuple of the data, a list of `(level, type, data)`, the flags of the message
+            (`MSG_TRUNC`, `MSG_CTRUNC`, …) and the sender's address.
+
+        Raises:
+            ValueError: a size is negative or too large.
+            TimeoutError: nothing came within the timeout.
+            BlockingIOError: nothing is there, in non-blocking mode.
+            OSError: the system reports an error, or the socket is closed.
+        """
+    def recvmsg_into(
+        self, buffers: Iterable[WriteableBuffer], ancbufsize: int = 0, flags: int = 0, /
+    ) -> tuple[int, list[_CMSG], int, _RetAddress]:
+        """Receives a message into several buffers, one after the other; recvmsg(2).
+
+        Args:
+            buffers: an iterable of writable bytes-like objects.
+            ancbufsize: room for the ancillary data, a sum of `CMSG_SPACE` or `CMSG_LEN`.
+            flags: `MSG_*` flags.
+
+        Returns:
+            A tuple of the number of bytes of data, a list of `(level, type, data)`, the flags
+            of the message (`MSG_TRUNC`, `MSG_CTRUNC`, …) and the sender's address.
+
+        Raises:
+            ValueError: a size is negative or too large.
+            TimeoutError: nothing came within the timeout.
+            BlockingIOError: nothing is there, in non-blocking mode.
+            OSError: the system reports an error, there are too many buffers, or the socket is
+                closed.
+        """
+
+    # Sending.
+    def send(self, data: ReadableBuffer, flags: int = 0, /) -> int:
+        """Sends bytes; send(2).
+
+        Args:
+            data: any bytes-like object.
+            flags: `MSG_*` flags.
+
+        Returns:
+            The number of bytes that the system took, which may be less than there are.
+
+        Raises:
+            TimeoutError: the system took nothing within the timeout.
+            BlockingIOError: there is no room, in non-blocking mode.
+            OSError: the connection failed, or the socket is closed.
+        """
+    def sendall(self, data: ReadableBuffer, flags: int = 0, /) -> None:
+        """Sends all of the bytes; send(2) as often as it takes.
+
+        Args:
+            data: any bytes-like object.
+            flags: `MSG_*` flags.
+
+        Raises:
+            TimeoutError: the timeout, which counts for the whole call, passed. Part of the
+                data may have gone.
+            BlockingIOError: there is no room, in non-blocking mode.
+            OSError: the connection failed, or the socket is closed.
+        """
+    @overload
+    def sendto(self, data: ReadableBuffer, address: _Address, /) -> int:
+        """Sends bytes to an address: `sendto(data, address)` or `sendto(data, flags, address)`;
+        sendto(2).
+
+        Args:
+            data: any bytes-like object.
+            flags: `MSG_*` flags.
+            address: where to send, in the form of the socket's family.
+
+        Returns:
+            The number of bytes sent.
+
+        Raises:
+            TimeoutError: there was no room within the timeout.
+            BlockingIOError: there is no room, in non-blocking mode.
+            OSError: the system reports an error, or the socket is closed.
+        """
+    @overload
+    def sendto(self, data: ReadableBuffer, flags: int, address: _Address, /) -> int: ...
+    def sendmsg(
+        self,
+        buffers: Iterable[ReadableBuffer],
+        ancdata: Iterable[_CMSGArg] = (),
+        flags: int = 0,
+        address: _Address | None = None,
+        /,
+    ) -> int:
+        """Sends one message that is gathered from several buffers, with ancillary data;
+        sendmsg(2).
+
+        Args:
+            buffers: an iterable of bytes-like objects, the data.
+            ancdata: an iterable of `(level, type, data)`, see cmsg(3).
+            flags: `MSG_*` flags.
+            address: where to send, or None for the connected peer.
+
+        Returns:
+            The number of bytes of data sent.
+
+        Raises:
+            TimeoutError: there was no room within the timeout.
+            BlockingIOError: there is no room, in non-blocking mode.
+            OSError: the system reports an error, there are too many buffers or too much
+                ancillary data, or the socket is closed.
+        """
+    def sendmsg_afalg(
+        self,
+        msg: Iterable[ReadableBuffer] | None = None,
+        *,
+        op: int | None = None,
+        iv: ReadableBuffer | None = None,
+        assoclen: int | None = None,
+        flags: int = 0,
+    ) -> int:
+        """Sends data to a socket of AF_ALG, the kernel's cryptography, with its parameters.
+
+        Args:
+            msg: an iterable of bytes-like objects, the data.
+            op: ALG_OP_ENCRYPT, ALG_OP_DECRYPT, ALG_OP_SIGN or ALG_OP_VERIFY.
+            iv: the initialisation vector.
+            assoclen: how many bytes in front are authenticated but not encrypted.
+            flags: `MSG_*` flags.
+
+        Returns:
+            The number of bytes of data sent.
+
+        Raises:
+            OSError: the socket is of another family, closed, or refuses the message.
+        """
+
+    # Modes.
+    def settimeout(self, timeout: float | None, /) -> None:
+        """Sets how long operations may wait.
+
+        Args:
+            timeout: seconds, 0 for non-blocking mode, None for blocking mode.
+
+        Raises:
+            ValueError: the timeout is negative or not a number.
+            OverflowError: the timeout is too large.
+            OSError: the socket is closed.
+        """
+    def gettimeout(self) -> float | None:
+        """The timeout in seconds as a float, 0.0 in non-blocking mode, None in blocking mode."""
+    def setblocking(self, flag: bool, /) -> None:
+        """Chooses between blocking mode (true, `settimeout(None)`) and non-blocking mode
+        (false, `settimeout(0)`).
+
+        Raises:
+            OSError: the socket is closed.
+        """
+    def getblocking(self) -> bool:
+        """Whether operations may wait: false in non-blocking mode only."""
+
+    # Options.
+    @overload
+    def getsockopt(self, level: int, optname: int, /) -> int:
+        """Reads a socket option; getsockopt(2).
+
+        Args:
+            level: the protocol level, `SOL_*` or `IPPROTO_*`.
+            optname: the option's number.
+            buflen: the size in bytes of an option that is no integer, at most 1024.
+
+        Returns:
+            An int, or with `buflen` the bytes that the system wrote.
+
+        Raises:
+            OSError: there is no such option, `buflen` is out of range, or the socket is closed.
+        """
+    @overload
+    def getsockopt(self, level: int, optname: int, buflen: int, /) -> bytes: ...
+    @overload
+    def setsockopt(
+        self, level: int, optname: int, value: int | ReadableBuffer, optlen: None = None, /
+    ) -> None:
+        """Sets a socket option; setsockopt(2).
+
+        Args:
+            level: the protocol level, `SOL_*` or `IPPROTO_*`.
+            optname: the option's number.
+            value: an int, a bytes-like object with the option's C structure, or None.
+            optlen: with None, the length that goes with the null pointer.
+
+        Raises:
+            OSError: there is no such option, the value is refused, or the socket is closed.
+            TypeError: the value has another type, or None comes without a length.
+        """
+    @overload
+    def setsockopt(self, level: int, optname: int, value: None, optlen: int, /) -> None: ...
+
+    # The descriptor.
+    def fileno(self) -> int:
+        """The descriptor's number, or -1 when the socket is closed."""
+    def detach(self) -> int:
+        """Gives the descriptor to the caller and closes the object without it.
+
+        Returns:
+            The number, which the caller has to close, or -1 when the socket was closed.
+        """
+    def close(self) -> None:
+        """Closes the socket; its descriptor lives on while files made of it are open.
+
+        Another thread's operation that is on its way with the descriptor ends first; one
+        that waits with a timeout ends at once, with EBADF. See close(2).
+
+        Raises:
+            OSError: the system reports an error that a write before left behind. The
+                descriptor is closed all the same.
+        """
+
+    # Private, under the names that the standard library has for them.
+    _closed: bool
+    _io_refs: int
+    def _accept(self) -> tuple[int, _RetAddress]:
+        """Accepts a connection and returns its bare descriptor and the peer's address."""
+    def _real_close(self) -> None:
+        """Closes the descriptor, whatever files are open. Subclasses may extend it."""
+    def _decref_socketios(self) -> None:
+        """A file made of the socket was closed: the last one closes a closed socket."""
+    def _file_opened(self) -> None:
+        """Counts a file that was made of the socket."""
+
+# Descriptors.
+def close(fd: SupportsIndex, /) -> None:
+    """Closes a descriptor. Like `os.close`, but for sockets on every platform; close(2).
+
+    Args:
+        fd: the descriptor's number.
+
+    Raises:
+        OSError: the number is no open descriptor, or the system reports an error.
+    """
+
+def dup(fd: SupportsIndex, /) -> int:
+    """Duplicates a descriptor; the new one is closed on exec. See fcntl(2), F_DUPFD_CLOEXEC.
+
+    Args:
+        fd: the descriptor's number.
+
+    Returns:
+        The number of the new descriptor.
+
+    Raises:
+        OSError: the number is no open descriptor, or there are too many.
+    """
+
+def socketpair(
+    family: int | None = None, type: int = 1, proto: int = 0
+) -> tuple[_public_socket, _public_socket]:
+    """Makes two sockets that are connected with each other; socketpair(2).
+
+    Args:
+        family: the address family, AF_UNIX where it exists.
+        type: the socket type.
+        proto: the protocol number, 0 for the family's own.
+
+    Returns:
+        A tuple of two sockets.
+
+    Raises:
+        OSError: the family does not offer pairs, or there are too many descriptors.
+    """
+
+# The default timeout and the engine.
+def getdefaulttimeout() -> float | None:
+    """The timeout that new sockets get, in seconds as a float; None for blocking mode."""
+
+def setdefaulttimeout(timeout: float | None, /) -> None:
+    """Sets the timeout that new sockets get.
+
+    Args:
+        timeout: seconds, 0 for non-blocking mode, None for blocking mode.
+
+    Raises:
+        ValueError: the timeout is negative or not a number.
+        OverflowError: the timeout is too large.
+    """
+
+def getbusypoll() -> float:
+    """How long a receive that has to wait may look again before it sleeps, in seconds."""
+
+def setbusypoll(seconds: float, /) -> None:
+    """Sets how long a receive that has to wait may look again before it sleeps.
+
+    Looking again catches answers that come within some tens of microseconds without the
+    cost of sleeping and waking. Each socket learns whether it helps; a socket where it does
+    not goes to sleep at once. The initial value is 50 microseconds, or what the environment
+    variable ``OXISOCK_BUSY_POLL_US`` says, in microseconds.
+
+    Args:
+        seconds: the longest time to look, 0 to 0.005. 0 switches it off.
+
+    Raises:
+        ValueError: the time is negative, no number, or above 0.005.
+        TypeError: the time is no number.
+    """
+
+# Hosts, services, protocols and interfaces.
+def getaddrinfo(
+    host: _SystemText | None,
+    port: _SystemText | int | None,
+    family: int = 0,
+    type: int = 0,
+    proto: int = 0,
+    flags: int = 0,
+    *,
+    timeout: float | None = None,
+) -> list[
+    tuple[
+        AddressFamily,
+        SocketKind,
+        int,
+        str,
+        tuple[str, int] | tuple[str, int, int, int],
+    ]
+]:
+    """Looks up the addresses of a host and a service.
+
+    Numeric hosts and ports are answered without a system call. A lookup that may need the
+    network answers signals when it runs in the main thread: Ctrl-C ends it.
+
+    Args:
+        host: a name or number as str or bytes; a str goes through IDNA (RFC 3490). None for
+            this machine: its loopback addresses, or the wildcard addresses with AI_PASSIVE.
+        port: a number, or a service name or number as str or bytes; None for port 0.
+        family: an address family, 0 for any.
+        type: a socket type, 0 for any.
+        proto: a protocol number, 0 for any.
+        flags: AI_* flags, combined with ``|``.
+        timeout: the longest time to wait in seconds, None for no limit. An addition of
+            oxisock.
+
+    Returns:
+        A list of tuples ``(family, type, proto, canonname, sockaddr)``, in the order in
+        which they should be tried. ``canonname`` is '' unless AI_CANONNAME was asked for.
+
+    Raises:
+        gaierror: there is no such host or service, or the combination is not supported.
+        HostNameError: IDNA cannot express the host name; a gaierror and a UnicodeError.
+        TimeoutError: the timeout has passed.
+        OSError: the port has a wrong type.
+        TypeError: the host has a wrong type.
+        ValueError: the timeout is negative or not a number.
+        OverflowError: the timeout is too large.
+
+    Source: getaddrinfo(3), RFC 3493.
+    """
+
+def getnameinfo(
+    sockaddr: tuple[str, int] | tuple[str, int, int] | tuple[str, int, int, int], flags: int, /
+) -> tuple[str, str]:
+    """Looks up the names of an address's host and service.
+
+    A lookup that may need the network answers signals when it runs in the main thread.
+
+    Args:
+        sockaddr: ``(host, port)``, or ``(host, port, flowinfo, scope_id)`` for IPv6. The
+            host is a str with a numeric address.
+        flags: NI_* flags, combined with ``|``.
+
+    Returns:
+        A pair of str, ``(host, service)``. Without a name, or when the flags say so, they
+        are the numbers.
+
+    Raises:
+        gaierror: the host is no numeric address, or the lookup failed.
+        OSError: an IPv4 address with more than two items.
+        OverflowError: ``flowinfo`` is not in 0 to 1048575.
+        TypeError: ``sockaddr`` is no tuple of this form.
+
+    Source: getnameinfo(3), RFC 3493.
+    """
+
+def gethostbyname(hostname: _HostName, /) -> str:
+    """Looks up the IPv4 address of a host.
+
+    Args:
+        hostname: a name or number as str, bytes or bytearray; '' is the wildcard address.
+
+    Returns:
+        The first address as a str, such as '127.0.0.1'.
+
+    Raises:
+        gaierror: there is no such host, or it has no IPv4 address.
+        HostNameError: IDNA cannot express the name; a gaierror and a UnicodeError.
+        TypeError: the name has a wrong type or a null character in it.
+
+    Source: getaddrinfo(3).
+    """
+
+def gethostbyname_ex(hostname: _HostName, /) -> tuple[str, list[str], list[str]]:
+    """Looks up the canonical name, aliases and IPv4 addresses of a host.
+
+    Args:
+        hostname: a name or number as str, bytes or bytearray.
+
+    Returns:
+        ``(name, aliases, addresses)``: a str and two lists of str.
+
+    Raises:
+        gaierror: there is no such host, or it has no IPv4 address.
+        herror: the host database has no entry for it.
+        HostNameError: IDNA cannot express the name; a gaierror and a UnicodeError.
+        TypeError: the name has a wrong type or a null character in it.
+
+    Source: gethostbyname_r(3).
+    """
+
+def gethostbyaddr(ip_address: _HostName, /) -> tuple[str, list[str], list[str]]:
+    """Looks up the canonical name, aliases and addresses of the host with an address.
+
+    Args:
+        ip_address: an IPv4 or IPv6 address, or a name, as str, bytes or bytearray.
+
+    Returns:
+        ``(name, aliases, addresses)``: a str and two lists of str.
+
+    Raises:
+        gaierror: a name was given that does not exist.
+        herror: the host database has no entry for the address.
+        HostNameError: IDNA cannot express the name; a gaierror and a UnicodeError.
+        OSError: the name is '' and stands for several addresses.
+        TypeError: the name has a wrong type or a null character in it.
+
+    Source: gethostbyaddr_r(3).
+    """
+
+def gethostname() -> str:
+    """This machine's name.
+
+    Returns:
+        The name as a str; it need not be qualified with a domain.
+
+    Raises:
+        OSError: the system gives no name.
+
+    Source: gethostname(2).
+    """
+
+def sethostname(name: str | bytes, /) -> None:
+    """Changes this machine's name.
+
+    Args:
+        name: the new name as str, bytes or path-like object, up to 64 bytes on Linux.
+
+    Raises:
+        PermissionError: the process may not do that (CAP_SYS_ADMIN).
+        OSError: the name is too long.
+        TypeError: the name has a wrong type.
+        ValueError: a str with a null character in it.
+
+    Source: sethostname(2).
+    """
+
+def getservbyname(servicename: str, protocolname: str = ..., /) -> int:
+    """Looks up the port of a service.
+
+    Args:
+        servicename: the name, such as 'http'.
+        protocolname: 'tcp' or 'udp'; any protocol where it is left out.
+
+    Returns:
+        The port number.
+
+    Raises:
+        OSError: there is no such service.
+        TypeError: a name is no str.
+        ValueError: a name has a null character in it.
+
+    Source: getservbyname_r(3).
+    """
+
+def getservbyport(port: int, protocolname: str = ..., /) -> str:
+    """Looks up the name of the service at a port.
+
+    Args:
+        port: the port number, 0 to 65535.
+        protocolname: 'tcp' or 'udp'; any protocol where it is left out.
+
+    Returns:
+        The name as a str.
+
+    Raises:
+        OSError: there is no such service.
+        OverflowError: the port is not in its range.
+        TypeError: the port is no integer or the name no str.
+        ValueError: the name has a null character in it.
+
+    Source: getservbyport_r(3).
+    """
+
+def getprotobyname(protocolname: str, /) -> int:
+    """Looks up the number of a protocol, for the third argument of ``socket``.
+
+    Args:
+        protocolname: the name, such as 'icmp'.
+
+    Returns:
+        The protocol number.
+
+    Raises:
+        OSError: there is no such protocol.
+        TypeError: the name is no str.
+        ValueError: the name has a null character in it.
+
+    Source: getprotobyname_r(3).
+    """
+
+def if_nameindex() -> list[tuple[int, str]]:
+    """The network interfaces of this machine.
+
+    Returns:
+        A list of pairs ``(index, name)``, an int and a str.
+
+    Raises:
+        OSError: the system gives no list.
+
+    Source: if_nameindex(3), RFC 3493.
+    """
+
+def if_nametoindex(oname: str | bytes, /) -> int:
+    """The index of a network interface.
+
+    Args:
+        oname: the interface's name as str, bytes or path-like object.
+
+    Raises:
+        OSError: there is no such interface.
+        TypeError: the name has a wrong type.
+        ValueError: the name has a null byte in it.
+
+    Source: if_nametoindex(3), RFC 3493.
+    """
+
+def if_indextoname(object: int, /) -> str:
+    """The name of a network interface.
+
+    Args:
+        object: the interface's index, 1 to 2**32 - 1.
+
+    Returns:
+        The name as a str.
+
+    Raises:
+        OSError: there is no such interface.
+        OverflowError: the index is negative or too large.
+        TypeError: the index is no int.
+
+    Source: if_indextoname(3), RFC 3493.
+    """
+
+# Byte order and numeric addresses.
+def htons(x: int, /) -> int:
+    """Turns a 16-bit number from the machine's byte order into the network's.
+
+    Args:
+        x: the number, 0 to 65535.
+
+    Raises:
+        OverflowError: the number is not in its range.
+        TypeError: it is no integer.
+
+    Source: byteorder(3).
+    """
+
+def ntohs(x: int, /) -> int:
+    """Turns a 16-bit number from the network's byte order into the machine's.
+
+    Args:
+        x: the number, 0 to 65535.
+
+    Raises:
+        OverflowError: the number is not in its range.
+        TypeError: it is no integer.
+
+    Source: byteorder(3).
+    """
+
+def htonl(object: int, /) -> int:
+    """Turns a 32-bit number from the machine's byte order into the network's.
+
+    Args:
+        object: the number, an int from 0 to 2**32 - 1.
+
+    Raises:
+        OverflowError: the number is not in its range.
+        TypeError: it is no int.
+
+    Source: byteorder(3).
+    """
+
+def ntohl(object: int, /) -> int:
+    """Turns a 32-bit number from the network's byte order into the machine's.
+
+    Args:
+        object: the number, an int from 0 to 2**32 - 1.
+
+    Raises:
+        OverflowError: the number is not in its range.
+        TypeError: it is no int.
+
+    Source: byteorder(3).
+    """
+
+def inet_aton(ip_addr: str, /) -> bytes:
+    """Turns an IPv4 address from text into 4 bytes in network order.
+
+    Args:
+        ip_addr: a str in dotted form, also the short and the octal and hexadecimal forms
+            that the C library knows, such as '127.1'.
+
+    Raises:
+        OSError: the text is no address.
+        TypeError: it is no str.
+        ValueError: it has a null character in it.
+
+    Source: inet_aton(3).
+    """
+
+def inet_ntoa(packed_ip: ReadableBuffer, /) -> str:
+    """Turns an IPv4 address from 4 bytes in network order into dotted text.
+
+    Args:
+        packed_ip: a bytes-like object of 4 bytes.
+
+    Raises:
+        OSError: the object has another length.
+        TypeError: it is not bytes-like.
+
+    Source: inet_ntoa(3).
+    """
+
+def inet_pton(address_family: int, ip_string: str, /) -> bytes:
+    """Turns an IPv4 or IPv6 address from text into bytes in network order.
+
+    Args:
+        address_family: AF_INET or AF_INET6.
+        ip_string: a str with the address; IPv4 in all four decimal numbers.
+
+    Returns:
+        4 or 16 bytes.
+
+    Raises:
+        OSError: the text is no address of this family, or there is no text for the family.
+        TypeError: wrong types.
+        ValueError: the text has a null character in it.
+
+    Source: inet_pton(3), RFC 4291.
+    """
+
+def inet_ntop(address_family: int, packed_ip: ReadableBuffer, /) -> str:
+    """Turns an IPv4 or IPv6 address from bytes in network order into text.
+
+    Args:
+        address_family: AF_INET or AF_INET6.
+        packed_ip: a bytes-like object of 4 or 16 bytes.
+
+    Returns:
+        The address as a str.
+
+    Raises:
+        ValueError: the object has the wrong length for the family, or there is no text for
+            the family.
+        TypeError: wrong types.
+
+    Source: inet_ntop(3), RFC 5952.
+    """
+
+# Ancillary data.
+def CMSG_LEN(length: int, /) -> int:
+    """The length in bytes of a control message with `length` bytes of data, without the padding
+    behind it: the room that a single, last message needs in a receive buffer; CMSG_LEN(3).
+
+    Raises OverflowError for a negative length or one that makes the result too large.
+    """
+
+def CMSG_SPACE(length: int, /) -> int:
+    """The room in bytes that a control message with `length` bytes of data takes in a buffer,
+    with the padding behind it; CMSG_SPACE(3). Add them up for several messages.
+
+    Raises OverflowError for a negative length or one that makes the result too large.
+    """
+
+# What follows is for the package itself, its tests and its benchmarks.
+
+def register_class(class_: type[Socket], /) -> None:
+    """Tells the native module which class to make sockets of."""
+
+def constant(name: str) -> int | str | bool | None:
+    """The value of one constant (int, str or bool), or None if this platform has none of that
+    name.
+    """
+
+def constants(prefix: str = "") -> dict[str, int | str | bool]:
+    """The public constants whose name starts with `prefix`, as a new dict from name to value."""
+
+def family_member(value: int) -> AddressFamily | int:
+    """The `AddressFamily` member of that value, or the plain int if there is none."""
+
+def kind_member(value: int) -> SocketKind | int:
+    """The `SocketKind` member of that value, or the plain int if there is none."""
+
+def distinguished_names(der: bytes) -> tuple[str, str]:
+    r"""Return `(subject, issuer)` of a certificate as lines like `/C=US/O=Example/CN=host`.
+
+    `der` is the certificate in DER (X.509, RFC 5280). Each attribute is introduced by `/` and the
+    short name that OpenSSL uses for its type, or the dotted object identifier of any other type;
+    further attributes of a multi-valued name follow a `+`. Text comes out as text, whichever of
+    the ASN.1 string types holds it. Within a value a backslash is doubled, control and
+    text-direction characters become `\xNN` or `\uNNNN`, and bytes that are no text `\xNN`; `/`,
+    `=` and `+` stand as they are. A value of another type is `#` and its DER in hexadecimal
+    digits (RFC 4514, section 2.4). An empty name is an empty line.
+
+    Raises ValueError for bytes that are no certificate.
+    """
+
+def counters() -> dict[str, int]:
+    """How operations went so far, all sockets together. For tests and benchmarks.
+
+    Returns:
+        A dict: ``kept`` counts operations that were ready and kept the interpreter lock,
+        ``polled`` those that became ready while they looked again, ``released`` the times
+        that the lock was given up.
+    """
+
+def tune(name: str, value: int, /) -> int:
+    """Sets an engine parameter and returns its value before. For benchmarks.
+
+    Args:
+        name: ``"keep_limit"``, the largest copy in bytes that keeps the interpreter lock.
+        value: the new value.
+
+    Raises:
+        ValueError: there is no such parameter.
+    """
+
+def encode_address(family: int, protocol: int, address: Any, /) -> bytes:
+    """Encodes an address as `bind` and `connect` do, without a socket: the bytes of the
+    system's structure, the family in front. Host names are resolved.
+
+    Private: for tests, and for system calls that the package does not wrap.
+    """
+
+def decode_address(protocol: int, address: bytes, /) -> Any:
+    """Decodes an address as `getsockname` and `recvfrom` do: the way back from encode_address.
+
+    Raises ValueError where there are more bytes than any address has. Private, see there.
+    """
+
+def encode_ancillary(items: Iterable[_CMSGArg], /) -> bytes:
+    """Encodes `(level, type, data)` items as `sendmsg` does, without sending them.
+
+    Private: for tests, and to look at what would be sent.
+    """
+
+def encode_ancillary_alg(
+    *, op: int | None = None, iv: ReadableBuffer | None = None, assoclen: int | None = None
+) -> bytes:
+    """Encodes the control messages of an `AF_ALG` operation as `sendmsg_afalg` does, without
+    sending them. Private: for tests.
+    """
+
+def decode_ancillary(control: bytes, /) -> list[_CMSG]:
+    """Decodes control messages as `recvmsg` does. Descriptors among them stay what they are.
+
+    Private: for tests, and for buffers that came from elsewhere.
+    """
+
+# The submodule with the loops of system calls that the benchmarks measure against.
+floor: ModuleType
+
+# The constants that the Python layer itself uses; a module `__getattr__` has all of them. As plain
+# integers: the members of the enumerations are made by `oxisock`.
+AF_INET: int
+AF_INET6: int
+AF_UNIX: int
+IPPROTO_IPV6: int
+IPV6_V6ONLY: int
+SCM_RIGHTS: int
+SOCK_STREAM: int
+SOL_SOCKET: int
+SO_REUSEADDR: int
+SO_REUSEPORT: int
