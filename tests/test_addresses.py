@@ -295,6 +295,18 @@ def test_idna() -> None:
     assert same(look_up)[1] is std.gaierror
 
 
+@pytest.mark.differs("the standard library raises a TypeError here, and a UnicodeError elsewhere")
+@pytest.mark.parametrize("host", ["\u00e9" * 70, "\udcff", "\udcff.invalid"])
+def test_impossible_names(host: str) -> None:
+    """A name that IDNA cannot express does not exist: that is a gaierror, and a UnicodeError too."""
+    with oxisock.socket(std.AF_INET, std.SOCK_DGRAM) as sock:
+        for call in (sock.bind, sock.connect, lambda address: sock.sendto(b"", address)):
+            with pytest.raises(std.gaierror) as caught:
+                call((host, 1))
+            assert isinstance(caught.value, UnicodeError)
+            assert caught.value.errno == std.EAI_NONAME
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "", "\uff11\uff12\uff17.0.0.1"])
 def test_hosts_reach_the_server(host: str) -> None:
     """Every spelling of this host connects; IDNA turns full-width digits into plain ones."""

@@ -252,6 +252,19 @@ def test_failures_can_be_caught() -> None:
     assert oxisock.herror is std.herror
 
 
+@pytest.mark.differs("the standard library raises only a UnicodeError, which no `except OSError` catches")
+@pytest.mark.parametrize("host", ["a" * 64, "a..b", "\udcff"])
+def test_impossible_names(host: str) -> None:
+    """A name that IDNA cannot express does not exist: that is a gaierror, and a UnicodeError too."""
+    for call in (lambda: oxisock.getaddrinfo(host, 80), lambda: oxisock.gethostbyname(host)):
+        if host == "a..b" and call.__code__.co_names[-1] == "gethostbyname":
+            continue  # pure ASCII goes to the resolver as it is
+        with pytest.raises(std.gaierror) as caught:
+            call()
+        assert isinstance(caught.value, UnicodeError)
+        assert caught.value.errno == std.EAI_NONAME
+
+
 @pytest.mark.parametrize("port", [80, 0, 65535])
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", None])
 def test_answers_can_be_bound(host: str | None, port: int) -> None:
