@@ -5,8 +5,9 @@ import socket as std
 from pathlib import Path
 from typing import Any
 
-import oxisock
 import pytest
+
+import oxisock
 from support import agree, cases, same
 
 # `bind` stands for all that take an address: no packet leaves, and the port 0 keeps it repeatable.
@@ -298,7 +299,7 @@ def test_idna() -> None:
 @pytest.mark.differs("the standard library raises a TypeError here, and a UnicodeError elsewhere")
 @pytest.mark.parametrize("host", ["\u00e9" * 70, "\udcff", "\udcff.invalid"])
 def test_impossible_names(host: str) -> None:
-    """A name that IDNA cannot express does not exist: that is a gaierror, and a UnicodeError too."""
+    """A name that IDNA cannot express does not exist: a gaierror, and a UnicodeError too."""
     with oxisock.socket(std.AF_INET, std.SOCK_DGRAM) as sock:
         for call in (sock.bind, sock.connect, lambda address: sock.sendto(b"", address)):
             with pytest.raises(std.gaierror) as caught:
