@@ -321,7 +321,7 @@ def test_ctrl_c_with_a_busy_thread() -> None:
     """A thread that computes does not keep Ctrl-C from a waiting main thread."""
     code = CTRL_C.format(
         timeout=None,
-        call="threading.Thread(target=lambda: list(iter(int, 1)), daemon=True).start(); a.recv(1)",
+        call="threading.Thread(target=exec, args=('while 1: pass',), daemon=True).start(); a.recv(1)",
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         try:
