@@ -22,11 +22,13 @@ class Receiver(threading.Thread):
     """Accepts one connection and reads it to its end; the checksum is made afterwards."""
 
     def __init__(self, server, size):
+        """Start to receive what is at most `size` bytes."""
         super().__init__(daemon=True)
         self.server, self.buffer, self.received = server, bytearray(size), 0
         self.start()
 
     def run(self):
+        """Receive until the peer has finished."""
         connection, _ = self.server.accept()
         with connection, memoryview(self.buffer) as view:
             connection.settimeout(TIMEOUT)
@@ -38,11 +40,13 @@ class Echo(threading.Thread):
     """Accepts one connection and answers each line with the same line in upper case."""
 
     def __init__(self, server):
+        """Start to answer."""
         super().__init__(daemon=True)
         self.server = server
         self.start()
 
     def run(self):
+        """Answer until the peer has finished."""
         connection, _ = self.server.accept()
         connection.settimeout(TIMEOUT)
         with connection, connection.makefile("rb") as lines:
@@ -51,6 +55,7 @@ class Echo(threading.Thread):
 
 
 def listen(family, folder):
+    """A stream socket that listens on this machine, at a port or in `folder`."""
     server = socket.socket(family, socket.SOCK_STREAM)
     if family == socket.AF_UNIX:
         server.bind(os.path.join(folder, "server"))
@@ -62,6 +67,7 @@ def listen(family, folder):
 
 
 def connect(server):
+    """A stream socket connected to `server`."""
     client = socket.socket(server.family, socket.SOCK_STREAM)
     client.settimeout(TIMEOUT)
     client.connect(server.getsockname())
@@ -93,7 +99,7 @@ def stream(family, data, folder, *, from_file=False):
 
 
 def requests(count, folder):
-    """Lines to a server and back; the answers' checksum is compared with that of what they must be."""
+    """Lines to a server and back; the checksum of the answers is that of what they must be."""
     expected, answers, moved = hashlib.sha256(), hashlib.sha256(), 0
     with listen(socket.AF_INET, folder) as server:
         echo = Echo(server)
@@ -135,10 +141,12 @@ def datagrams(count, size, seed):
 
 
 def digest(data):
+    """The checksum of some bytes."""
     return hashlib.sha256(data).digest()
 
 
 def main():
+    """Run all transfers and print their table; 1 where one of them failed."""
     print(f"socket module: {socket.__name__} ({socket.__file__})")
     print(f"{'transfer':<30}{'bytes':>13}{'seconds':>9}{'rate':>18}  checksum")
     data = os.urandom(int(64 * MIB * scale))
@@ -147,7 +155,11 @@ def main():
         rows = [
             ("TCP over IPv4, sendall", None, lambda: stream(socket.AF_INET, data, folder)),
             ("TCP over IPv6, sendall", None, lambda: stream(socket.AF_INET6, data, folder)),
-            ("TCP over IPv4, sendfile", None, lambda: stream(socket.AF_INET, data, folder, from_file=True)),
+            (
+                "TCP over IPv4, sendfile",
+                None,
+                lambda: stream(socket.AF_INET, data, folder, from_file=True),
+            ),
             ("UNIX stream, sendall", None, lambda: stream(socket.AF_UNIX, data, folder)),
             ("TCP request and reply", count, lambda: requests(count, folder)),
             ("UDP datagrams of 1,400 bytes", count, lambda: datagrams(count, 1400, data[:2000])),

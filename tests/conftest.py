@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import oxisock
 import pytest
+
+import oxisock
 
 pytest.register_assert_rewrite("support")
 

@@ -1,4 +1,4 @@
-"""Helpers of the test-suite: the side-by-side comparison with the standard library, and the scenery for it."""
+"""Helpers of the tests: the side-by-side comparison with the standard library, and its scenery."""
 
 import enum
 import gc
@@ -17,8 +17,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import oxisock
 import pytest
+
+import oxisock
 
 LOOPBACK = {std.AF_INET: "127.0.0.1", std.AF_INET6: "::1"}
 SOCKETS = (std.socket, oxisock.socket)
@@ -45,7 +46,7 @@ def freeze(value: Any) -> Any:
 
 
 def outcome(call: Callable[[], Any], *, message: bool = False) -> tuple[Any, ...]:
-    """Run `call` and say what came of it: its result, or the exception's class, errno and arguments.
+    """Run `call` and say what came of it: its result, or an exception's class, errno and arguments.
 
     The arguments of an OSError are always part of the outcome, those of other exceptions (worded
     differently from one Python to the next) only with `message`.
@@ -112,17 +113,18 @@ class Truth:
 class Scene(dict[str, Any]):
     """Names for the expressions of a table, each built when it is first mentioned.
 
-    `m` is the module; `tcp`, `tcp6`, `udp`, `udp6`, `unix`, `udgram` are new sockets; `a` and `b` a stream
-    pair and `x` and `y` a datagram pair; `server` listens at `address`, `client` is connected to it;
-    `closed`, `detached` and `blank` (never opened) hold no descriptor, that of `gone` was closed behind
-    its back, that of `pipe_socket` is no socket; `pipe` and `folder` are descriptors of something
-    else, `nofd` one of nothing. `keep(sock)` has a socket closed at the end.
+    `m` is the module; `tcp`, `tcp6`, `udp`, `udp6`, `unix`, `udgram` are new sockets; `a` and `b`
+    are a stream pair, `x` and `y` a datagram pair; `server` listens at `address`, `client` is
+    connected to it; `closed`, `detached` and `blank` (never opened) hold no descriptor, that of
+    `gone` was closed behind its back, that of `pipe_socket` is no socket; `pipe` and `folder` are
+    descriptors of something else, `nofd` one of nothing; `keep(sock)` has a socket closed at the
+    end.
     """
 
     def __init__(self, module: Any, directory: Path) -> None:
         super().__init__(
-            m=module, tmp=str(directory), os=os, Decimal=Decimal, Fraction=Fraction, Integer=Integer,
-            Text=Text, Index=Index, Float=Float, Truth=Truth, keep=self.keep,
+            m=module, tmp=str(directory), os=os, keep=self.keep, Decimal=Decimal, Fraction=Fraction,
+            Integer=Integer, Text=Text, Index=Index, Float=Float, Truth=Truth,
         )  # fmt: skip
         self.directory = directory
         self.descriptors: list[int] = []
@@ -251,7 +253,7 @@ class Scene(dict[str, Any]):
 
 
 def play(module: Any, code: Any, directory: Path, *, message: bool = False) -> tuple[Any, ...]:
-    """Evaluate an expression (code of a table) in a new scene of `module` and return the outcome."""
+    """Evaluate an expression (code of a table) in a new scene of `module`; the outcome."""
     scene = Scene(module, directory)
     try:
         # As both globals and locals: names inside lambdas and comprehensions are found too.
@@ -318,7 +320,7 @@ def wait_until(condition: Callable[[], Any], timeout: float = PATIENCE) -> None:
 
 
 def sleeping(pid: int) -> bool:
-    """Whether the main thread of process `pid` sleeps in a system call, seen five times in a row."""
+    """Whether the main thread of process `pid` sleeps in a system call, five times in a row."""
     for _ in range(5):
         if Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "S":
             return False

@@ -5,8 +5,9 @@ import socket as std
 from pathlib import Path
 from typing import Any
 
-import oxisock
 import pytest
+
+import oxisock
 from support import agree, cases, same
 
 # `bind` stands for all that take an address: no packet leaves, and the port 0 keeps it repeatable.
@@ -293,6 +294,18 @@ def test_idna() -> None:
             sock.connect(("b\u00fccher.invalid", 1))
 
     assert same(look_up)[1] is std.gaierror
+
+
+@pytest.mark.differs("the standard library raises a TypeError here, and a UnicodeError elsewhere")
+@pytest.mark.parametrize("host", ["\u00e9" * 70, "\udcff", "\udcff.invalid"])
+def test_impossible_names(host: str) -> None:
+    """A name that IDNA cannot express does not exist: a gaierror, and a UnicodeError too."""
+    with oxisock.socket(std.AF_INET, std.SOCK_DGRAM) as sock:
+        for call in (sock.bind, sock.connect, lambda address: sock.sendto(b"", address)):
+            with pytest.raises(std.gaierror) as caught:
+                call((host, 1))
+            assert isinstance(caught.value, UnicodeError)
+            assert caught.value.errno == std.EAI_NONAME
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "", "\uff11\uff12\uff17.0.0.1"])

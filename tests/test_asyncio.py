@@ -10,8 +10,9 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-import oxisock
 import pytest
+
+import oxisock
 
 SIZE = 1 << 22
 
@@ -232,11 +233,10 @@ class Client(asyncio.DatagramProtocol):
 async def main():
     loop = asyncio.get_running_loop()
     server = await asyncio.start_server(echo, "localhost", 0)
-    ports = {sock.getsockname()[1] for sock in server.sockets}
+    port = [s.getsockname()[1] for s in server.sockets if s.family == socket.AF_INET][0]
     unix = await asyncio.start_unix_server(echo, sys.argv[1])
     total = sum(await asyncio.gather(
-        *[ask(asyncio.open_connection("127.0.0.1" if len(ports) > 1 else "localhost",
-            [s.getsockname()[1] for s in server.sockets if s.family == socket.AF_INET][0])) for _ in range(5)],
+        *[ask(asyncio.open_connection("127.0.0.1", port)) for _ in range(5)],
         *[ask(asyncio.open_unix_connection(sys.argv[1])) for _ in range(5)],
     ))
     there, _ = await loop.create_datagram_endpoint(Echo, local_addr=("127.0.0.1", 0))

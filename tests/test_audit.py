@@ -1,9 +1,10 @@
-"""Audit events: the same names with the same arguments as the standard library, in the same order."""
+"""Audit events: the same names, arguments and order as in the standard library."""
 
 import json
 from pathlib import Path
 
 import pytest
+
 from support import run_python
 
 CODE = r"""

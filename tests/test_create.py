@@ -5,8 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import oxisock
 import pytest
+
+import oxisock
 from support import agree, cases, descriptors, listening
 
 
@@ -78,7 +79,9 @@ def test_dualstack_server() -> None:
     m.create_connection(("127.0.0.1", str(port)))
     m.create_connection(("127.0.0.1", b"1"))
 """)
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # the standard library leaks in some of these
+@pytest.mark.filterwarnings(
+    "ignore::ResourceWarning"
+)  # the standard library leaks in some of these
 def test_helpers(expression: str, short_path: Path) -> None:
     agree(expression, short_path)
 

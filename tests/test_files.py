@@ -8,8 +8,9 @@ import socket as std
 from pathlib import Path
 from typing import Any
 
-import oxisock
 import pytest
+
+import oxisock
 from support import Task, agree, cases, descriptors, no_new_descriptors, same
 
 MODES = ["r", "w", "rw", "wr", "b", "rb", "br", "wb", "rwb", "rbw", "wrb", ""]
@@ -169,7 +170,7 @@ def test_an_unbuffered_writer_may_write_less(unix: Any) -> None:
         assert 0 < written < 1 << 28
 
 
-# -- the descriptor stays until the last file is closed ----------------------------------------------
+# -- the descriptor stays until the last file is closed --------------------------------------------
 
 
 def test_close_waits_for_the_files() -> None:
@@ -194,7 +195,8 @@ def test_close_waits_for_the_files() -> None:
 
 
 @pytest.mark.parametrize(
-    "method", ["recv(1)", "send(b'')", "getsockname()", "settimeout(1)", "dup().close()", "detach()"]
+    "method",
+    ["recv(1)", "send(b'')", "getsockname()", "settimeout(1)", "dup().close()", "detach()"],
 )
 def test_a_closed_socket_with_open_files(method: str) -> None:
     """Between close() and the last file's end the socket answers as the standard library's does."""
@@ -342,7 +344,8 @@ def test_sendfile_refuses(file: Path, kind: str) -> None:
     def send(module: Any) -> Any:
         number = std.SOCK_DGRAM if kind == "datagram" else std.SOCK_STREAM
         a, b = module.socketpair(std.AF_UNIX, number)
-        with a, b, file.open("r" if kind == "text" else "rb", encoding="latin-1" if kind == "text" else None) as source:  # fmt: skip
+        mode, encoding = ("r", "latin-1") if kind == "text" else ("rb", None)
+        with a, b, file.open(mode, encoding=encoding) as source:
             if kind == "non-blocking":
                 a.setblocking(False)
             if kind == "closed":

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import oxisock
 import pytest
+
+import oxisock
 from support import connected, descriptors, listening, no_new_descriptors, run_python
 
 ROUNDS = 300
@@ -211,7 +212,8 @@ def test_out_of_descriptors() -> None:
                 try:
                     holes.append(oxisock.socket())
                 except OSError as error:
-                    assert error.errno == 24
+                    if error.errno != 24:
+                        raise
                     break
             for call in (
                 oxisock.socketpair, server.accept, a.dup, lambda: oxisock.dup(a.fileno()),

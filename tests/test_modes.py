@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import oxisock
 import pytest
+
+import oxisock
 from support import Task, agree, cases, full_backlog, listening, same
 
 SLACK = 5.0  # seconds: a loaded machine may be late, but never early
@@ -20,8 +21,9 @@ SLACK = 5.0  # seconds: a loaded machine may be late, but never early
     tcp.gettimeout()
     tcp.getblocking()
     tcp.timeout
-    [(tcp.settimeout(t), tcp.gettimeout(), tcp.getblocking()) for t in (None, 0, 0.0, 1, 2.5, True, False)]
-    [(tcp.settimeout(t), tcp.gettimeout()) for t in (1e-9, 1e-6, 0.001, 1e-7, 1.0000000001, 1e-10, -0.0)]
+    [(tcp.settimeout(t), tcp.gettimeout(), tcp.getblocking()) for t in (None, 0, 0.0, 1, 2.5)]
+    [(tcp.settimeout(t), tcp.gettimeout(), tcp.getblocking()) for t in (True, False, -0.0)]
+    [(tcp.settimeout(t), tcp.gettimeout()) for t in (1e-9, 1e-6, 0.001, 1e-7, 1.0000000001, 1e-10)]
     [(tcp.setblocking(v), tcp.gettimeout(), tcp.getblocking()) for v in (True, False, 1, 0, 5)]
     (tcp.settimeout(Decimal("1.5")), tcp.gettimeout())
     (tcp.settimeout(Fraction(3, 2)), tcp.gettimeout())
@@ -165,7 +167,7 @@ def test_accepted_sockets_block_although_the_server_does_not() -> None:
                 assert os.get_blocking(accepted.fileno())
 
 
-# -- a timeout fires within its time and not before --------------------------------------------------
+# -- a timeout fires within its time and not before ------------------------------------------------
 
 
 def fill(sock: Any) -> None:

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import oxisock
 import pytest
+
+import oxisock
 from support import wait_until
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -134,9 +135,7 @@ with client:
 
 @pytest.mark.parametrize("timeout", ["timeout", "blocking"])
 @pytest.mark.parametrize("transport", ["tcp", "unix"])
-def test_redis(
-    redis_server: tuple[int, str], tmp_path: Path, transport: str, timeout: str
-) -> None:
+def test_redis(redis_server: tuple[int, str], tmp_path: Path, transport: str, timeout: str) -> None:
     """The unmodified client sets and reads back 10,000 keys, from four threads."""
     pytest.importorskip("redis")
     port, path = redis_server

@@ -4,8 +4,9 @@ import socket as std
 from pathlib import Path
 from typing import Any
 
-import oxisock
 import pytest
+
+import oxisock
 from support import Task, agree, cases, same
 
 
@@ -252,6 +253,22 @@ def test_failures_can_be_caught() -> None:
     assert oxisock.herror is std.herror
 
 
+@pytest.mark.differs(
+    "the standard library raises only a UnicodeError, which no `except OSError` catches"
+)
+@pytest.mark.parametrize("host", ["a" * 64, "a..b", "\udcff"])
+def test_impossible_names(host: str) -> None:
+    """A name that IDNA cannot express does not exist: a gaierror, and a UnicodeError too."""
+    calls = [lambda: oxisock.getaddrinfo(host, 80)]
+    if host != "a..b":  # gethostbyname passes it on to the system as it is
+        calls.append(lambda: oxisock.gethostbyname(host))
+    for call in calls:
+        with pytest.raises(std.gaierror) as caught:
+            call()
+        assert isinstance(caught.value, UnicodeError)
+        assert caught.value.errno == std.EAI_NONAME
+
+
 @pytest.mark.parametrize("port", [80, 0, 65535])
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", None])
 def test_answers_can_be_bound(host: str | None, port: int) -> None:
@@ -308,6 +325,7 @@ def test_right_answers_from_several_threads() -> None:
 
 def test_look_ups_in_several_threads() -> None:
     """Other threads run during a look-up, and each gets its own answer."""
+
     def ask(turn: int) -> bool:
         host = f"127.0.0.{turn}"
         return all(

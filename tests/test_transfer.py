@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import oxisock
 import pytest
+
+import oxisock
 from support import LOOPBACK, Task, connected, listening, no_new_descriptors
 
 MIB = 1 << 20
@@ -87,7 +88,8 @@ address = sys.argv[2] if sys.argv[1] == "AF_UNIX" else (sys.argv[2], 0)
 with socket.socket(family) as server:
     server.bind(address)
     server.listen()
-    print(*[server.getsockname()][0:1] if sys.argv[1] == "AF_UNIX" else server.getsockname()[:2], flush=True)
+    name = server.getsockname()
+    print(*([name] if isinstance(name, str) else name[:2]), flush=True)
     client, _ = server.accept()
 with client:
     checksum = hashlib.sha256()

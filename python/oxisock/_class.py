@@ -118,8 +118,11 @@ class socket(Socket):  # noqa: N801 - the name of the standard library
 
         Raises OSError if the socket is closed.
         """
+        from operator import index
         from os import set_inheritable
 
+        # First the argument, whose code may close the socket, then the number.
+        inheritable = index(inheritable)
         set_inheritable(self.fileno(), inheritable)
 
 
