@@ -12,7 +12,7 @@ use crate::audit::audit;
 use crate::engine::{self, How, Interest, Mode, Plan, drive};
 use crate::error::{Error, Result};
 use crate::sys::io::Wake;
-use crate::sys::{self, Fd, SockAddr, descriptor};
+use crate::sys::{self, Fd, SockAddr, descriptor, option};
 
 impl Socket {
     /// One accept(2) in the mode of the listening socket; the new descriptor is in the mode
@@ -22,12 +22,14 @@ impl Socket {
         // There is no flag that keeps accept from blocking, and O_NONBLOCK is shared with
         // others who may clear it: only poll(2) tells whether it will block.
         let plan = self.plan_without_flag(Interest::Read);
-        // Other types say at once that they cannot.
-        let connects = matches!(self.kind(), libc::SOCK_STREAM | libc::SOCK_SEQPACKET);
         let named = !cfg!(linux) || self.family() != libc::AF_ALG;
         drive(py, &self.channel, plan, |fd, how| {
-            if how == How::Try && connects {
-                expect_ready(fd, Interest::Read)?;
+            // One that does not listen is left to say so.
+            if how == How::Try
+                && let Err(error) = expect_ready(fd, Interest::Read)
+                && option::get_int(fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN).unwrap_or(1) != 0
+            {
+                return Err(error);
             }
             sys::io::accept(fd, nonblocking, named)
         })
