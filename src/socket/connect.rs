@@ -22,11 +22,12 @@ impl Socket {
         // There is no flag that keeps accept from blocking, and O_NONBLOCK is shared with
         // others who may clear it: only poll(2) tells whether it will block.
         let plan = self.plan_without_flag(Interest::Read);
-        // Other types say at once that they cannot.
-        let connects = matches!(self.kind(), libc::SOCK_STREAM | libc::SOCK_SEQPACKET);
         drive(py, &self.channel, plan, |fd, how| {
-            if how == How::Try && connects {
-                expect_ready(fd, Interest::Read)?;
+            if how == How::Try
+                && let Err(error) = expect_ready(fd, Interest::Read)
+                && is_listening(fd)
+            {
+                return Err(error);
             }
             sys::io::accept(fd, nonblocking)
         })
@@ -109,6 +110,11 @@ fn expect_ready(fd: Fd, interest: Interest) -> io::Result<()> {
         Wake::Expired => Err(io::Error::from_raw_os_error(libc::EAGAIN)),
         Wake::Ready | Wake::Alarm => Ok(()),
     }
+}
+
+/// Whether accept(2) may wait on the descriptor at all: where not, it says why at once.
+fn is_listening(fd: Fd) -> bool {
+    sys::option::get_int(fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN).unwrap_or(1) != 0
 }
 
 #[pymethods]
