@@ -269,6 +269,11 @@ for sock in (a, udp, server, client):
     sock.settimeout({timeout})
 file = tempfile.TemporaryFile()
 file.truncate(1 << 26)
+
+def busy():
+    while True:
+        pass
+
 print("ready", flush=True)
 try:
     {call}
@@ -321,7 +326,7 @@ def test_ctrl_c_with_a_busy_thread() -> None:
     """A thread that computes does not keep Ctrl-C from a waiting main thread."""
     code = CTRL_C.format(
         timeout=None,
-        call="threading.Thread(target=exec, args=('while 1: pass',), daemon=True).start(); a.recv(1)",
+        call="threading.Thread(target=busy, daemon=True).start(); a.recv(1)",
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         try:
