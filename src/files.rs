@@ -7,7 +7,7 @@
 use std::ffi::CStr;
 use std::ptr;
 
-use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::ffi::{self, PyMethodDef, PyMethodDefPointer, PyObject};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -119,6 +119,10 @@ fn forward<'py>(
         _ => call(py, method, &[&[reader.as_ptr()], args].concat()),
     }?;
     let source = files.source.get(reader)?;
+    // SAFETY: both objects are alive. Slots are read by their place in the object.
+    if unsafe { ffi::PyObject_TypeCheck(source.as_ptr(), files.raw.as_ptr().cast()) } == 0 {
+        return Err(PyTypeError::new_err("a reader over no SocketIO"));
+    }
     if files.interruption.get(&source)?.is_none() {
         return Ok(outcome);
     }
@@ -197,7 +201,7 @@ fn text_line<'py>(file: &Bound<'py, PyAny>, args: &[*mut PyObject]) -> PyResult<
             if filled || held.position < held.len {
                 break;
             }
-            file.call_method0(intern!(py, "_fill"))?;
+            fill(files, file)?;
         }
     }
     rest(py, file, intern!(py, "_read_line"), args)
@@ -224,11 +228,21 @@ fn text_read<'py>(file: &Bound<'py, PyAny>, args: &[*mut PyObject]) -> PyResult<
                 if filled || held.position < held.len {
                     break;
                 }
-                file.call_method0(intern!(py, "_fill"))?;
+                fill(files, file)?;
             }
         }
     }
     rest(py, file, intern!(py, "_read"), args)
+}
+
+/// Holds more text, where none is held.
+#[inline]
+fn fill(files: &Files, file: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = file.py();
+    let more = file.call_method0(intern!(py, "_decode_more"))?;
+    let end = more.is_none().then(|| PyString::new(py, "").into_any());
+    files.text.set(file, &end.unwrap_or(more))?;
+    files.position.set(file, 0i32.into_pyobject(py)?.as_any())
 }
 
 /// Calls the method in Python that can do it all.
@@ -309,8 +323,16 @@ fn receive<'py>(
     if sock.is_none() || !reads(&files.mode.get(raw)?) || !files.held.get(raw)?.is_none() {
         return raw.call_method1(intern!(py, "_readinto"), (buffer,));
     }
-    sock.call_method1(intern!(py, "recv_into"), (buffer,))
-        .or_else(|error| raw.call_method1(intern!(py, "_read_failed"), (error.value(py), buffer)))
+    match sock.call_method1(intern!(py, "recv_into"), (buffer,)) {
+        Ok(count) => Ok(count),
+        Err(error) => {
+            let args = (error.value(py), buffer);
+            if raw.call_method1(intern!(py, "_keeps"), args)?.is_truthy()? {
+                return Ok(py.None().into_bound(py));
+            }
+            Err(error)
+        }
+    }
 }
 
 /// Whether a mode has an r in it, which is always its first character.
@@ -326,7 +348,7 @@ fn reads(mode: &Bound<'_, PyAny>) -> bool {
 /// `SocketIO.readable`.
 fn readable<'py>(raw: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let files = files(raw.py())?;
-    check_open(files, raw)?;
+    check_open(files, raw, "I/O operation on closed socket.")?;
     Ok(PyBool::new(raw.py(), reads(&files.mode.get(raw)?))
         .to_owned()
         .into_any())
@@ -334,16 +356,14 @@ fn readable<'py>(raw: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
 
 /// `SocketIO.flush`.
 fn flush<'py>(raw: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    check_open(files(raw.py())?, raw)?;
+    check_open(files(raw.py())?, raw, "I/O operation on closed file.")?;
     Ok(raw.py().None().into_bound(raw.py()))
 }
 
 #[inline]
-fn check_open(files: &Files, raw: &Bound<'_, PyAny>) -> PyResult<()> {
+fn check_open(files: &Files, raw: &Bound<'_, PyAny>, message: &'static str) -> PyResult<()> {
     if files.closed.get(raw)?.is_truthy()? {
-        return Err(pyo3::exceptions::PyValueError::new_err(
-            "I/O operation on closed socket.",
-        ));
+        return Err(PyValueError::new_err(message));
     }
     Ok(())
 }

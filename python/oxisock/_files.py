@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from ._class import socket
 
-_RAW_MODES = frozenset(("r", "w", "rw", "rb", "wb", "rwb"))
+# The modes of SocketIO, and what each says in full.
+_RAW_MODES = {"r": "rb", "w": "wb", "rw": "rwb", "rb": "rb", "wb": "wb", "rwb": "rwb"}
 _read = io.BufferedReader.read
 # How much read() without a size asks for at a time.
 _READ_ALL_STEP = 1 << 16
@@ -69,16 +70,16 @@ class SocketIO(io.RawIOBase):
         self._held = held[size:] if size < len(held) else None
         return size
 
-    def _read_failed(self, exc: BaseException, buffer: "WriteableBuffer") -> None:
-        """Raise what receiving into *buffer* raised, or keep it for the reader above."""
+    def _keeps(self, exc: BaseException, buffer: "WriteableBuffer") -> bool:
+        """Tell whether readinto() keeps to itself what receiving into *buffer* raised."""
         if isinstance(exc, OSError) and exc.errno in (EAGAIN, EWOULDBLOCK):
-            return
+            return True
         # The C code of a buffered reader passes a view of memory that belongs to no object;
         # nobody else does, so others that read this stream directly get the exception.
         if self._restorable and type(buffer) is memoryview and buffer.obj is None:
             self._interruption = exc
-            return
-        raise exc
+            return True
+        return False
 
     def _restore(self, data: "bytes | bytearray | memoryview") -> None:
         """Let *data*, which was read last, be read again."""
@@ -163,7 +164,7 @@ class SocketIO(io.RawIOBase):
     @property
     def mode(self) -> str:
         """The mode given, with a ``b``."""
-        return self._mode if "b" in self._mode else self._mode + "b"
+        return _RAW_MODES[self._mode]
 
 
 def _gather_lines(
@@ -272,7 +273,7 @@ class TextIOWrapper(io.TextIOWrapper):
     ) -> None:
         super().__init__(buffer, encoding, errors, newline)
         self._decoder: Any = None
-        self._writes: bool = buffer.writable()
+        self._writes = isinstance(buffer, BufferedRWPair)
         # Decoded text, and how much of it was read.
         self._text = ""
         self._position = 0
@@ -294,11 +295,6 @@ class TextIOWrapper(io.TextIOWrapper):
                 decoder = io.IncrementalNewlineDecoder(decoder, self._newline is None)
             self._decoder = decoder
         return self._decoder
-
-    def _fill(self) -> None:
-        """Hold more text, where none is held."""
-        self._text = self._decode_more() or ""
-        self._position = 0
 
     def _decode_more(self) -> "str | None":
         """Return text that follows what is held, None at the end of the stream."""
@@ -400,6 +396,14 @@ class TextIOWrapper(io.TextIOWrapper):
 register_files(SocketIO, BufferedReader, TextIOWrapper)
 
 
+def _raw_mode(mode: str) -> str:
+    """Return the mode beneath a file of any *mode* that makefile() takes."""
+    if not set(mode) <= {"r", "w", "b"}:
+        raise ValueError(f"invalid mode {mode!r} (only r, w, b allowed)")
+    writing = "w" in mode
+    return "rwb" if writing and "r" in mode else "wb" if writing else "rb"
+
+
 def makefile(
     self: "socket",
     mode: str = "r",
@@ -421,11 +425,8 @@ def makefile(
 
     Raises ValueError for another mode, and for unbuffered text.
     """
-    if mode not in _RAW_MODES and not set(mode) <= {"r", "w", "b"}:
-        raise ValueError(f"invalid mode {mode!r} (only r, w, b allowed)")
-    writing = "w" in mode
-    reading = "r" in mode or not writing
-    raw: SocketIO = open_raw(self, "rwb" if reading and writing else "rb" if reading else "wb")
+    raw_mode = _RAW_MODES.get(mode) or _raw_mode(mode)
+    raw: SocketIO = open_raw(self, raw_mode)
     if buffering == 0:
         if "b" not in mode:
             raise ValueError("unbuffered streams must be binary")
@@ -433,14 +434,16 @@ def makefile(
         return raw
     size = io.DEFAULT_BUFFER_SIZE if buffering is None or buffering < 0 else buffering
     buffer: Any
-    if reading:
-        buffer = BufferedRWPair(raw, size) if writing else _open_reader(raw, size)
+    if raw_mode == "rb":
+        buffer = _open_reader(raw, size)
+    elif raw_mode == "rwb":
+        buffer = BufferedRWPair(raw, size)
     else:
         buffer = io.BufferedWriter(raw, size)
         raw._restorable = False
     if "b" in mode:
         return buffer  # type: ignore[no-any-return]
-    kind = TextIOWrapper if reading else io.TextIOWrapper
+    kind = io.TextIOWrapper if raw_mode == "wb" else TextIOWrapper
     text = kind(buffer, io.text_encoding(encoding), errors, newline)
     text.mode = mode  # type: ignore[misc]
     return text
