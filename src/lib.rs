@@ -9,6 +9,7 @@ mod certificate;
 mod constants;
 mod engine;
 mod error;
+mod files;
 mod floor;
 mod inet;
 mod iovec;
@@ -36,6 +37,8 @@ mod _socket {
     use crate::constants::{__getattr__, constant, constants, family_member, kind_member};
     #[pymodule_export]
     use crate::engine::{counters, getbusypoll, setbusypoll, tune};
+    #[pymodule_export]
+    use crate::files::{open_raw, register_files};
     #[pymodule_export]
     use crate::floor::floor;
     #[pymodule_export]

@@ -10,6 +10,8 @@ read begins with just these bytes.
 import io
 from errno import EAGAIN, EWOULDBLOCK
 
+from ._socket import open_raw, register_files
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,16 +21,11 @@ if TYPE_CHECKING:
 
     from ._class import socket
 
-_RAW_MODES = frozenset(("r", "w", "rw", "rb", "wb", "rwb"))
+# The modes of SocketIO, and what each says in full.
+_RAW_MODES = {"r": "rb", "w": "wb", "rw": "rwb", "rb": "rb", "wb": "wb", "rwb": "rwb"}
+_read = io.BufferedReader.read
 # How much read() without a size asks for at a time.
 _READ_ALL_STEP = 1 << 16
-
-_read = io.BufferedReader.read
-_read1 = io.BufferedReader.read1
-_readinto = io.BufferedReader.readinto
-_readinto1 = io.BufferedReader.readinto1
-_readline = io.BufferedReader.readline
-_peek = io.BufferedReader.peek
 
 
 class SocketIO(io.RawIOBase):
@@ -53,46 +50,42 @@ class SocketIO(io.RawIOBase):
         self._sock: socket | None = sock
         self._mode = mode
         # Bytes that were received, but whose reader was interrupted: the first to be read.
-        self._held: bytes | memoryview = b""
-        # True while a reader that can restore bytes sits on this stream.
-        self._restorable = False
+        self._held: bytes | memoryview | None = None
+        # True while a reader that can restore bytes sits on this stream, None while io makes
+        # a buffer on it.
+        self._restorable: bool | None = False
         # What interrupted that reader's last read.
         self._interruption: BaseException | None = None
         self.closed = False
 
-    def readinto(self, buffer: "WriteableBuffer", /) -> "int | None":
-        """Receive into *buffer*; return the number of bytes, 0 at the end of the stream.
-
-        Returns None if the socket is non-blocking and has nothing. Raises TimeoutError when the
-        socket's timeout expires, after which reading can go on, and OSError as recv() does.
-        """
-        sock = self._sock
-        if sock is None or "r" not in self._mode:
+    def _readinto(self, buffer: "WriteableBuffer", /) -> int:
+        """Do what readinto() leaves over: give bytes that are held, or say what is wrong."""
+        held = self._held
+        if held is None or self._sock is None or "r" not in self._mode:
             self._checkClosed()
             raise io.UnsupportedOperation("File or stream is not readable.")
-        if self._held:
-            view = memoryview(buffer).cast("B")
-            size = min(len(view), len(self._held))
-            view[:size] = self._held[:size]
-            self._held = self._held[size:]
-            return size
-        try:
-            return sock.recv_into(buffer)
-        except BaseException as exc:
-            if isinstance(exc, OSError) and exc.errno in (EAGAIN, EWOULDBLOCK):
-                return None
-            # The C code of a buffered reader passes a view of memory that belongs to no object;
-            # nobody else does, so others that read this stream directly get the exception.
-            if self._restorable and type(buffer) is memoryview and buffer.obj is None:
-                self._interruption = exc
-                return None
-            raise
+        view = memoryview(buffer).cast("B")
+        size = min(len(view), len(held))
+        view[:size] = held[:size]
+        self._held = held[size:] if size < len(held) else None
+        return size
+
+    def _keeps(self, exc: BaseException, buffer: "WriteableBuffer") -> bool:
+        """Tell whether readinto() keeps to itself what receiving into *buffer* raised."""
+        if isinstance(exc, OSError) and exc.errno in (EAGAIN, EWOULDBLOCK):
+            return True
+        # The C code of a buffered reader passes a view of memory that belongs to no object;
+        # nobody else does, so others that read this stream directly get the exception.
+        if self._restorable and type(buffer) is memoryview and buffer.obj is None:
+            self._interruption = exc
+            return True
+        return False
 
     def _restore(self, data: "bytes | bytearray | memoryview") -> None:
         """Let *data*, which was read last, be read again."""
         if data:
             # Through a view, many small reads out of much data copy it only once.
-            self._held = memoryview(b"".join((data, self._held)))
+            self._held = memoryview(b"".join((data, self._held or b"")))
 
     def readall(self) -> "bytes | None":  # type: ignore[override]
         """Receive until the end of the stream; None if a non-blocking socket has nothing."""
@@ -144,12 +137,6 @@ class SocketIO(io.RawIOBase):
                 return None
             raise
 
-    def readable(self) -> bool:
-        """Tell whether the mode is one for reading."""
-        if self.closed:
-            raise ValueError("I/O operation on closed socket.")
-        return "r" in self._mode
-
     def writable(self) -> bool:
         """Tell whether the mode is one for writing."""
         if self.closed:
@@ -177,21 +164,7 @@ class SocketIO(io.RawIOBase):
     @property
     def mode(self) -> str:
         """The mode given, with a ``b``."""
-        return self._mode if "b" in self._mode else self._mode + "b"
-
-    def flush(self) -> None:
-        """Do nothing: this stream holds nothing back."""
-        if self.closed:
-            raise ValueError("I/O operation on closed file.")
-
-    def close(self) -> None:
-        """Give up the hold on the socket."""
-        sock = self._sock
-        if self.closed or sock is None:
-            return
-        self.closed = True
-        self._sock = None
-        sock._decref_socketios()
+        return _RAW_MODES[self._mode]
 
 
 def _gather_lines(
@@ -232,19 +205,9 @@ class BufferedReader(io.BufferedReader):
         finally:
             del exc  # its traceback refers to this frame
 
-    def readline(self, size: "int | None" = -1, /) -> bytes:
-        line = _readline(self, size)
-        if self._source._interruption is not None:
-            self._interrupted(line)
-        return line
-
-    def read(self, size: "int | None" = -1, /) -> bytes:
-        if size is None or size == -1:
-            return self._read_all()
-        data = _read(self, size)
-        if self._source._interruption is not None:
-            self._interrupted(data)
-        return data
+    def _interrupted_into(self, buffer: "WriteableBuffer", size: "int | None") -> "NoReturn":
+        """Do the same for a read that has put *size* bytes into *buffer*."""
+        self._interrupted(memoryview(buffer).cast("B")[: size or 0])
 
     def _read_all(self) -> bytes:
         chunks: list[bytes] = []
@@ -256,31 +219,6 @@ class BufferedReader(io.BufferedReader):
         if self._source._interruption is not None:
             self._interrupted(data)
         return data
-
-    def read1(self, size: int = -1, /) -> bytes:
-        data = _read1(self, size)
-        if self._source._interruption is not None:
-            self._interrupted(data)
-        return data
-
-    def peek(self, size: int = 0, /) -> bytes:
-        data = _peek(self, size)
-        if self._source._interruption is not None:
-            # Peeking takes nothing out, so there is nothing to give back.
-            self._interrupted(None)
-        return data
-
-    def readinto(self, buffer: "WriteableBuffer", /) -> int:
-        size = _readinto(self, buffer)
-        if self._source._interruption is not None:
-            self._interrupted(memoryview(buffer).cast("B")[: size or 0])
-        return size
-
-    def readinto1(self, buffer: "WriteableBuffer", /) -> int:
-        size = _readinto1(self, buffer)
-        if self._source._interruption is not None:
-            self._interrupted(memoryview(buffer).cast("B")[: size or 0])
-        return size
 
     def readlines(self, hint: "int | None" = -1, /) -> "list[bytes]":
         return _gather_lines(self, hint, self._give_back)
@@ -328,13 +266,14 @@ class TextIOWrapper(io.TextIOWrapper):
     reading is done here; writing, and everything else, is inherited.
     """
 
-    __slots__ = ("_decoder", "_end", "_newline", "_position", "_text")
+    __slots__ = ("_decoder", "_end", "_newline", "_position", "_text", "_writes")
 
     def __init__(
         self, buffer: "Any", encoding: "str | None", errors: "str | None", newline: "str | None"
     ) -> None:
         super().__init__(buffer, encoding, errors, newline)
         self._decoder: Any = None
+        self._writes = isinstance(buffer, BufferedRWPair)
         # Decoded text, and how much of it was read.
         self._text = ""
         self._position = 0
@@ -359,7 +298,9 @@ class TextIOWrapper(io.TextIOWrapper):
 
     def _decode_more(self) -> "str | None":
         """Return text that follows what is held, None at the end of the stream."""
-        decoder = self._open_decoder()
+        decoder = self._decoder
+        if decoder is None or self._writes:
+            decoder = self._open_decoder()
         data = self.buffer.read1(self._CHUNK_SIZE)  # type: ignore[attr-defined]
         text: str = decoder.decode(data, not data)
         return text if text or data else None
@@ -382,27 +323,15 @@ class TextIOWrapper(io.TextIOWrapper):
         self._position = 0
         return text
 
-    def readline(self, size: int = -1, /) -> str:  # type: ignore[override]
-        end = self._end
-        if size == -1 and end:
-            start = self._position
-            stop = self._text.find(end, start)
-            if stop >= 0:
-                self._position = stop = stop + len(end)
-                return self._text[start:stop]
+    def _read_line(self, size: int = -1, /) -> str:
         return self._read_until(self._line_end, size)
 
-    def read(self, size: "int | None" = -1, /) -> str:
+    def _read(self, size: "int | None" = -1, /) -> str:
         if size is None or size < 0:
             decoder = self._open_decoder()
             # First what may be interrupted, and then what takes something out.
             rest: str = decoder.decode(self.buffer.read(), True)
             return self._take_held() + rest
-        start = self._position
-        stop = start + size
-        if start < stop <= len(self._text):
-            self._position = stop
-            return self._text[start:stop]
         return self._read_until(lambda text: 0, size)
 
     def _read_until(self, find: "Callable[[str], int]", size: int) -> str:
@@ -464,6 +393,17 @@ class TextIOWrapper(io.TextIOWrapper):
         super().close()
 
 
+register_files(SocketIO, BufferedReader, TextIOWrapper)
+
+
+def _raw_mode(mode: str) -> str:
+    """Return the mode beneath a file of any *mode* that makefile() takes."""
+    if not set(mode) <= {"r", "w", "b"}:
+        raise ValueError(f"invalid mode {mode!r} (only r, w, b allowed)")
+    writing = "w" in mode
+    return "rwb" if writing and "r" in mode else "wb" if writing else "rb"
+
+
 def makefile(
     self: "socket",
     mode: str = "r",
@@ -485,25 +425,25 @@ def makefile(
 
     Raises ValueError for another mode, and for unbuffered text.
     """
-    if mode not in _RAW_MODES and not set(mode) <= {"r", "w", "b"}:
-        raise ValueError(f"invalid mode {mode!r} (only r, w, b allowed)")
-    writing = "w" in mode
-    reading = "r" in mode or not writing
-    raw = SocketIO(self, "rwb" if reading and writing else "rb" if reading else "wb")
-    self._file_opened()
+    raw_mode = _RAW_MODES.get(mode) or _raw_mode(mode)
+    raw: SocketIO = open_raw(self, raw_mode)
     if buffering == 0:
         if "b" not in mode:
             raise ValueError("unbuffered streams must be binary")
+        raw._restorable = False
         return raw
     size = io.DEFAULT_BUFFER_SIZE if buffering is None or buffering < 0 else buffering
     buffer: Any
-    if reading:
-        buffer = BufferedRWPair(raw, size) if writing else _open_reader(raw, size)
+    if raw_mode == "rb":
+        buffer = _open_reader(raw, size)
+    elif raw_mode == "rwb":
+        buffer = BufferedRWPair(raw, size)
     else:
         buffer = io.BufferedWriter(raw, size)
+        raw._restorable = False
     if "b" in mode:
         return buffer  # type: ignore[no-any-return]
-    kind = TextIOWrapper if reading else io.TextIOWrapper
+    kind = io.TextIOWrapper if raw_mode == "wb" else TextIOWrapper
     text = kind(buffer, io.text_encoding(encoding), errors, newline)
     text.mode = mode  # type: ignore[misc]
     return text

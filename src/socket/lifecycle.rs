@@ -123,6 +123,11 @@ impl Socket {
             })
     }
 
+    /// Counts a file that was made of the socket.
+    pub(crate) fn file_opened(&self) {
+        self.files.fetch_add(1, Relaxed);
+    }
+
     fn describe(&self, (family, kind, protocol): (i32, i32, i32)) {
         self.family.store(family, Relaxed);
         self.kind.store(kind, Relaxed);
@@ -248,11 +253,6 @@ impl Socket {
         let fd = self.channel.retire();
         self.wake_users(py);
         fd.map_or(Ok(()), |fd| close_descriptor(py, fd))
-    }
-
-    /// Counts a file that was made of the socket.
-    fn _file_opened(&self) {
-        self.files.fetch_add(1, Relaxed);
     }
 
     /// A file made of the socket was closed: the last one closes a closed socket.

@@ -67,7 +67,7 @@ def opened(mode: str, timeout: float | None = None, buffering: int = -1) -> Setu
     """A connection with a file `f` on it that stays open."""
 
     def setup(socket: Any, stack: ExitStack) -> Names:
-        names = unix(timeout=timeout)(socket, stack)
+        names = {**unix(timeout=timeout)(socket, stack), "line": b"x" * 63 + b"\n"}
         f = stack.enter_context(names["a"].makefile(mode, buffering=buffering))
         return {**names, "f": f}
 
@@ -81,3 +81,27 @@ READ = "b.send(data); f.read(64)"
 row("makefile.read", opened("rb"), READ)
 row("makefile.read.timeout", opened("rb", TIMEOUT), READ)
 row("makefile.read.unbuffered", opened("rb", buffering=0), READ)
+
+row("makefile.read.text", opened("r"), READ)
+row("makefile.readline", opened("rb"), "b.send(line); f.readline()")
+row("makefile.readline.text", opened("r"), "b.send(line); f.readline()")
+
+# Many small reads out of what one system call brought.
+MANY = "write(peer, lines)\nfor _ in turns:\n    "
+
+
+def steady(mode: str) -> Setup:
+    """A file `f` that stays open, and 100 lines to send at a time."""
+
+    def setup(socket: Any, stack: ExitStack) -> Names:
+        names = opened(mode)(socket, stack)
+        more = {"write": os.write, "peer": names["b"].fileno(), "turns": range(100)}
+        return {**names, **more, "next": next, "lines": (b"x" * 39 + b"\n") * 100}
+
+    return setup
+
+
+for kind, suffix in (("rb", ""), ("r", ".text")):
+    row(f"makefile.readline.steady{suffix}", steady(kind), MANY + "f.readline()")
+    row(f"makefile.next.steady{suffix}", steady(kind), MANY + "next(f)")
+    row(f"makefile.read.steady{suffix}", steady(kind), MANY + "f.read(40)")
