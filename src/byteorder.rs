@@ -64,21 +64,31 @@ pub(crate) static FUNCTIONS: Functions<5> = Fixed([
 #[inline]
 fn short(function: &str, number: &Bound<'_, PyAny>) -> PyResult<u16> {
     let number = args::int(number)?;
-    u16::try_from(number).map_err(|_| {
-        PyOverflowError::new_err(if number < 0 {
-            format!("{function}: can't convert negative Python int to C 16-bit unsigned integer")
-        } else {
-            format!("{function}: Python int too large to convert to C 16-bit unsigned integer")
-        })
+    u16::try_from(number).map_err(|_| no_short(function, number))
+}
+
+#[cold]
+fn no_short(function: &str, number: i32) -> PyErr {
+    PyOverflowError::new_err(if number < 0 {
+        format!("{function}: can't convert negative Python int to C 16-bit unsigned integer")
+    } else {
+        format!("{function}: Python int too large to convert to C 16-bit unsigned integer")
     })
 }
 
 #[inline]
 fn long(number: &Bound<'_, PyAny>) -> PyResult<u32> {
     let Ok(number) = number.cast::<PyInt>() else {
-        let class = number.get_type().name()?;
-        return Err(PyTypeError::new_err(format!("expected int, {class} found")));
+        return Err(no_number(number));
     };
     u32::try_from(args::unsigned_long(number)?)
         .map_err(|_| PyOverflowError::new_err("int larger than 32 bits"))
+}
+
+#[cold]
+fn no_number(object: &Bound<'_, PyAny>) -> PyErr {
+    match object.get_type().name() {
+        Ok(class) => PyTypeError::new_err(format!("expected int, {class} found")),
+        Err(error) => error,
+    }
 }

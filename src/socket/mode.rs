@@ -18,7 +18,10 @@ pub(crate) static FUNCTIONS: Functions<3> = Fixed([
     ),
     function!(
         (timeout) setdefaulttimeout,
-        |timeout: &Bound<'_, PyAny>| nanos(timeout).map(engine::set_default_timeout),
+        |timeout: &Bound<'_, PyAny>| {
+            engine::set_default_timeout(nanos(timeout)?);
+            Ok(timeout.py().None())
+        },
         "Sets the timeout that new sockets get.\n\nArgs:\n    timeout: seconds, 0 for \
          non-blocking mode, None for blocking mode.\n\nRaises:\n    ValueError: the timeout is \
          negative or not a number.\n    OverflowError: the timeout is too large."
