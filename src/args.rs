@@ -41,14 +41,18 @@ impl<'py> FromPyObject<'_, 'py> for Size {
 }
 
 /// Any object with `__index__` as a C `int`.
+#[inline]
 pub(crate) fn int(object: &Bound<'_, PyAny>) -> PyResult<i32> {
     let value = long(object)?;
-    i32::try_from(value).map_err(|_| {
-        PyOverflowError::new_err(if value > 0 {
-            "signed integer is greater than maximum"
-        } else {
-            "signed integer is less than minimum"
-        })
+    i32::try_from(value).map_err(|_| no_int(value))
+}
+
+#[cold]
+fn no_int(value: libc::c_long) -> PyErr {
+    PyOverflowError::new_err(if value > 0 {
+        "signed integer is greater than maximum"
+    } else {
+        "signed integer is less than minimum"
     })
 }
 
@@ -116,6 +120,7 @@ fn checked<T: PartialEq>(py: Python<'_>, value: T, special: T) -> PyResult<T> {
 }
 
 /// Any int, and nothing else, as a C `unsigned long`.
+#[inline]
 pub(crate) fn unsigned_long(number: &Bound<'_, PyInt>) -> PyResult<libc::c_ulong> {
     // SAFETY: the object is an int; an error is reported through the value that is checked.
     let value = unsafe { ffi::PyLong_AsUnsignedLong(number.as_ptr()) };

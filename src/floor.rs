@@ -427,25 +427,27 @@ fn beside(ours: &[Step], theirs: &[Step], rounds: u64, room: usize) -> io::Resul
     })
 }
 
+type Steps = Vec<(String, Vec<i64>)>;
+
+fn parse(steps: &Steps) -> PyResult<Vec<Step>> {
+    steps
+        .iter()
+        .map(|(name, args)| Step::parse(name, args))
+        .collect()
+}
+
+fn room(steps: &[Step]) -> usize {
+    steps.iter().map(Step::size).max().unwrap_or(0)
+}
+
 /// Loops of system calls without Python: what no socket module for Python can be faster than.
-#[pymodule(submodule, gil_used = false)]
-pub mod floor {
-    use super::{Machine, Step, beside, os, repeat};
-    use pyo3::prelude::*;
+///
+/// A class that is never made, as a submodule would make PyO3 import `types`.
+#[pyclass(frozen, name = "floor", module = "oxisock._socket")]
+pub(crate) struct Floor;
 
-    type Steps = Vec<(String, Vec<i64>)>;
-
-    fn parse(steps: &Steps) -> PyResult<Vec<Step>> {
-        steps
-            .iter()
-            .map(|(name, args)| Step::parse(name, args))
-            .collect()
-    }
-
-    fn room(steps: &[Step]) -> usize {
-        steps.iter().map(Step::size).max().unwrap_or(0)
-    }
-
+#[pymethods]
+impl Floor {
     /// Repeat system calls and return the seconds that all rounds together took.
     ///
     /// `steps` are pairs of a name and its integers: `("send", [fd, 64])`. Steps that make a
@@ -453,7 +455,7 @@ pub mod floor {
     /// and `("close", [])` closes the top. Descriptors must be in blocking mode.
     ///
     /// Raises ValueError for a malformed step and OSError when a system call fails.
-    #[pyfunction]
+    #[staticmethod]
     fn run(py: Python<'_>, steps: Steps, rounds: u64) -> PyResult<f64> {
         let steps = parse(&steps)?;
         let mut machine = Machine::new(room(&steps));
@@ -469,7 +471,7 @@ pub mod floor {
     /// down the sockets: meant for steps that succeed.
     ///
     /// Raises ValueError for a malformed step and OSError when a system call fails.
-    #[pyfunction]
+    #[staticmethod]
     fn run_pair(py: Python<'_>, ours: Steps, theirs: Steps, rounds: u64) -> PyResult<f64> {
         let (ours, theirs) = (parse(&ours)?, parse(&theirs)?);
         let room = room(&ours).max(room(&theirs));

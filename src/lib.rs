@@ -9,6 +9,7 @@ mod certificate;
 mod constants;
 mod engine;
 mod error;
+mod fastcall;
 mod files;
 mod floor;
 mod inet;
@@ -40,7 +41,7 @@ mod _socket {
     #[pymodule_export]
     use crate::files::{open_raw, register_files};
     #[pymodule_export]
-    use crate::floor::floor;
+    use crate::floor::Floor;
     #[pymodule_export]
     use crate::inet::{inet_aton, inet_ntoa, inet_ntop, inet_pton};
     #[pymodule_export]
@@ -50,12 +51,11 @@ mod _socket {
         sethostname,
     };
     #[pymodule_export]
-    use crate::socket::{
-        Socket, close, dup, getdefaulttimeout, register_class, setdefaulttimeout, socketpair,
-    };
+    use crate::socket::{Socket, close, dup, register_class, socketpair};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        crate::byteorder::add(module)
+        crate::fastcall::add(module, &crate::byteorder::FUNCTIONS)?;
+        crate::fastcall::add(module, &crate::socket::FUNCTIONS)
     }
 }

@@ -104,26 +104,5 @@ class socket(Socket):  # noqa: N801 - the name of the standard library
         other.settimeout(self.gettimeout())
         return other
 
-    def get_inheritable(self) -> bool:
-        """Tell whether the descriptor stays open in programs that are executed; fcntl(2).
-
-        Raises OSError if the socket is closed.
-        """
-        from os import get_inheritable
-
-        return get_inheritable(self.fileno())
-
-    def set_inheritable(self, inheritable: bool) -> None:
-        """Choose whether the descriptor stays open in programs that are executed; fcntl(2).
-
-        Raises OSError if the socket is closed.
-        """
-        from operator import index
-        from os import set_inheritable
-
-        # First the argument, whose code may close the socket, then the number.
-        inheritable = index(inheritable)
-        set_inheritable(self.fileno(), inheritable)
-
 
 register_class(socket)

@@ -224,11 +224,9 @@ impl Socket {
     /// Raises:
     ///     OSError: the socket is not connected, or closed.
     #[pyo3(signature = (how, /))]
-    fn shutdown(&self, py: Python<'_>, how: Int) -> PyResult<()> {
-        let file = self.channel.enter()?;
-        Ok(py
-            .detach(|| descriptor::shutdown(file.fd(), how.0))
-            .map_err(Error::from)?)
+    fn shutdown(&self, how: Int) -> Result<()> {
+        // Only starts the end, and waits for nobody: not worth giving the lock up.
+        Ok(descriptor::shutdown(self.channel.enter()?.fd(), how.0)?)
     }
 
     /// The socket's own address; getsockname(2).

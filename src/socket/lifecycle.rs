@@ -15,6 +15,7 @@ use crate::args::{self, Int};
 use crate::audit::audit_with;
 use crate::engine;
 use crate::error::{Error, Result};
+use crate::fastcall::method;
 use crate::sys::{Fd, descriptor};
 
 /// What `__init__` does; -1 stands for what the caller left open.
@@ -213,10 +214,42 @@ fn descriptor_number(object: &Bound<'_, PyAny>) -> PyResult<Fd> {
 
 #[pymethods]
 impl Socket {
-    /// The descriptor's number, or -1 when the socket is closed.
-    fn fileno(&self) -> Fd {
-        self.channel.share();
-        self.channel.fd()
+    #[classattr]
+    fn fileno(py: Python<'_>) -> PyResult<Py<PyAny>> {
+        method!(
+            py,
+            Socket,
+            fileno,
+            |socket: &Socket| {
+                socket.channel.share();
+                Ok(socket.channel.fd())
+            },
+            "The descriptor's number, or -1 when the socket is closed."
+        )
+    }
+
+    /// Tells whether the descriptor stays open in programs that are executed; fcntl(2).
+    ///
+    /// Raises:
+    ///     OSError: the socket is closed.
+    fn get_inheritable(&self) -> Result<bool> {
+        Ok(descriptor::is_inheritable(self.channel.fd())?)
+    }
+
+    /// Chooses whether the descriptor stays open in programs that are executed; ioctl(2),
+    /// FIOCLEX and FIONCLEX.
+    ///
+    /// Args:
+    ///     inheritable: an int, 0 to have it closed.
+    ///
+    /// Raises:
+    ///     OSError: the socket is closed.
+    ///     TypeError: the argument is no integer.
+    fn set_inheritable(&self, inheritable: Int) -> Result<()> {
+        Ok(descriptor::set_inheritable(
+            self.channel.fd(),
+            inheritable.0 != 0,
+        )?)
     }
 
     /// Gives the descriptor to the caller and closes the object without it.

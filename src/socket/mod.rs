@@ -16,13 +16,14 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 pub(crate) use lifecycle::{close, dup, register_class, socketpair};
-pub(crate) use mode::{getdefaulttimeout, nanos, setdefaulttimeout};
+pub(crate) use mode::{FUNCTIONS, nanos};
 
 use crate::address::{self, Purpose};
 use crate::args::Int;
 use crate::constants;
 use crate::engine::Channel;
 use crate::error::Result;
+use crate::fastcall::attribute;
 use crate::sys::SockAddr;
 
 /// The native half of `oxisock.socket`.
@@ -124,10 +125,15 @@ impl Socket {
         constants::kind_member(py, self.kind())
     }
 
-    /// The protocol number.
-    #[getter]
-    fn proto(&self) -> i32 {
-        self.protocol()
+    #[classattr]
+    fn proto(py: Python<'_>) -> PyResult<Py<PyAny>> {
+        attribute!(
+            py,
+            Socket,
+            proto,
+            |socket: &Socket| Ok(socket.protocol()),
+            "The protocol number."
+        )
     }
 
     fn __repr__(&self) -> String {

@@ -1,33 +1,33 @@
 //! Blocking, non-blocking and timeout mode.
 
 use pyo3::exceptions::{PyOverflowError, PyValueError};
+use pyo3::ffi::PyMethodDef;
 use pyo3::prelude::*;
 use pyo3::types::PyFloat;
 
 use super::Socket;
 use crate::args;
 use crate::engine;
+use crate::fastcall::{Fixed, Functions, attribute, function, method};
 
-/// The timeout that new sockets get, in seconds as a float; None for blocking mode.
-#[pyfunction]
-pub(crate) fn getdefaulttimeout() -> Option<f64> {
-    seconds(engine::default_timeout())
-}
-
-/// Sets the timeout that new sockets get.
-///
-/// Args:
-///     timeout: seconds, 0 for non-blocking mode, None for blocking mode.
-///
-/// Raises:
-///     ValueError: the timeout is negative or not a number.
-///     OverflowError: the timeout is too large.
-#[pyfunction]
-#[pyo3(signature = (timeout, /))]
-pub(crate) fn setdefaulttimeout(timeout: &Bound<'_, PyAny>) -> PyResult<()> {
-    engine::set_default_timeout(nanos(timeout)?);
-    Ok(())
-}
+pub(crate) static FUNCTIONS: Functions<3> = Fixed([
+    function!(
+        () getdefaulttimeout,
+        |_| Ok(seconds(engine::default_timeout())),
+        "The timeout that new sockets get, in seconds as a float; None for blocking mode."
+    ),
+    function!(
+        (timeout) setdefaulttimeout,
+        |timeout: &Bound<'_, PyAny>| {
+            engine::set_default_timeout(nanos(timeout)?);
+            Ok(timeout.py().None())
+        },
+        "Sets the timeout that new sockets get.\n\nArgs:\n    timeout: seconds, 0 for \
+         non-blocking mode, None for blocking mode.\n\nRaises:\n    ValueError: the timeout is \
+         negative or not a number.\n    OverflowError: the timeout is too large."
+    ),
+    PyMethodDef::zeroed(),
+]);
 
 #[pymethods]
 impl Socket {
@@ -45,15 +45,26 @@ impl Socket {
         Ok(self.channel.set_timeout(nanos(timeout)?)?)
     }
 
-    /// The timeout in seconds as a float, 0.0 in non-blocking mode, None in blocking mode.
-    fn gettimeout(&self) -> Option<f64> {
-        seconds(self.channel.timeout())
+    #[classattr]
+    fn gettimeout(py: Python<'_>) -> PyResult<Py<PyAny>> {
+        method!(
+            py,
+            Socket,
+            gettimeout,
+            |socket: &Socket| Ok(seconds(socket.channel.timeout())),
+            "The timeout in seconds as a float, 0.0 in non-blocking mode, None in blocking mode."
+        )
     }
 
-    /// The timeout in seconds as a float, 0.0 in non-blocking mode, None in blocking mode.
-    #[getter]
-    fn timeout(&self) -> Option<f64> {
-        self.gettimeout()
+    #[classattr]
+    fn timeout(py: Python<'_>) -> PyResult<Py<PyAny>> {
+        attribute!(
+            py,
+            Socket,
+            timeout,
+            |socket: &Socket| Ok(seconds(socket.channel.timeout())),
+            "The timeout in seconds as a float, 0.0 in non-blocking mode, None in blocking mode."
+        )
     }
 
     /// Chooses between blocking mode (true, `settimeout(None)`) and non-blocking mode
@@ -67,9 +78,15 @@ impl Socket {
         Ok(self.channel.set_timeout(timeout)?)
     }
 
-    /// Whether operations may wait: false in non-blocking mode only.
-    fn getblocking(&self) -> bool {
-        self.channel.timeout() != 0
+    #[classattr]
+    fn getblocking(py: Python<'_>) -> PyResult<Py<PyAny>> {
+        method!(
+            py,
+            Socket,
+            getblocking,
+            |socket: &Socket| Ok(socket.channel.timeout() != 0),
+            "Whether operations may wait: false in non-blocking mode only."
+        )
     }
 }
 

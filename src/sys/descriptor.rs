@@ -58,6 +58,34 @@ pub(crate) fn is_nonblocking(fd: Fd) -> io::Result<bool> {
     Ok(unsafe { syscall!(fcntl(fd, libc::F_GETFL)) }? & libc::O_NONBLOCK != 0)
 }
 
+/// Whether the descriptor stays open in programs that are executed.
+pub(crate) fn is_inheritable(fd: Fd) -> io::Result<bool> {
+    // SAFETY: takes numbers only.
+    Ok(unsafe { syscall!(fcntl(fd, libc::F_GETFD)) }? & libc::FD_CLOEXEC == 0)
+}
+
+/// Switches close-on-exec with one system call; fcntl(2), which needs two, is left for
+/// systems that forbid the other (SELinux policies say EACCES).
+pub(crate) fn set_inheritable(fd: Fd, inheritable: bool) -> io::Result<()> {
+    let request = if inheritable {
+        libc::FIONCLEX
+    } else {
+        libc::FIOCLEX
+    };
+    // SAFETY: takes numbers only.
+    unsafe {
+        match syscall!(ioctl(fd, request)) {
+            Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
+                let flags = syscall!(fcntl(fd, libc::F_GETFD))? & !libc::FD_CLOEXEC;
+                let flag = if inheritable { 0 } else { libc::FD_CLOEXEC };
+                syscall!(fcntl(fd, libc::F_SETFD, flags | flag))
+            }
+            result => result,
+        }
+    }?;
+    Ok(())
+}
+
 /// bind(2).
 pub(crate) fn bind(fd: Fd, address: &SockAddr) -> io::Result<()> {
     // SAFETY: an address is valid memory for its length.

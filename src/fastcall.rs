@@ -1,0 +1,217 @@
+//! Functions and methods that do next to nothing, without PyO3's way to them.
+//!
+//! PyO3 counts every call in and out in thread-local storage, catches panics and takes the
+//! arguments in a general form. Nobody notices those 60 to 150 instructions beside a system
+//! call, but they are more than all the work of what is defined with these macros. So these
+//! are plain C functions of no argument or one, as the interpreter's own are, around an
+//! expression in safe Rust. It must not panic, which would abort the process.
+
+use std::ffi::{CStr, c_int};
+
+use pyo3::ffi::{self, PyCFunction, PyGetSetDef, PyMethodDef, PyMethodDefPointer, PyObject};
+use pyo3::prelude::*;
+use pyo3::pyclass::boolean_struct::True;
+use pyo3::types::PyModule;
+use pyo3::{IntoPyObjectExt, PyClass};
+
+/// Definitions that the interpreter keeps pointers to, for ever.
+pub(crate) struct Fixed<T>(pub(crate) T);
+
+/// A module's functions, with an empty entry at the end.
+pub(crate) type Functions<const N: usize> = Fixed<[PyMethodDef; N]>;
+
+// SAFETY: nobody writes to it, neither here nor in the interpreter.
+unsafe impl<T> Sync for Fixed<T> {}
+
+/// A module's function of no argument, `|py| -> PyResult<_>`, or of one, `|&argument| -> …`.
+macro_rules! function {
+    (() $name:ident, $call:expr, $doc:expr) => {{
+        unsafe extern "C" fn call(
+            _: *mut pyo3::ffi::PyObject,
+            _: *mut pyo3::ffi::PyObject,
+        ) -> *mut pyo3::ffi::PyObject {
+            // SAFETY: the interpreter calls this attached.
+            let py = unsafe { pyo3::Python::assume_attached() };
+            $crate::fastcall::returned(py, $call(py))
+        }
+        $crate::fastcall::definition!($name, call, METH_NOARGS, "($module, /)\n--\n\n", $doc)
+    }};
+    (($argument:ident) $name:ident, $call:expr, $doc:expr) => {{
+        unsafe extern "C" fn call(
+            _: *mut pyo3::ffi::PyObject,
+            argument: *mut pyo3::ffi::PyObject,
+        ) -> *mut pyo3::ffi::PyObject {
+            // SAFETY: the interpreter calls this attached, with an argument that is alive.
+            let argument =
+                unsafe { pyo3::Borrowed::from_ptr(pyo3::Python::assume_attached(), argument) };
+            $crate::fastcall::returned(argument.py(), $call(&*argument))
+        }
+        $crate::fastcall::definition!(
+            $name,
+            call,
+            METH_O,
+            concat!("($module, ", stringify!($argument), ", /)\n--\n\n"),
+            $doc
+        )
+    }};
+}
+
+/// A method of a frozen class without arguments, `|&object| -> PyResult<_>`, for a class
+/// attribute of that name.
+macro_rules! method {
+    ($py:expr, $class:ty, $name:ident, $call:expr, $doc:expr) => {{
+        unsafe extern "C" fn call(
+            slf: *mut pyo3::ffi::PyObject,
+            _: *mut pyo3::ffi::PyObject,
+        ) -> *mut pyo3::ffi::PyObject {
+            // SAFETY: called attached, by the descriptor below, which checks the type.
+            unsafe { $crate::fastcall::on::<$class, _>(slf, $call) }
+        }
+        static METHOD: $crate::fastcall::Fixed<pyo3::ffi::PyMethodDef> = $crate::fastcall::Fixed(
+            $crate::fastcall::definition!($name, call, METH_NOARGS, "($self, /)\n--\n\n", $doc),
+        );
+        METHOD.of::<$class>($py)
+    }};
+}
+
+/// A read-only attribute of a frozen class, `|&object| -> PyResult<_>`, likewise.
+macro_rules! attribute {
+    ($py:expr, $class:ty, $name:ident, $call:expr, $doc:expr) => {{
+        unsafe extern "C" fn call(
+            slf: *mut pyo3::ffi::PyObject,
+            _: *mut std::ffi::c_void,
+        ) -> *mut pyo3::ffi::PyObject {
+            // SAFETY: as for a method.
+            unsafe { $crate::fastcall::on::<$class, _>(slf, $call) }
+        }
+        static ATTRIBUTE: $crate::fastcall::Fixed<pyo3::ffi::PyGetSetDef> =
+            $crate::fastcall::Fixed($crate::fastcall::getter(
+                $crate::fastcall::text(concat!(stringify!($name), "\0")),
+                call,
+                $crate::fastcall::text(concat!($doc, "\0")),
+            ));
+        ATTRIBUTE.of::<$class>($py)
+    }};
+}
+
+macro_rules! definition {
+    ($name:ident, $call:expr, $flags:ident, $signature:expr, $doc:expr) => {
+        $crate::fastcall::callable(
+            $crate::fastcall::text(concat!(stringify!($name), "\0")),
+            $call,
+            pyo3::ffi::$flags,
+            $crate::fastcall::text(concat!(stringify!($name), $signature, $doc, "\0")),
+        )
+    };
+}
+
+pub(crate) use {attribute, definition, function, method};
+
+pub(crate) const fn text(terminated: &'static str) -> &'static CStr {
+    match CStr::from_bytes_with_nul(terminated.as_bytes()) {
+        Ok(text) => text,
+        Err(_) => panic!("a null character inside"),
+    }
+}
+
+pub(crate) const fn callable(
+    name: &'static CStr,
+    call: PyCFunction,
+    flags: c_int,
+    doc: &'static CStr,
+) -> PyMethodDef {
+    PyMethodDef {
+        ml_name: name.as_ptr(),
+        ml_meth: PyMethodDefPointer { PyCFunction: call },
+        ml_flags: flags,
+        ml_doc: doc.as_ptr(),
+    }
+}
+
+pub(crate) const fn getter(
+    name: &'static CStr,
+    get: ffi::getter,
+    doc: &'static CStr,
+) -> PyGetSetDef {
+    PyGetSetDef {
+        name: name.as_ptr(),
+        get: Some(get),
+        set: None,
+        doc: doc.as_ptr(),
+        closure: std::ptr::null_mut(),
+    }
+}
+
+/// # Safety
+/// Attached to the interpreter; the object is alive and of the class.
+#[inline]
+pub(crate) unsafe fn on<'py, C, T>(
+    slf: *mut PyObject,
+    call: impl FnOnce(&C) -> PyResult<T>,
+) -> *mut PyObject
+where
+    C: PyClass<Frozen = True> + Sync,
+    T: IntoPyObject<'py>,
+{
+    // SAFETY: the caller's promise.
+    unsafe {
+        let slf = Borrowed::from_ptr(Python::assume_attached(), slf);
+        returned(slf.py(), call(slf.cast_unchecked::<C>().get()))
+    }
+}
+
+/// The result as the interpreter wants it: a new reference, or null and an exception.
+#[inline]
+pub(crate) fn returned<'py, T: IntoPyObject<'py>>(
+    py: Python<'py>,
+    result: PyResult<T>,
+) -> *mut PyObject {
+    match result.and_then(|value| value.into_bound_py_any(py)) {
+        Ok(object) => object.into_ptr(),
+        Err(error) => {
+            // PyO3 knows of the way in only where it made it: without this it would put off
+            // what the error lets go of until the next call that it knows of.
+            Python::attach(|py| error.restore(py));
+            std::ptr::null_mut()
+        }
+    }
+}
+
+/// Adds functions to a module.
+pub(crate) fn add<const N: usize>(
+    module: &Bound<'_, PyModule>,
+    functions: &'static Functions<N>,
+) -> PyResult<()> {
+    let first = functions.0.as_ptr().cast_mut();
+    // SAFETY: the table ends with an empty entry, and the call does not write to it.
+    if unsafe { ffi::PyModule_AddFunctions(module.as_ptr(), first) } == 0 {
+        Ok(())
+    } else {
+        Err(PyErr::fetch(module.py()))
+    }
+}
+
+impl Fixed<PyMethodDef> {
+    /// The method's object, for a class attribute of that class.
+    pub(crate) fn of<C: PyClass>(&'static self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let definition = (&raw const self.0).cast_mut();
+        // SAFETY: the call keeps the definition without writing to it, and returns a new
+        // reference or sets an exception.
+        unsafe {
+            let method = ffi::PyDescr_NewMethod(py.get_type::<C>().as_type_ptr(), definition);
+            Ok(Bound::from_owned_ptr_or_err(py, method)?.unbind())
+        }
+    }
+}
+
+impl Fixed<PyGetSetDef> {
+    /// The attribute's object, for a class attribute of that class.
+    pub(crate) fn of<C: PyClass>(&'static self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let definition = (&raw const self.0).cast_mut();
+        // SAFETY: as for a method.
+        unsafe {
+            let attribute = ffi::PyDescr_NewGetSet(py.get_type::<C>().as_type_ptr(), definition);
+            Ok(Bound::from_owned_ptr_or_err(py, attribute)?.unbind())
+        }
+    }
+}
