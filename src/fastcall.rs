@@ -41,9 +41,10 @@ macro_rules! function {
             _: *mut pyo3::ffi::PyObject,
             argument: *mut pyo3::ffi::PyObject,
         ) -> *mut pyo3::ffi::PyObject {
-            // SAFETY: the interpreter calls this attached, with an argument that is alive.
-            let argument =
-                unsafe { pyo3::Borrowed::from_ptr(pyo3::Python::assume_attached(), argument) };
+            let argument = {
+                // SAFETY: the interpreter calls this attached, with an argument that is alive.
+                unsafe { pyo3::Borrowed::from_ptr(pyo3::Python::assume_attached(), argument) }
+            };
             $crate::fastcall::returned(argument.py(), $call(&*argument))
         }
         $crate::fastcall::definition!(

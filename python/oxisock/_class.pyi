@@ -29,16 +29,6 @@ class socket(Socket):
 
         The new descriptor is closed on exec. Raises OSError if there are too many.
         """
-    def get_inheritable(self) -> bool:
-        """Tell whether the descriptor stays open in programs that are executed; fcntl(2).
-
-        Raises OSError if the socket is closed.
-        """
-    def set_inheritable(self, inheritable: bool) -> None:
-        """Choose whether the descriptor stays open in programs that are executed; fcntl(2).
-
-        Raises OSError if the socket is closed.
-        """
     # A size of 0 is an int as well: it is the first signature that fits which counts.
     @overload
     def makefile(  # type: ignore[overload-overlap]

@@ -1,8 +1,7 @@
 """The native half of oxisock. Private: import `oxisock` instead."""
 
 from collections.abc import Iterable
-from types import ModuleType
-from typing import Any, SupportsIndex, TypeAlias, overload
+from typing import Any, SupportsIndex, TypeAlias, final, overload
 
 from _typeshed import ReadableBuffer, WriteableBuffer
 from typing_extensions import disjoint_base
@@ -392,6 +391,23 @@ class Socket:
     # The descriptor.
     def fileno(self) -> int:
         """The descriptor's number, or -1 when the socket is closed."""
+    def get_inheritable(self) -> bool:
+        """Tells whether the descriptor stays open in programs that are executed; fcntl(2).
+
+        Raises:
+            OSError: the socket is closed.
+        """
+    def set_inheritable(self, inheritable: bool) -> None:
+        """Chooses whether the descriptor stays open in programs that are executed; ioctl(2),
+        FIOCLEX and FIONCLEX.
+
+        Args:
+            inheritable: an int, 0 to have it closed.
+
+        Raises:
+            OSError: the socket is closed.
+            TypeError: the argument is no integer.
+        """
     def detach(self) -> int:
         """Gives the descriptor to the caller and closes the object without it.
 
@@ -402,7 +418,7 @@ class Socket:
         """Closes the socket; its descriptor lives on while files made of it are open.
 
         Another thread's operation that is on its way with the descriptor ends first; one
-        that waits with a timeout ends at once, with EBADF. See close(2).
+        that waits ends at once, with EBADF. See close(2).
 
         Raises:
             OSError: the system reports an error that a write before left behind. The
@@ -967,8 +983,35 @@ def decode_ancillary(control: bytes, /) -> list[_CMSG]:
     Private: for tests, and for buffers that came from elsewhere.
     """
 
-# The submodule with the loops of system calls that the benchmarks measure against.
-floor: ModuleType
+@final
+class floor:
+    """Loops of system calls without Python: what no socket module for Python can be faster than.
+
+    A class that is never made, as a submodule would make PyO3 import `types`.
+    """
+
+    @staticmethod
+    def run(steps: list[tuple[str, list[int]]], rounds: int) -> float:
+        """Repeat system calls and return the seconds that all rounds together took.
+
+        `steps` are pairs of a name and its integers: `("send", [fd, 64])`. Steps that make a
+        descriptor push it on a stack; a negative descriptor counts from its top (-1 is the latest)
+        and `("close", [])` closes the top. Descriptors must be in blocking mode.
+
+        Raises ValueError for a malformed step and OSError when a system call fails.
+        """
+    @staticmethod
+    def run_pair(
+        ours: list[tuple[str, list[int]]], theirs: list[tuple[str, list[int]]], rounds: int
+    ) -> float:
+        """Repeat `ours` in this thread and `theirs` as often in a second one, and return the seconds
+        that ours took.
+
+        When one thread fails, the other may wait for it forever unless the caller closes or shuts
+        down the sockets: meant for steps that succeed.
+
+        Raises ValueError for a malformed step and OSError when a system call fails.
+        """
 
 # The constants that the Python layer itself uses; a module `__getattr__` has all of them. As plain
 # integers: the members of the enumerations are made by `oxisock`.
