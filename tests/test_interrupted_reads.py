@@ -213,6 +213,32 @@ def test_a_reset_comes_after_the_data_that_came_before_it(pair):
         assert file.read() == b"part"
 
 
+def test_a_wrong_size_takes_nothing(pair):
+    peer, sock = pair
+    peer.send(b"one\ntwo\n")
+    with sock.makefile("r") as file:
+        for call in (
+            lambda: file.readline("1"),
+            lambda: file.readline(None),
+            lambda: file.read("1"),
+        ):
+            with pytest.raises(TypeError):
+                call()
+        assert [file.readline(), file.read(4)] == ["one\n", "two\n"]
+
+
+@pytest.mark.parametrize("end", ["close", "detach"])
+@pytest.mark.parametrize("read", [*INTERRUPTED.values()])
+def test_a_file_that_is_closed_or_detached_says_so(pair, end, read):
+    peer, sock = pair
+    file = sock.makefile("r")
+    peer.send(b"one\ntwo\n")
+    assert file.readline() == "one\n"
+    getattr(file, end)()
+    with pytest.raises(ValueError, match=r"closed file|detached"):
+        read(file)
+
+
 def test_an_interrupted_read_leaves_no_cycle(pair):
     peer, sock = pair
     sock.settimeout(0.01)

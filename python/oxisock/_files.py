@@ -9,6 +9,7 @@ read begins with just these bytes.
 
 import io
 from errno import EAGAIN, EWOULDBLOCK
+from operator import index
 
 from ._socket import open_raw, register_files
 
@@ -266,14 +267,15 @@ class TextIOWrapper(io.TextIOWrapper):
     reading is done here; writing, and everything else, is inherited.
     """
 
-    __slots__ = ("_decoder", "_end", "_newline", "_position", "_text", "_writes")
+    __slots__ = ("_asks", "_decoder", "_end", "_newline", "_position", "_text")
 
     def __init__(
         self, buffer: "Any", encoding: "str | None", errors: "str | None", newline: "str | None"
     ) -> None:
         super().__init__(buffer, encoding, errors, newline)
         self._decoder: Any = None
-        self._writes = isinstance(buffer, BufferedRWPair)
+        # Whether each read has to ask io first: it may hold text to write, or be closed.
+        self._asks = isinstance(buffer, BufferedRWPair)
         # Decoded text, and how much of it was read.
         self._text = ""
         self._position = 0
@@ -299,7 +301,7 @@ class TextIOWrapper(io.TextIOWrapper):
     def _decode_more(self) -> "str | None":
         """Return text that follows what is held, None at the end of the stream."""
         decoder = self._decoder
-        if decoder is None or self._writes:
+        if decoder is None or self._asks:
             decoder = self._open_decoder()
         data = self.buffer.read1(self._CHUNK_SIZE)  # type: ignore[attr-defined]
         text: str = decoder.decode(data, not data)
@@ -324,15 +326,15 @@ class TextIOWrapper(io.TextIOWrapper):
         return text
 
     def _read_line(self, size: int = -1, /) -> str:
-        return self._read_until(self._line_end, size)
+        return self._read_until(self._line_end, index(size))
 
     def _read(self, size: "int | None" = -1, /) -> str:
-        if size is None or size < 0:
+        if size is None or index(size) < 0:
             decoder = self._open_decoder()
             # First what may be interrupted, and then what takes something out.
             rest: str = decoder.decode(self.buffer.read(), True)
             return self._take_held() + rest
-        return self._read_until(lambda text: 0, size)
+        return self._read_until(lambda text: 0, index(size))
 
     def _read_until(self, find: "Callable[[str], int]", size: int) -> str:
         """Read up to where *find* sees an end, at most *size* characters unless that is < 0."""
@@ -386,10 +388,12 @@ class TextIOWrapper(io.TextIOWrapper):
     def detach(self) -> "Any":
         buffer = super().detach()
         self._take_held()
+        self._asks = True
         return buffer
 
     def close(self) -> None:
         self._take_held()  # a closed file must not go on to give lines
+        self._asks = True
         super().close()
 
 
