@@ -1,5 +1,6 @@
 """Real programs: a Redis client and server, HTTP clients against nginx, plain and over TLS."""
 
+import importlib
 import os
 import shutil
 import socket as std
@@ -27,6 +28,11 @@ def program(name: str) -> str:
             pytest.fail(f"{name} is not installed")
         pytest.skip(f"{name} is not installed")
     return path
+
+
+def library(name: str) -> Any:
+    """A module from PyPI, missed in the same way as a program."""
+    return importlib.import_module(name) if os.environ.get("CI") else pytest.importorskip(name)
 
 
 def free_port() -> int:
@@ -137,7 +143,7 @@ with client:
 @pytest.mark.parametrize("transport", ["tcp", "unix"])
 def test_redis(redis_server: tuple[int, str], tmp_path: Path, transport: str, timeout: str) -> None:
     """The unmodified client sets and reads back 10,000 keys, from four threads."""
-    pytest.importorskip("redis")
+    library("redis")
     port, path = redis_server
     where = str(port) if transport == "tcp" else path
     output = run_on_oxisock(tmp_path / "keys.py", REDIS, where, timeout)
@@ -180,7 +186,7 @@ http {{
 def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """A web server of our own with a certificate of our own, and files to fetch."""
     path = program("nginx")
-    trustme = pytest.importorskip("trustme")
+    trustme = library("trustme")
     folder = tmp_path_factory.mktemp("nginx")
     (folder / "www" / "put").mkdir(parents=True)
     (folder / "www" / "hello").write_text("Hello, world")
