@@ -10,12 +10,12 @@ import subprocess
 import sys
 
 import pytest
-from oxisock._socket import floor
 
 from oxisock._bench import cli, floors, measure, record
 from oxisock._bench.row import Row, every_row
 from oxisock._bench.rows import GROUPS
 from oxisock._bench.setups import nothing, unix
+from oxisock._socket import floor
 
 ROWS = list(every_row(GROUPS))
 

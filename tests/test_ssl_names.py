@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.name import _ASN1Type as Kind
 from cryptography.x509.oid import NameOID
-from oxisock._socket import distinguished_names
 
 import oxisock
+from oxisock._socket import distinguished_names
 from tls_support import DER, PEM, authority, name, needs, serving_tls
 
 KEY = ec.generate_private_key(ec.SECP256R1())

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import oxisock
-from support import Task, connected, descriptors, full_backlog, listening, wait_until
+from support import Task, connected, full_backlog, listening, wait_until
 
 # -- close() while another thread waits ------------------------------------------------------------
 
