@@ -900,6 +900,23 @@ def CMSG_SPACE(length: int, /) -> int:
 
 # What follows is for the package itself, its tests and its benchmarks.
 
+def open_raw(sock: Socket, mode: str, /) -> Any:
+    """Makes a SocketIO as its class does, for a buffer that is made on it next.
+
+    Args:
+        sock: the socket, which is held.
+        mode: one of r, w, rw, rb, wb, rwb.
+    """
+
+def register_files(raw: type, reader: type, text: type, /) -> None:
+    """Gives the classes of `_files.py` their native methods; called once, by that module.
+
+    Args:
+        raw: SocketIO.
+        reader: BufferedReader.
+        text: TextIOWrapper.
+    """
+
 def register_class(class_: type[Socket], /) -> None:
     """Tells the native module which class to make sockets of."""
 
