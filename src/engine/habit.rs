@@ -14,8 +14,14 @@ use super::settings;
 const DISCOURAGED: u32 = 3;
 /// … except once in so many operations, to see whether things have changed.
 const RETRY: u32 = 16;
-/// The longest pause between looks that did not help, as a power of two.
-const MAX_PAUSE: u32 = 10;
+/// Operations to let pass after a look that did not help; doubled each time …
+const PAUSE: u32 = 64;
+/// … up to so many times.
+const MAX_FAILURES: u32 = 6;
+/// So many sends in a row that woke a thread of this process make it a habit …
+const WOKEN: u32 = 3;
+/// … for so many sends.
+const YIELDS: u32 = 64;
 
 pub(super) struct Habit {
     misses: AtomicU32,
@@ -26,6 +32,10 @@ pub(super) struct Habit {
     failures: AtomicU32,
     /// Operations to let pass before the next look.
     pause: AtomicU32,
+    /// Operations in a row during which a thread of this process woke up.
+    woken: AtomicU32,
+    /// Operations that are to give the lock up for such a thread.
+    yields: AtomicU32,
 }
 
 impl Habit {
@@ -36,6 +46,8 @@ impl Habit {
             naps: AtomicBool::new(false),
             failures: AtomicU32::new(0),
             pause: AtomicU32::new(0),
+            woken: AtomicU32::new(0),
+            yields: AtomicU32::new(0),
         }
     }
 
@@ -83,6 +95,33 @@ impl Habit {
         }
     }
 
+    /// Whether the operation would do well to give the lock up, small as it is: lately it has
+    /// woken threads of this process, which then had to wait for the lock.
+    #[inline]
+    pub(super) fn wakes_threads(&self) -> bool {
+        let yields = self.yields.load(Relaxed);
+        if yields > 0 {
+            self.yields.store(yields - 1, Relaxed);
+        }
+        yields > 0
+    }
+
+    /// Learns whether threads of this process woke up during an operation.
+    #[inline]
+    pub(super) fn woke(&self, threads: bool) {
+        let woken = self.woken.load(Relaxed);
+        if !threads {
+            if woken != 0 {
+                self.woken.store(0, Relaxed);
+            }
+        } else if woken + 1 < WOKEN {
+            self.woken.store(woken + 1, Relaxed);
+        } else {
+            // Left as it is: when the habit is tried again, once is enough.
+            self.yields.store(YIELDS, Relaxed);
+        }
+    }
+
     /// Learns from a sleep whether the next one may be worth avoiding.
     pub(super) fn slept(&self, time: Duration) {
         let limit = settings::busy_poll();
@@ -116,9 +155,9 @@ impl Habit {
             }
         }
         // Whoever has to answer may be waiting for the very lock that is kept here.
-        let failures = (self.failures.load(Relaxed) + 1).min(MAX_PAUSE);
+        let failures = (self.failures.load(Relaxed) + 1).min(MAX_FAILURES);
         self.failures.store(failures, Relaxed);
-        self.pause.store(1 << failures, Relaxed);
+        self.pause.store(PAUSE << failures, Relaxed);
         None
     }
 }

@@ -18,6 +18,7 @@ pub(crate) use settings::{
 use crate::error::{Error, Result};
 use crate::sys::Fd;
 pub(crate) use crate::sys::io::Interest;
+use habit::Habit;
 use wait::{Outcome, Wait};
 
 /// How an attempt may be made.
@@ -78,10 +79,11 @@ impl Plan {
 
     /// The one place that decides whether an operation keeps the interpreter lock while it
     /// is tried: giving the lock up costs a wait for it where other threads compute, keeping
-    /// it through a long copy costs the other threads that time.
+    /// it through a long copy costs the other threads that time, and keeping it while a thread
+    /// of this process is woken makes that thread go to sleep again.
     #[inline]
-    fn keeps_lock(&self) -> bool {
-        self.size <= settings::keep_limit()
+    fn keeps_lock(&self, habit: &Habit) -> bool {
+        self.size <= settings::keep_limit() && !habit.wakes_threads()
     }
 }
 
@@ -102,12 +104,15 @@ pub(crate) fn drive<T: Send>(
     let mode = channel.mode();
     let habit = channel.habit(plan.interest);
 
-    if plan.keeps_lock() {
+    let keeps_lock = plan.keeps_lock(habit);
+    if keeps_lock {
+        let wakes = settings::wakes();
         if mode == Mode::NonBlocking || (plan.tries && habit.expects_ready()) {
             loop {
                 match attempt(file.fd(), How::Try) {
                     Ok(value) => {
                         habit.was_ready();
+                        habit.woke(settings::wakes() != wakes);
                         settings::count_kept();
                         return Ok(value);
                     }
@@ -138,7 +143,7 @@ pub(crate) fn drive<T: Send>(
         }
     }
 
-    let mut wait = Wait::new(mode, plan, habit);
+    let mut wait = Wait::new(mode, plan, habit, keeps_lock);
     loop {
         settings::count_released();
         match py.detach(|| wait.run(&file, &mut attempt)) {

@@ -89,6 +89,18 @@ pub(crate) fn counters(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     Ok(counts)
 }
 
+/// How often threads have woken up from a sleep in an operation.
+static WAKES: AtomicU64 = AtomicU64::new(0);
+
+#[inline]
+pub(super) fn wakes() -> u64 {
+    WAKES.load(Relaxed)
+}
+
+pub(super) fn count_wake() {
+    WAKES.fetch_add(1, Relaxed);
+}
+
 /// Sets an engine parameter and returns its value before. For benchmarks.
 ///
 /// Args:

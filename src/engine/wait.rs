@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use super::channel::Guard;
 use super::habit::Habit;
+use super::settings;
 use super::{How, Mode, Plan};
 use crate::sys::Fd;
-use crate::sys::io::{Wake, poll};
+use crate::sys::io::{Interest, Wake, poll};
 
 /// How a stay outside the interpreter ended.
 pub(super) enum Outcome<T> {
@@ -28,15 +29,23 @@ pub(super) struct Wait<'a> {
 }
 
 impl<'a> Wait<'a> {
-    pub(super) fn new(mode: Mode, plan: Plan, habit: &'a Habit) -> Self {
+    pub(super) fn new(mode: Mode, plan: Plan, habit: &'a Habit, kept_lock: bool) -> Self {
         // What keeps the lock was tried before; what does not is tried here.
-        let tried = plan.keeps_lock() || !plan.tries || !habit.expects_ready();
+        let tried = kept_lock || !plan.tries || !habit.expects_ready();
         Wait {
             mode,
             plan,
             habit,
             began: Instant::now(),
             tried,
+        }
+    }
+
+    /// Learns from a sleep, and lets those learn who may have ended it.
+    fn woke_up(&self) {
+        if self.plan.interest == Interest::Read {
+            settings::count_wake();
+            self.habit.slept(self.began.elapsed());
         }
     }
 
@@ -51,7 +60,7 @@ impl<'a> Wait<'a> {
                 return file.asleep(|| attempt(file.fd(), How::Block)).map_or(
                     Outcome::Closed,
                     |result| {
-                        self.habit.slept(self.began.elapsed());
+                        self.woke_up();
                         finish(result)
                     },
                 );
@@ -79,7 +88,7 @@ impl<'a> Wait<'a> {
                 Some(Ok(Wake::Expired)) => continue,
                 Some(Err(error)) => return Outcome::Failed(error),
             }
-            self.habit.slept(self.began.elapsed());
+            self.woke_up();
             match attempt(file.fd(), How::Ready) {
                 // Somebody else was faster, or the readiness was not for us.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}

@@ -15,8 +15,13 @@ use crate::sys::Region;
 /// that no read has reached cost nothing.
 pub(super) const SCRATCH: usize = 256 * 1024;
 
+/// Aligned to a page: the kernel copies into memory that malloc places a few bytes behind the
+/// start of one at half the speed (see `benches/README.md`).
+#[repr(align(4096))]
+struct Page(#[expect(dead_code, reason = "only the kernel writes here")] [MaybeUninit<u8>; 4096]);
+
 thread_local! {
-    static MEMORY: OnceCell<Box<[MaybeUninit<u8>]>> = const { OnceCell::new() };
+    static MEMORY: OnceCell<Box<[MaybeUninit<Page>]>> = const { OnceCell::new() };
 }
 
 unsafe extern "C" {
@@ -30,8 +35,8 @@ unsafe extern "C" {
 /// receive as well: `read` calls nothing but the driver, which runs signal handlers only
 /// while there is nothing in it.
 pub(super) fn with_scratch<T>(len: usize, read: impl FnOnce(Region<'_>) -> T) -> T {
-    let run = |memory: &OnceCell<Box<[MaybeUninit<u8>]>>| {
-        let memory = memory.get_or_init(|| Box::new_uninit_slice(SCRATCH));
+    let run = |memory: &OnceCell<Box<[MaybeUninit<Page>]>>| {
+        let memory = memory.get_or_init(|| Box::new_uninit_slice(SCRATCH / size_of::<Page>()));
         // SAFETY: the box lives as long as the thread and is never moved or resized. The
         // region is only written by the kernel; no reference to the contents is kept.
         let region = unsafe { Region::new(memory.as_ptr().cast_mut().cast(), SCRATCH) };

@@ -13,10 +13,6 @@ use crate::engine::{How, Mode, Plan, drive};
 use crate::error::{Error, Result};
 use crate::sys::{self, Region, SockAddr};
 
-/// Reads of this size and above are given memory of their own at once, where the last ones
-/// brought as much: copying them out of the scratch memory would cost more than the memory.
-const LARGE: usize = 64 * 1024;
-
 impl Socket {
     /// The plan of a read into `len` bytes.
     pub(super) fn receive_plan(&self, len: usize, flags: i32) -> Plan {
@@ -129,8 +125,7 @@ impl Socket {
         if len == 0 {
             return Ok(PyBytes::new(py, b""));
         }
-        let large = len >= LARGE && self.channel.expected() >= LARGE;
-        if large || (len > SCRATCH && !self.is_stream()) || (len > SCRATCH && flags.0 != 0) {
+        if len > SCRATCH && (!self.is_stream() || flags.0 != 0) {
             let draft = Draft::new(py, len)?;
             let count = self.receive(py, draft.region(), flags.0)?;
             return draft.finish(count);
