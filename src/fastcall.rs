@@ -8,11 +8,15 @@
 
 use std::ffi::{CStr, c_int};
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::ffi::{self, PyCFunction, PyGetSetDef, PyMethodDef, PyMethodDefPointer, PyObject};
+use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 use pyo3::pyclass::boolean_struct::True;
 use pyo3::types::PyModule;
 use pyo3::{IntoPyObjectExt, PyClass};
+
+use crate::args;
 
 /// Definitions that the interpreter keeps pointers to, for ever.
 pub(crate) struct Fixed<T>(pub(crate) T);
@@ -75,6 +79,44 @@ macro_rules! method {
     }};
 }
 
+/// A method of a frozen class with positional arguments, `|&object, arguments| -> PyResult<_>`.
+/// What it does may panic: these do enough for the few instructions that catch it.
+macro_rules! method_with {
+    ($py:expr, $class:ty, $name:ident, $signature:literal, $call:expr, $doc:expr) => {{
+        unsafe extern "C" fn call(
+            slf: *mut pyo3::ffi::PyObject,
+            arguments: *mut *mut pyo3::ffi::PyObject,
+            count: pyo3::ffi::Py_ssize_t,
+        ) -> *mut pyo3::ffi::PyObject {
+            // SAFETY: called attached, by the descriptor below, which checks the type, with so
+            // many arguments that are alive.
+            unsafe {
+                let arguments = $crate::fastcall::Arguments::new(arguments, count);
+                $crate::fastcall::on::<$class, _>(slf, |object| {
+                    $crate::fastcall::caught(|| $call(object, &arguments))
+                })
+            }
+        }
+        static METHOD: $crate::fastcall::Fixed<pyo3::ffi::PyMethodDef> =
+            $crate::fastcall::Fixed(pyo3::ffi::PyMethodDef {
+                ml_name: $crate::fastcall::text(concat!(stringify!($name), "\0")).as_ptr(),
+                ml_meth: pyo3::ffi::PyMethodDefPointer {
+                    PyCFunctionFast: call,
+                },
+                ml_flags: pyo3::ffi::METH_FASTCALL,
+                ml_doc: $crate::fastcall::text(concat!(
+                    stringify!($name),
+                    $signature,
+                    "\n--\n\n",
+                    $doc,
+                    "\0"
+                ))
+                .as_ptr(),
+            });
+        METHOD.of::<$class>($py)
+    }};
+}
+
 /// A read-only attribute of a frozen class, `|&object| -> PyResult<_>`, likewise.
 macro_rules! attribute {
     ($py:expr, $class:ty, $name:ident, $call:expr, $doc:expr) => {{
@@ -106,7 +148,7 @@ macro_rules! definition {
     };
 }
 
-pub(crate) use {attribute, definition, function, method};
+pub(crate) use {attribute, definition, function, method, method_with};
 
 pub(crate) const fn text(terminated: &'static str) -> &'static CStr {
     match CStr::from_bytes_with_nul(terminated.as_bytes()) {
@@ -141,6 +183,59 @@ pub(crate) const fn getter(
         doc: doc.as_ptr(),
         closure: std::ptr::null_mut(),
     }
+}
+
+/// Positional arguments as the interpreter passes them.
+pub(crate) struct Arguments<'py> {
+    first: *mut *mut PyObject,
+    count: usize,
+    py: Python<'py>,
+}
+
+impl<'py> Arguments<'py> {
+    /// # Safety
+    /// Attached to the interpreter; so many objects stand at `first`, alive during the call.
+    #[inline]
+    pub(crate) unsafe fn new(first: *mut *mut PyObject, count: ffi::Py_ssize_t) -> Self {
+        // SAFETY: the caller's promise.
+        let py = unsafe { Python::assume_attached() };
+        Arguments {
+            first,
+            count: count as usize,
+            py,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn py(&self) -> Python<'py> {
+        self.py
+    }
+
+    /// The one argument that has to be there, and the number that may stand behind it.
+    #[inline]
+    pub(crate) fn one_and_flags(&self, name: &str) -> PyResult<(Borrowed<'_, 'py, PyAny>, i32)> {
+        if !(1..=2).contains(&self.count) {
+            return Err(PyTypeError::new_err(format!(
+                "{name}() takes 1 or 2 positional arguments but {} were given",
+                self.count
+            )));
+        }
+        // SAFETY: the count says that they are there.
+        let at = |index| unsafe { Borrowed::from_ptr(self.py, *self.first.add(index)) };
+        let flags = if self.count == 2 {
+            args::int(&at(1))?
+        } else {
+            0
+        };
+        Ok((at(0), flags))
+    }
+}
+
+/// Runs what may panic; a panic becomes an exception, as PyO3 would make it.
+#[inline]
+pub(crate) fn caught<T>(call: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(call))
+        .unwrap_or_else(|_| Err(PanicException::new_err("a panic in the native module")))
 }
 
 /// # Safety

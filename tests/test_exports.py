@@ -78,8 +78,9 @@ def signature_differences(theirs, ours, names, *, method):
         # What both inherit, from io for example, is one object.
         if not inspect.isroutine(standard) or here is standard:
             continue
-        # The flags of sendto stand between its two arguments, which no signature can say.
-        if name == "sendto":
+        # The flags of sendto stand between its two arguments, which no signature can say. What
+        # io's own C code calls takes its argument by position, as io's own methods do.
+        if name in {"sendto", "readinto"}:
             continue
         wanted, given = parameters(standard, method), here and parameters(here, method)
         if given is None or (wanted is not None and wanted + ADDED.get(name, []) != given):

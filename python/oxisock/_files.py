@@ -122,8 +122,8 @@ class SocketIO(io.RawIOBase):
         """Receive all lines until the end of the stream, or until they make up *hint* bytes."""
         return _gather_lines(self, hint, lambda lines: self._restore(b"".join(lines)))
 
-    def write(self, data: "ReadableBuffer", /) -> "int | None":
-        """Send *data*; return how many of its bytes went out.
+    def write(self, b: "ReadableBuffer") -> "int | None":
+        """Send *b*; return how many of its bytes went out.
 
         Returns None if the socket is non-blocking and takes nothing now. Raises OSError as send().
         """
@@ -132,7 +132,7 @@ class SocketIO(io.RawIOBase):
             self._checkClosed()
             raise io.UnsupportedOperation("File or stream is not writable.")
         try:
-            return sock.send(data)
+            return sock.send(b)
         except OSError as exc:
             if exc.errno in (EAGAIN, EWOULDBLOCK):
                 return None

@@ -8,9 +8,10 @@ use pyo3::types::{PyBytes, PyTuple};
 
 use super::Socket;
 use super::memory::{Draft, SCRATCH, bytes_of, with_scratch};
-use crate::args::{BufferSlot, Int, Size, nonnegative};
+use crate::args::{self, BufferSlot, Int, Size, nonnegative};
 use crate::engine::{How, Mode, Plan, drive};
 use crate::error::{Error, Result};
+use crate::fastcall::{Arguments, method_with};
 use crate::sys::{self, Region, SockAddr};
 
 impl Socket {
@@ -49,6 +50,30 @@ impl Socket {
         })?;
         self.channel.received(count);
         Ok((count, sender))
+    }
+
+    /// What `recv` returns.
+    fn receive_bytes<'py>(
+        &self,
+        py: Python<'py>,
+        len: usize,
+        flags: i32,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        if len == 0 {
+            return Ok(PyBytes::new(py, b""));
+        }
+        if len > SCRATCH && (!self.is_stream() || flags != 0) {
+            let draft = Draft::new(py, len)?;
+            let count = self.receive(py, draft.region(), flags)?;
+            return draft.finish(count);
+        }
+        with_scratch(len, |scratch| {
+            let count = self.receive(py, scratch, flags)?;
+            if count == scratch.len() && len > count {
+                return self.receive_rest(py, scratch, len);
+            }
+            bytes_of(py, scratch, count)
+        })
     }
 
     /// More of a stream whose first part filled the scratch memory: what is there already
@@ -100,43 +125,35 @@ fn usable(
 
 #[pymethods]
 impl Socket {
-    /// Receives up to `bufsize` bytes; recv(2).
-    ///
-    /// Args:
-    ///     bufsize: the largest number of bytes to return.
-    ///     flags: `MSG_*` flags.
-    ///
-    /// Returns:
-    ///     The bytes that came; none when the peer has shut its side down.
-    ///
-    /// Raises:
-    ///     ValueError: `bufsize` is negative.
-    ///     TimeoutError: nothing came within the timeout.
-    ///     BlockingIOError: nothing is there, in non-blocking mode.
-    ///     OSError: the connection failed, or the socket is closed.
-    #[pyo3(signature = (bufsize, flags = Int(0), /), text_signature = "($self, bufsize, flags=0, /)")]
-    fn recv<'py>(
-        &self,
-        py: Python<'py>,
-        bufsize: Size,
-        flags: Int,
-    ) -> PyResult<Bound<'py, PyBytes>> {
-        let len = nonnegative(bufsize.0, "negative buffersize in recv")?;
-        if len == 0 {
-            return Ok(PyBytes::new(py, b""));
-        }
-        if len > SCRATCH && (!self.is_stream() || flags.0 != 0) {
-            let draft = Draft::new(py, len)?;
-            let count = self.receive(py, draft.region(), flags.0)?;
-            return draft.finish(count);
-        }
-        with_scratch(len, |scratch| {
-            let count = self.receive(py, scratch, flags.0)?;
-            if count == scratch.len() && len > count {
-                return self.receive_rest(py, scratch, len);
-            }
-            bytes_of(py, scratch, count)
-        })
+    #[classattr]
+    fn recv(py: Python<'_>) -> PyResult<Py<PyAny>> {
+        method_with!(
+            py,
+            Socket,
+            recv,
+            "($self, bufsize, flags=0, /)",
+            |socket: &Socket, arguments: &Arguments<'_>| {
+                let (bufsize, flags) = arguments.one_and_flags("recv")?;
+                let len = nonnegative(args::size(&bufsize)?, "negative buffersize in recv")?;
+                socket
+                    .receive_bytes(arguments.py(), len, flags)
+                    .map(Bound::unbind)
+            },
+            "Receives up to `bufsize` bytes; recv(2).\n\
+             \n\
+             Args:\n\
+             \x20\x20\x20\x20bufsize: the largest number of bytes to return.\n\
+             \x20\x20\x20\x20flags: `MSG_*` flags.\n\
+             \n\
+             Returns:\n\
+             \x20\x20\x20\x20The bytes that came; none when the peer has shut its side down.\n\
+             \n\
+             Raises:\n\
+             \x20\x20\x20\x20ValueError: `bufsize` is negative.\n\
+             \x20\x20\x20\x20TimeoutError: nothing came within the timeout.\n\
+             \x20\x20\x20\x20BlockingIOError: nothing is there, in non-blocking mode.\n\
+             \x20\x20\x20\x20OSError: the connection failed, or the socket is closed."
+        )
     }
 
     /// Receives up to `bufsize` bytes and the sender's address; recvfrom(2).

@@ -7,10 +7,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use super::Socket;
-use crate::args::{self, BufferSlot, Int};
+use crate::args::{self, BufferSlot};
 use crate::audit::audit;
 use crate::engine::{How, Mode, Plan, drive};
 use crate::error::{Error, Result};
+use crate::fastcall::{Arguments, method_with};
 use crate::sys::{self, Region};
 
 impl Socket {
@@ -44,28 +45,12 @@ impl Socket {
             }
         })
     }
-}
 
-#[pymethods]
-impl Socket {
-    /// Sends bytes; send(2).
-    ///
-    /// Args:
-    ///     data: any bytes-like object.
-    ///     flags: `MSG_*` flags.
-    ///
-    /// Returns:
-    ///     The number of bytes that the system took, which may be less than there are.
-    ///
-    /// Raises:
-    ///     TimeoutError: the system took nothing within the timeout.
-    ///     BlockingIOError: there is no room, in non-blocking mode.
-    ///     OSError: the connection failed, or the socket is closed.
-    #[pyo3(signature = (data, flags = Int(0), /), text_signature = "($self, data, flags=0, /)")]
-    fn send(&self, py: Python<'_>, data: &Bound<'_, PyAny>, flags: Int) -> PyResult<usize> {
+    /// What `send` does.
+    fn send_data(&self, py: Python<'_>, data: &Bound<'_, PyAny>, flags: i32) -> PyResult<usize> {
         let mut slot = BufferSlot::new();
         let data = slot.readable(data)?;
-        let (region, flags) = (data.region(), flags.0);
+        let region = data.region();
         let sent = drive(py, &self.channel, Plan::send(region.len()), |fd, how| {
             sys::io::send(fd, region, flags | how.flags()).map(|sent| (sent, how))
         })?;
@@ -83,22 +68,67 @@ impl Socket {
         }
     }
 
-    /// Sends all of the bytes; send(2) as often as it takes.
-    ///
-    /// Args:
-    ///     data: any bytes-like object.
-    ///     flags: `MSG_*` flags.
-    ///
-    /// Raises:
-    ///     TimeoutError: the timeout, which counts for the whole call, passed. Part of the
-    ///         data may have gone.
-    ///     BlockingIOError: there is no room, in non-blocking mode.
-    ///     OSError: the connection failed, or the socket is closed.
-    #[pyo3(signature = (data, flags = Int(0), /), text_signature = "($self, data, flags=0, /)")]
-    fn sendall(&self, py: Python<'_>, data: &Bound<'_, PyAny>, flags: Int) -> PyResult<()> {
+    /// What `sendall` does.
+    fn sendall_data(&self, py: Python<'_>, data: &Bound<'_, PyAny>, flags: i32) -> PyResult<()> {
         let mut slot = BufferSlot::new();
         let data = slot.readable(data)?;
-        Ok(self.send_fully(py, data.region(), flags.0, &mut 0)?)
+        Ok(self.send_fully(py, data.region(), flags, &mut 0)?)
+    }
+}
+
+#[pymethods]
+impl Socket {
+    #[classattr]
+    fn send(py: Python<'_>) -> PyResult<Py<PyAny>> {
+        method_with!(
+            py,
+            Socket,
+            send,
+            "($self, data, flags=0, /)",
+            |socket: &Socket, arguments: &Arguments<'_>| {
+                let (data, flags) = arguments.one_and_flags("send")?;
+                socket.send_data(arguments.py(), &data, flags)
+            },
+            "Sends bytes; send(2).\n\
+             \n\
+             Args:\n\
+             \x20\x20\x20\x20data: any bytes-like object.\n\
+             \x20\x20\x20\x20flags: `MSG_*` flags.\n\
+             \n\
+             Returns:\n\
+             \x20\x20\x20\x20The number of bytes that the system took, which may be less than there are.\n\
+             \n\
+             Raises:\n\
+             \x20\x20\x20\x20TimeoutError: the system took nothing within the timeout.\n\
+             \x20\x20\x20\x20BlockingIOError: there is no room, in non-blocking mode.\n\
+             \x20\x20\x20\x20OSError: the connection failed, or the socket is closed."
+        )
+    }
+
+    #[classattr]
+    fn sendall(py: Python<'_>) -> PyResult<Py<PyAny>> {
+        method_with!(
+            py,
+            Socket,
+            sendall,
+            "($self, data, flags=0, /)",
+            |socket: &Socket, arguments: &Arguments<'_>| {
+                let (data, flags) = arguments.one_and_flags("sendall")?;
+                socket.sendall_data(arguments.py(), &data, flags)?;
+                Ok(arguments.py().None())
+            },
+            "Sends all of the bytes; send(2) as often as it takes.\n\
+             \n\
+             Args:\n\
+             \x20\x20\x20\x20data: any bytes-like object.\n\
+             \x20\x20\x20\x20flags: `MSG_*` flags.\n\
+             \n\
+             Raises:\n\
+             \x20\x20\x20\x20TimeoutError: the timeout, which counts for the whole call, passed. Part of the\n\
+             \x20\x20\x20\x20\x20\x20\x20\x20data may have gone.\n\
+             \x20\x20\x20\x20BlockingIOError: there is no room, in non-blocking mode.\n\
+             \x20\x20\x20\x20OSError: the connection failed, or the socket is closed."
+        )
     }
 
     /// Sends bytes to an address: `sendto(data, address)` or `sendto(data, flags, address)`;
