@@ -434,8 +434,6 @@ class Socket:
         """Closes the descriptor, whatever files are open. Subclasses may extend it."""
     def _decref_socketios(self) -> None:
         """A file made of the socket was closed: the last one closes a closed socket."""
-    def _file_opened(self) -> None:
-        """Counts a file that was made of the socket."""
 
 # Descriptors.
 def close(fd: SupportsIndex, /) -> None:

@@ -27,7 +27,7 @@ impl Socket {
             // One that does not listen is left to say so.
             if how == How::Try
                 && let Err(error) = expect_ready(fd, Interest::Read)
-                && option::get_int(fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN).unwrap_or(1) != 0
+                && option::get::<i32>(fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN).unwrap_or(1) != 0
             {
                 return Err(error);
             }

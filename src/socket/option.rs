@@ -37,10 +37,10 @@ impl Socket {
         if buflen.0 == 0 {
             let fd = self.channel.enter()?;
             return if self.has_wide_options() {
-                let value = option::get_u64(fd.fd(), level.0, optname.0).map_err(Error::from)?;
+                let value = option::get::<u64>(fd.fd(), level.0, optname.0).map_err(Error::from)?;
                 Ok(value.into_pyobject(py)?.into_any())
             } else {
-                let value = option::get_int(fd.fd(), level.0, optname.0).map_err(Error::from)?;
+                let value = option::get::<i32>(fd.fd(), level.0, optname.0).map_err(Error::from)?;
                 Ok(value.into_pyobject(py)?.into_any())
             };
         }
@@ -102,12 +102,12 @@ impl Socket {
             && let Ok(value) = value.extract::<u64>()
         {
             let file = self.channel.enter()?;
-            return Ok(option::set_u64(file.fd(), level, name, value)?);
+            return Ok(option::put(file.fd(), level, name, value)?);
         }
         match args::int(value) {
             Ok(value) => {
                 let file = self.channel.enter()?;
-                Ok(option::set_int(file.fd(), level, name, value)?)
+                Ok(option::put(file.fd(), level, name, value)?)
             }
             // An int that is too large is no option of either form.
             Err(error)

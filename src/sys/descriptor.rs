@@ -132,12 +132,12 @@ fn name(fd: Fd, call: NameCall) -> io::Result<SockAddr> {
 
 /// The type of an open socket, `SO_TYPE`.
 pub(crate) fn kind(fd: Fd) -> io::Result<i32> {
-    super::option::get_int(fd, libc::SOL_SOCKET, libc::SO_TYPE)
+    super::option::get::<i32>(fd, libc::SOL_SOCKET, libc::SO_TYPE)
 }
 
 /// The protocol of an open socket, `SO_PROTOCOL`.
 pub(crate) fn protocol(fd: Fd) -> io::Result<i32> {
-    super::option::get_int(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL)
+    super::option::get::<i32>(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL)
 }
 
 /// Lends a descriptor that somebody else owns to socket2.

@@ -146,5 +146,5 @@ pub(crate) fn poll(fd: Fd, interest: Interest, timeout: Option<Duration>) -> io:
 
 /// The error that waits on a socket, `SO_ERROR`; zero for none.
 pub(crate) fn pending_error(fd: Fd) -> io::Result<i32> {
-    super::option::get_int(fd, libc::SOL_SOCKET, libc::SO_ERROR)
+    super::option::get::<i32>(fd, libc::SOL_SOCKET, libc::SO_ERROR)
 }

@@ -7,11 +7,11 @@ use libc::{c_int, c_void, socklen_t};
 
 use super::{Fd, Region, syscall};
 
-/// An option that is an `int`.
-pub(crate) fn get_int(fd: Fd, level: c_int, name: c_int) -> io::Result<c_int> {
-    let mut value: c_int = 0;
-    let mut len = size_of::<c_int>() as socklen_t;
-    // SAFETY: the value is writable for the length given.
+/// An option that is a number: `c_int` as most are, `u64` as those of `AF_VSOCK`.
+pub(crate) fn get<T: Number>(fd: Fd, level: c_int, name: c_int) -> io::Result<T> {
+    let mut value = T::default();
+    let mut len = size_of::<T>() as socklen_t;
+    // SAFETY: the value is writable for the length given, and any bits are a number.
     unsafe {
         syscall!(getsockopt(
             fd,
@@ -24,22 +24,11 @@ pub(crate) fn get_int(fd: Fd, level: c_int, name: c_int) -> io::Result<c_int> {
     Ok(value)
 }
 
-/// An option that is 64 bits wide, as those of `AF_VSOCK` are.
-pub(crate) fn get_u64(fd: Fd, level: c_int, name: c_int) -> io::Result<u64> {
-    let mut value: u64 = 0;
-    let mut len = size_of::<u64>() as socklen_t;
-    // SAFETY: the value is writable for the length given.
-    unsafe {
-        syscall!(getsockopt(
-            fd,
-            level,
-            name,
-            ptr::from_mut(&mut value).cast(),
-            &mut len
-        ))
-    }?;
-    Ok(value)
-}
+/// What [`get`] and [`put`] take: numbers without bits that mean nothing.
+pub(crate) trait Number: Copy + Default {}
+
+impl Number for c_int {}
+impl Number for u64 {}
 
 /// An option of any form; the number of bytes that the kernel wrote.
 pub(crate) fn get_bytes(fd: Fd, level: c_int, name: c_int, buffer: &mut [u8]) -> io::Result<usize> {
@@ -57,23 +46,13 @@ pub(crate) fn get_bytes(fd: Fd, level: c_int, name: c_int, buffer: &mut [u8]) ->
     Ok((len as usize).min(buffer.len()))
 }
 
-pub(crate) fn set_int(fd: Fd, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
+pub(crate) fn put<T: Number>(fd: Fd, level: c_int, name: c_int, value: T) -> io::Result<()> {
     set(
         fd,
         level,
         name,
         ptr::from_ref(&value).cast(),
-        size_of::<c_int>() as socklen_t,
-    )
-}
-
-pub(crate) fn set_u64(fd: Fd, level: c_int, name: c_int, value: u64) -> io::Result<()> {
-    set(
-        fd,
-        level,
-        name,
-        ptr::from_ref(&value).cast(),
-        size_of::<u64>() as socklen_t,
+        size_of::<T>() as socklen_t,
     )
 }
 

@@ -63,6 +63,9 @@ def _run(args: argparse.Namespace) -> int:
         from .rows import GROUPS
     except ImportError as error:
         raise _RefusedError(f"this installation cannot measure: {error}") from error
+    # As in a program that uses TLS: from here on oxisock's names are looked up without a hook.
+    import ssl  # noqa: F401
+
     rows = choose(GROUPS, args.rows)
     plain = args.json == "-" and not args.list
     report: Any = None if plain else _extra("report")
