@@ -267,7 +267,12 @@ pub(crate) fn returned<'py, T: IntoPyObject<'py>>(
         Err(error) => {
             // PyO3 knows of the way in only where it made it: without this it would put off
             // what the error lets go of until the next call that it knows of.
-            Python::attach(|py| error.restore(py));
+            let mut error = Some(error);
+            Python::try_attach(|py| error.take().map(|error| error.restore(py)));
+            // While the interpreter ends there is no attaching, and nobody minds what is put off.
+            if let Some(error) = error {
+                error.restore(py);
+            }
             std::ptr::null_mut()
         }
     }

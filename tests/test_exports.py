@@ -202,6 +202,8 @@ def test_classes_have_the_same_special_methods():
             for name, value in vars(one).items()
             if name.startswith("__") and callable(value)
         }
+        # Named by the class of 3.11, and there what object has.
+        special.discard("__getattribute__")
         if ours is oxisock.SocketType:
             # A native class frees its descriptor itself; the warning comes from `socket`.
             special.discard("__del__")

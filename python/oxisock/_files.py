@@ -250,14 +250,30 @@ class BufferedRWPair(io.BufferedRWPair):
     def __init__(self, raw: SocketIO, size: int) -> None:
         super().__init__(raw, raw, size)
         self._reader = reader = _open_reader(raw, size)
-        # Bound once: these are all that the pair has to do about reading.
-        self.read = reader.read  # type: ignore[method-assign]
-        self.read1 = reader.read1  # type: ignore[method-assign]
-        self.readinto = reader.readinto  # type: ignore[method-assign]
-        self.readinto1 = reader.readinto1  # type: ignore[method-assign]
-        self.peek = reader.peek  # type: ignore[method-assign]
-        self.readline = reader.readline  # type: ignore[method-assign]
-        self.readlines = reader.readlines  # type: ignore[method-assign]
+
+    # Methods, and not the reader's own bound ones, so that a call keeps the pair alive, whose end
+    # closes the raw stream.
+
+    def read(self, size: "int | None" = -1, /) -> bytes:
+        return self._reader.read(size)
+
+    def read1(self, size: int = -1, /) -> bytes:
+        return self._reader.read1(size)
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        return self._reader.readinto(buffer)
+
+    def readinto1(self, buffer: "WriteableBuffer", /) -> int:
+        return self._reader.readinto1(buffer)
+
+    def peek(self, size: int = 0, /) -> bytes:
+        return self._reader.peek(size)
+
+    def readline(self, size: "int | None" = -1, /) -> bytes:
+        return self._reader.readline(size)
+
+    def readlines(self, hint: "int | None" = -1, /) -> "list[bytes]":
+        return self._reader.readlines(hint)
 
 
 class TextIOWrapper(io.TextIOWrapper):

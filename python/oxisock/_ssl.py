@@ -99,6 +99,8 @@ def ssl(
     """
     import ssl as tls
 
+    if not hasattr(sock, "getpeername"):
+        raise TypeError(f"ssl() needs a socket, not {type(sock).__name__}")
     if sock.type != oxisock.SOCK_STREAM:
         raise NotImplementedError("only stream sockets are supported")
     sock.getpeername()  # ENOTCONN now, rather than from the middle of the handshake

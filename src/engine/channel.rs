@@ -52,8 +52,10 @@ pub(crate) struct Channel {
     deferred: AtomicI32,
     /// The threads that sleep in a system call on the descriptor.
     sleepers: Mutex<Vec<Thread>>,
-    /// [`forks`] when the descriptor came here.
+    /// [`forks`] when this was last used: the process that the counts are about.
     generation: AtomicU32,
+    /// Whether a fork has left the list of sleepers locked by a thread that is not here.
+    orphaned: AtomicBool,
     receiving: Habit,
     sending: Habit,
 }
@@ -70,7 +72,8 @@ impl Channel {
             shared: AtomicBool::new(false),
             deferred: AtomicI32::new(0),
             sleepers: Mutex::new(Vec::new()),
-            generation: AtomicU32::new(0),
+            generation: AtomicU32::new(forks()),
+            orphaned: AtomicBool::new(false),
             receiving: Habit::new(),
             sending: Habit::new(),
         }
@@ -81,6 +84,7 @@ impl Channel {
     /// `shared` says that others may know the descriptor, `nonblocking` the state of
     /// `O_NONBLOCK`, `timeout` is in nanoseconds, negative for none.
     pub(crate) fn open(&self, fd: Fd, timeout: i64, nonblocking: bool, shared: bool) -> Result<()> {
+        self.renew();
         if self.users.load(Ordering::SeqCst) != 0 {
             // A second `__init__` while another thread is inside the first descriptor.
             return Err(Error::Os(libc::EBUSY));
@@ -90,9 +94,9 @@ impl Channel {
         self.nonblocking.store(nonblocking, Ordering::Relaxed);
         self.shared.store(shared, Ordering::Relaxed);
         self.deferred.store(0, Ordering::Relaxed);
-        self.generation.store(forks(), Ordering::Relaxed);
         if before != NONE && before != fd {
-            descriptor::close(before)?;
+            // The new one is in place: a failure must not make the caller close that.
+            descriptor::close(before).ok();
         }
         Ok(())
     }
@@ -110,19 +114,24 @@ impl Channel {
     /// Begins an operation: the descriptor stays open until the guard goes.
     #[inline]
     pub(crate) fn enter(&self) -> Result<Guard<'_>> {
+        self.renew();
         adjust(&self.users, 1);
         let guard = Guard {
             channel: self,
             fd: self.fd.load(Ordering::SeqCst),
+            generation: self.generation.load(Ordering::Relaxed),
         };
         guard.check_open()?;
-        match self.deferred.load(Ordering::Relaxed) {
-            0 => Ok(guard),
-            _ => match self.deferred.swap(0, Ordering::Relaxed) {
-                0 => Ok(guard),
-                errno => Err(Error::Os(errno)),
-            },
-        }
+        Ok(guard)
+    }
+
+    /// The error that came behind data, once. For what moves data, and for `SO_ERROR`.
+    #[inline]
+    pub(crate) fn take_deferred(&self) -> Option<i32> {
+        // Nearly always zero, and then without the cost of a locked instruction.
+        (self.deferred.load(Ordering::Relaxed) != 0)
+            .then(|| self.deferred.swap(0, Ordering::Relaxed))
+            .filter(|errno| *errno != 0)
     }
 
     /// Keeps an error for the next operation, because this one has data to report.
@@ -135,6 +144,7 @@ impl Channel {
     /// be woken, see [`Channel::wake_sleepers`].
     #[must_use]
     pub(crate) fn retire(&self) -> Option<Fd> {
+        self.renew();
         let fd = self.take()?;
         self.retired.store(fd, Ordering::SeqCst);
         if self.is_busy() {
@@ -153,7 +163,8 @@ impl Channel {
     /// Whether operations are on their way. Those that were when the process forked are not in
     /// the child, which has none of the threads.
     pub(crate) fn is_busy(&self) -> bool {
-        self.users.load(Ordering::SeqCst) != 0 && self.generation.load(Ordering::Relaxed) == forks()
+        self.renew();
+        self.users.load(Ordering::SeqCst) != 0
     }
 
     /// Ends the system calls that threads sleep in on a descriptor that is gone. To be called
@@ -178,7 +189,7 @@ impl Channel {
 
     /// The list, unless a fork has left it locked by a thread that is not there.
     fn sleepers(&self) -> Option<MutexGuard<'_, Vec<Thread>>> {
-        for _ in 0..1000 {
+        while !self.orphaned.load(Ordering::Relaxed) {
             match self.sleepers.try_lock() {
                 Ok(sleepers) => return Some(sleepers),
                 Err(TryLockError::Poisoned(poison)) => return Some(poison.into_inner()),
@@ -186,6 +197,30 @@ impl Channel {
             }
         }
         None
+    }
+
+    /// In the child of a fork: forgets the threads of before, once. Called attached to the
+    /// interpreter, before anything that counts.
+    #[inline]
+    fn renew(&self) {
+        if self.generation.load(Ordering::Relaxed) != forks() {
+            self.forget_threads();
+        }
+    }
+
+    #[cold]
+    fn forget_threads(&self) {
+        match self.sleepers.try_lock() {
+            Ok(mut sleepers) => sleepers.clear(),
+            Err(TryLockError::Poisoned(poison)) => poison.into_inner().clear(),
+            Err(TryLockError::WouldBlock) => self.orphaned.store(true, Ordering::Relaxed),
+        }
+        self.users.store(0, Ordering::SeqCst);
+        self.generation.store(forks(), Ordering::SeqCst);
+        // Promised by a thread that is not here.
+        if let Some(fd) = self.take_retired() {
+            descriptor::close(fd).ok();
+        }
     }
 
     fn take_retired(&self) -> Option<Fd> {
@@ -240,7 +275,7 @@ impl Channel {
 impl Drop for Channel {
     fn drop(&mut self) {
         // Nobody can be inside any more. An error has nobody to go to.
-        if let Some(fd) = self.retire() {
+        for fd in [self.retire(), self.take_retired()].into_iter().flatten() {
             descriptor::close(fd).ok();
         }
     }
@@ -250,6 +285,7 @@ impl Drop for Channel {
 pub(crate) struct Guard<'a> {
     channel: &'a Channel,
     fd: Fd,
+    generation: u32,
 }
 
 impl Guard<'_> {
@@ -296,6 +332,10 @@ impl Guard<'_> {
 impl Drop for Guard<'_> {
     #[inline]
     fn drop(&mut self) {
+        if self.generation != self.channel.generation.load(Ordering::Relaxed) {
+            // A handler forked inside the operation: this process does not count it.
+            return;
+        }
         if adjust(&self.channel.users, -1) == 0
             && let Some(fd) = self.channel.take_retired()
         {

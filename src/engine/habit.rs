@@ -15,9 +15,9 @@ const DISCOURAGED: u32 = 3;
 /// … except once in so many operations, to see whether things have changed.
 const RETRY: u32 = 16;
 /// Operations to let pass after a look that did not help; doubled each time …
-const PAUSE: u32 = 64;
+const PAUSE: u32 = 2;
 /// … up to so many times.
-const MAX_FAILURES: u32 = 6;
+const MAX_FAILURES: u32 = 10;
 /// So many sends in a row that woke a thread of this process make it a habit …
 const WOKEN: u32 = 3;
 /// … for so many sends.

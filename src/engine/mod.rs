@@ -101,6 +101,9 @@ pub(crate) fn drive<T: Send>(
     mut attempt: impl FnMut(Fd, How) -> io::Result<T> + Send,
 ) -> Result<T> {
     let file = channel.enter()?;
+    if let Some(errno) = channel.take_deferred() {
+        return Err(Error::Os(errno));
+    }
     let mode = channel.mode();
     let habit = channel.habit(plan.interest);
 

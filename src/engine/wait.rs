@@ -1,7 +1,7 @@
 //! Waiting, with the interpreter lock given up.
 
 use std::io::{self, ErrorKind};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::channel::Guard;
 use super::habit::Habit;
@@ -9,6 +9,9 @@ use super::settings;
 use super::{How, Mode, Plan};
 use crate::sys::Fd;
 use crate::sys::io::{Interest, Wake, poll};
+
+/// How long to leave a descriptor alone that is ready, but not for the operation.
+const FALSE_ALARM: Duration = Duration::from_micros(200);
 
 /// How a stay outside the interpreter ended.
 pub(super) enum Outcome<T> {
@@ -89,9 +92,21 @@ impl<'a> Wait<'a> {
                 Some(Err(error)) => return Outcome::Failed(error),
             }
             self.woke_up();
+            // The number may be somebody else's by now, after `detach`.
+            if !file.is_open() {
+                return Outcome::Closed;
+            }
             match attempt(file.fd(), How::Ready) {
-                // Somebody else was faster, or the readiness was not for us.
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                // Somebody else was faster, or the readiness was not for this operation. poll(2)
+                // may go on to report it: the clock has to end that, and handlers have to run.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    let left = limit.saturating_sub(self.began.elapsed());
+                    if left.is_zero() {
+                        return Outcome::Expired;
+                    }
+                    std::thread::sleep(left.min(FALSE_ALARM));
+                    return Outcome::Failed(ErrorKind::Interrupted.into());
+                }
                 result => return finish(result),
             }
         }

@@ -110,18 +110,19 @@ impl Socket {
         if timeout >= 0 {
             descriptor::set_nonblocking(fd, true)?;
         }
+        self.channel.open(fd, timeout, timeout >= 0, true)?;
         self.describe(found);
-        self.channel.open(fd, timeout, timeout >= 0, true)
+        Ok(())
     }
 
     /// Takes over a descriptor that was just made here.
     fn open(&self, made: (i32, i32, i32), fd: Fd, timeout: i64, nonblocking: bool) -> Result<()> {
+        let opened = self.channel.open(fd, timeout, nonblocking, false);
+        opened.inspect_err(|_| {
+            descriptor::close(fd).ok();
+        })?;
         self.describe(made);
-        self.channel
-            .open(fd, timeout, nonblocking, false)
-            .inspect_err(|_| {
-                descriptor::close(fd).ok();
-            })
+        Ok(())
     }
 
     /// Counts a file that was made of the socket.

@@ -85,6 +85,14 @@ impl<'py> Draft<'py> {
         Ok(Draft { object, capacity })
     }
 
+    /// A draft whose bytes are zeros until they are written.
+    pub(super) fn zeroed(py: Python<'py>, capacity: usize) -> PyResult<Self> {
+        let draft = Draft::new(py, capacity)?;
+        // SAFETY: the region is the draft's own memory, of that length.
+        unsafe { std::ptr::write_bytes(draft.region().as_ptr(), 0, capacity) };
+        Ok(draft)
+    }
+
     /// All of the memory, to be written.
     pub(super) fn region(&self) -> Region<'_> {
         // SAFETY: the object is alive while the draft is, and nobody else knows it.

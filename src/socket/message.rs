@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use super::Socket;
-use super::memory::{Draft, SCRATCH, bytes_of, with_scratch};
+use super::memory::{SCRATCH, bytes_of, with_scratch};
 use crate::ancillary;
 use crate::args::{Given, Int, Size, nonnegative};
 use crate::audit::audit;
@@ -57,6 +57,8 @@ impl Socket {
             });
             match outcome {
                 Ok(()) => {}
+                // The system says these again by itself.
+                Err(Error::Os(libc::EPIPE | libc::EBADF)) => {}
                 Err(Error::Os(errno)) => self.channel.defer(errno),
                 Err(error) => return Err(error),
             }
@@ -217,18 +219,19 @@ impl Socket {
     ) -> PyResult<Bound<'py, PyTuple>> {
         let len = nonnegative(bufsize.0, "negative buffer size in recvmsg()")?;
         let mut control = ancillary::buffer(ancbufsize.0)?;
-        let (data, received): (Bound<'py, PyBytes>, Received) = if len > SCRATCH {
-            let draft = Draft::new(py, len)?;
-            let pieces = piece(draft.region());
-            let received = self.receive_message(py, &pieces, len, &mut control, flags.0)?;
-            (draft.finish(received.len)?, received)
-        } else {
-            with_scratch(len, |scratch| {
-                let pieces = piece(scratch);
+        let (data, received): (Bound<'py, PyBytes>, Received) =
+            if len > SCRATCH || self.drops(flags.0) {
+                let draft = self.draft(py, len, flags.0)?;
+                let pieces = piece(draft.region());
                 let received = self.receive_message(py, &pieces, len, &mut control, flags.0)?;
-                Ok::<_, PyErr>((bytes_of(py, scratch, received.len)?, received))
-            })?
-        };
+                (draft.finish(received.len)?, received)
+            } else {
+                with_scratch(len, |scratch| {
+                    let pieces = piece(scratch);
+                    let received = self.receive_message(py, &pieces, len, &mut control, flags.0)?;
+                    Ok::<_, PyErr>((bytes_of(py, scratch, received.len)?, received))
+                })?
+            };
         let (list, flags, address) = self.describe_message(py, &received, &control)?;
         let result = (data, list, flags, address).into_pyobject(py)?;
         control.release();

@@ -40,7 +40,11 @@ impl Socket {
                 let value = option::get::<u64>(fd.fd(), level.0, optname.0).map_err(Error::from)?;
                 Ok(value.into_pyobject(py)?.into_any())
             } else {
-                let value = option::get::<i32>(fd.fd(), level.0, optname.0).map_err(Error::from)?;
+                let mut value: i32 =
+                    option::get(fd.fd(), level.0, optname.0).map_err(Error::from)?;
+                if value == 0 && (level.0, optname.0) == (libc::SOL_SOCKET, libc::SO_ERROR) {
+                    value = self.channel.take_deferred().unwrap_or(0);
+                }
                 Ok(value.into_pyobject(py)?.into_any())
             };
         }

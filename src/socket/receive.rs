@@ -14,6 +14,10 @@ use crate::error::{Error, Result};
 use crate::fastcall::{Arguments, method_with};
 use crate::sys::{self, Region, SockAddr};
 
+/// Reads that are expected to bring so much go into memory of their own at once: copying them
+/// out of the scratch memory would cost more than that memory.
+const LARGE: usize = 8 * 1024;
+
 impl Socket {
     /// The plan of a read into `len` bytes.
     pub(super) fn receive_plan(&self, len: usize, flags: i32) -> Plan {
@@ -52,7 +56,28 @@ impl Socket {
         Ok((count, sender))
     }
 
-    /// What `recv` returns.
+    /// Whether the kernel drops what it reads and writes nothing: `MSG_TRUNC` on TCP, tcp(7).
+    /// The caller must not get to see what stood in the memory before.
+    pub(super) fn drops(&self, flags: i32) -> bool {
+        flags & libc::MSG_TRUNC != 0 && self.is_stream()
+    }
+
+    /// A draft for a read with these flags.
+    pub(super) fn draft<'py>(
+        &self,
+        py: Python<'py>,
+        capacity: usize,
+        flags: i32,
+    ) -> PyResult<Draft<'py>> {
+        if self.drops(flags) {
+            Draft::zeroed(py, capacity)
+        } else {
+            Draft::new(py, capacity)
+        }
+    }
+
+    /// What `recv` returns: small reads by way of the scratch memory, larger ones in memory of
+    /// their own, which is as large as the last ones let expect.
     fn receive_bytes<'py>(
         &self,
         py: Python<'py>,
@@ -62,21 +87,32 @@ impl Socket {
         if len == 0 {
             return Ok(PyBytes::new(py, b""));
         }
-        if len > SCRATCH && (!self.is_stream() || flags != 0) {
-            let draft = Draft::new(py, len)?;
-            let count = self.receive(py, draft.region(), flags)?;
-            return draft.finish(count);
+        // Only a stream may be read in pieces, and only where no flag says otherwise.
+        let in_pieces = flags == 0 && self.is_stream();
+        let expected = self.channel.expected();
+        if expected < LARGE && (in_pieces || len <= SCRATCH) && !self.drops(flags) {
+            return with_scratch(len, |scratch| {
+                let count = self.receive(py, scratch, flags)?;
+                if count == scratch.len() && len > count {
+                    return self.receive_rest(py, scratch, len);
+                }
+                bytes_of(py, scratch, count)
+            });
         }
-        with_scratch(len, |scratch| {
-            let count = self.receive(py, scratch, flags)?;
-            if count == scratch.len() && len > count {
-                return self.receive_rest(py, scratch, len);
-            }
-            bytes_of(py, scratch, count)
-        })
+        let capacity = if in_pieces {
+            len.min(2 * expected.max(LARGE))
+        } else {
+            len
+        };
+        let draft = self.draft(py, capacity, flags)?;
+        let count = self.receive(py, draft.region(), flags)?;
+        if count == capacity && len > capacity {
+            return self.receive_rest(py, draft.region(), len);
+        }
+        draft.finish(count)
     }
 
-    /// More of a stream whose first part filled the scratch memory: what is there already
+    /// More of a stream whose first part filled the memory it had: what is there already
     /// and fits, without waiting. An error is kept for the next operation.
     fn receive_rest<'py>(
         &self,
@@ -178,8 +214,8 @@ impl Socket {
         flags: Int,
     ) -> PyResult<Bound<'py, PyTuple>> {
         let len = nonnegative(bufsize.0, "negative buffersize in recvfrom")?;
-        let (data, sender) = if len > SCRATCH {
-            let draft = Draft::new(py, len)?;
+        let (data, sender) = if len > SCRATCH || self.drops(flags.0) {
+            let draft = self.draft(py, len, flags.0)?;
             let (count, sender) = self.receive_from(py, draft.region(), flags.0)?;
             (draft.finish(count)?, sender)
         } else {

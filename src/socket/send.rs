@@ -59,6 +59,8 @@ impl Socket {
             (mut sent, How::Try) if sent < region.len() && self.sends_all(flags) => {
                 match self.send_fully(py, region, flags, &mut sent) {
                     Ok(()) => {}
+                    // The system says these again by itself.
+                    Err(Error::Os(libc::EPIPE | libc::EBADF)) => {}
                     Err(Error::Os(errno)) => self.channel.defer(errno),
                     Err(error) => return Err(error.into()),
                 }
