@@ -249,7 +249,7 @@ class BufferedRWPair(io.BufferedRWPair):
 
     def __init__(self, raw: SocketIO, size: int) -> None:
         super().__init__(raw, raw, size)
-        self._reader = reader = _open_reader(raw, size)
+        self._reader = _open_reader(raw, size)
 
     # Methods, and not the reader's own bound ones, so that a call keeps the pair alive, whose end
     # closes the raw stream.
