@@ -1,4 +1,4 @@
-"""Rare paths of the engine: false readiness, errors behind data, forks, the end of the interpreter."""
+"""Rare paths: false readiness, errors behind data, forks, the end of the interpreter."""
 
 import os
 import socket as std
