@@ -10,7 +10,6 @@ import oxisock as _public
 from ._socket import (
     AF_INET,
     AF_INET6,
-    AF_UNIX,
     IPPROTO_IPV6,
     IPV6_V6ONLY,
     SCM_RIGHTS,
@@ -19,7 +18,6 @@ from ._socket import (
     SOCK_STREAM,
     SOL_SOCKET,
 )
-from ._socket import socketpair as _native_pair
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,27 +48,6 @@ def fromfd(fd: int, family: int, type: int, proto: int = 0) -> "_public.socket":
     Source: dup(2).
     """
     return _adopt(_public.dup(fd), family, type, proto)
-
-
-def socketpair(
-    family: "int | None" = None, type: int = SOCK_STREAM, proto: int = 0
-) -> "tuple[_public.socket, _public.socket]":
-    """Return two sockets that are connected to each other.
-
-    The default family is AF_UNIX; Linux knows no pairs of another family but AF_TIPC. Both
-    descriptors are not inheritable. Raises OSError for a family or type without pairs.
-    Source: socketpair(2).
-    """
-    if family is None:
-        family = AF_UNIX
-    a, b = _native_pair(family, type, proto)
-    # The second one still owns its descriptor, should the first adoption fail.
-    first = _adopt(a.detach(), family, type, proto)
-    try:
-        return first, _adopt(b.detach(), family, type, proto)
-    except BaseException:
-        first.close()
-        raise
 
 
 def _fallback_socketpair(

@@ -8,7 +8,7 @@ use pyo3::types::{PyInt, PyList};
 
 use crate::args::{file_system_bytes, file_system_text, unsigned_long};
 use crate::error::{Error, Result};
-use crate::sys::machine;
+use crate::sys::interface;
 
 /// The network interfaces of this machine.
 ///
@@ -22,7 +22,7 @@ use crate::sys::machine;
 #[pyfunction]
 pub(crate) fn if_nameindex(py: Python<'_>) -> Result<Bound<'_, PyList>> {
     let list = PyList::empty(py);
-    for (index, name) in py.detach(machine::interfaces)? {
+    for (index, name) in py.detach(interface::all)? {
         list.append((index, file_system_text(py, name.to_bytes())?))?;
     }
     Ok(list)
@@ -44,7 +44,7 @@ pub(crate) fn if_nameindex(py: Python<'_>) -> Result<Bound<'_, PyList>> {
 pub(crate) fn if_nametoindex(oname: &Bound<'_, PyAny>) -> PyResult<u32> {
     let name = CString::new(file_system_bytes(oname)?.as_bytes())
         .map_err(|_| PyValueError::new_err("embedded null byte"))?;
-    machine::interface_index(&name).ok_or_else(|| PyOSError::new_err("no interface with this name"))
+    interface::by_name(&name).map_err(|_| PyOSError::new_err("no interface with this name"))
 }
 
 /// The name of a network interface.
@@ -74,6 +74,6 @@ pub(crate) fn if_indextoname<'py>(
         .map_err(|_| Error::new::<PyOverflowError, _>("index is too large"))?;
     Ok(file_system_text(
         py,
-        machine::interface_name(index)?.to_bytes(),
+        interface::by_index(index)?.to_bytes(),
     )?)
 }

@@ -1,22 +1,68 @@
-//! Network interfaces by name and by index, netdevice(7).
+//! Network interfaces by name and by index, if_nameindex(3) and netdevice(7).
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString, c_char};
 use std::io;
-use std::os::fd::RawFd;
 
+#[cfg(linux)]
 use libc::{IFNAMSIZ, ifreq};
 
-use super::syscall;
+#[cfg(linux)]
+use super::{Fd, syscall};
 
-/// The index of an interface. With a socket, it is looked up in that socket's network
-/// namespace, which need not be the one that the thread is in now.
-pub(crate) fn index(socket: Option<RawFd>, name: &[u8]) -> io::Result<i32> {
+/// The network interfaces, with their index.
+pub(crate) fn all() -> io::Result<Vec<(u32, CString)>> {
+    // SAFETY: the list ends with an index of zero and is freed once, behind its last use.
+    unsafe {
+        let list = libc::if_nameindex();
+        if list.is_null() {
+            return Err(io::Error::last_os_error());
+        }
+        let interfaces = (0..)
+            .map(|index| &*list.add(index))
+            .take_while(|interface| interface.if_index != 0)
+            .map(|interface| {
+                (
+                    interface.if_index,
+                    CStr::from_ptr(interface.if_name).to_owned(),
+                )
+            })
+            .collect();
+        libc::if_freenameindex(list);
+        Ok(interfaces)
+    }
+}
+
+/// The index of the interface with this name.
+pub(crate) fn by_name(name: &CStr) -> io::Result<u32> {
+    // SAFETY: the name is terminated.
+    match unsafe { libc::if_nametoindex(name.as_ptr()) } {
+        0 => Err(io::Error::last_os_error()),
+        index => Ok(index),
+    }
+}
+
+/// The name of the interface with this index.
+pub(crate) fn by_index(index: u32) -> io::Result<CString> {
+    let mut name = [0 as c_char; libc::IF_NAMESIZE];
+    // SAFETY: the buffer has the size that the call asks for, and is terminated by it.
+    unsafe {
+        if libc::if_indextoname(index, name.as_mut_ptr()).is_null() {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(CStr::from_ptr(name.as_ptr()).to_owned())
+    }
+}
+
+/// The index of an interface as a socket sees it: in its network namespace, which need not be
+/// the one that the thread is in now. Without a socket, in the thread's.
+#[cfg(linux)]
+pub(crate) fn index(socket: Option<Fd>, name: &[u8]) -> io::Result<i32> {
     let mut request = empty();
     if name.len() >= IFNAMSIZ {
         return Err(io::Error::from_raw_os_error(libc::ENODEV));
     }
     for (to, from) in request.ifr_name.iter_mut().zip(name) {
-        *to = *from as libc::c_char;
+        *to = *from as c_char;
     }
     // SAFETY: the request is a terminated name, and outlives the calls.
     unsafe {
@@ -25,37 +71,30 @@ pub(crate) fn index(socket: Option<RawFd>, name: &[u8]) -> io::Result<i32> {
                 syscall!(ioctl(socket, libc::SIOCGIFINDEX as _, &raw mut request))?;
                 Ok(request.ifr_ifru.ifru_ifindex)
             }
-            None => match libc::if_nametoindex(request.ifr_name.as_ptr()) {
-                0 => Err(io::Error::last_os_error()),
-                index => Ok(index as i32),
-            },
+            None => Ok(by_name(CStr::from_ptr(request.ifr_name.as_ptr()))? as i32),
         }
     }
 }
 
-/// The name of an interface, empty where there is none of this index (any more).
-pub(crate) fn name(socket: Option<RawFd>, index: i32) -> Vec<u8> {
-    let mut request = empty();
-    // SAFETY: the request outlives the calls, and is large enough for IFNAMSIZ bytes; the
-    // kernel terminates the name.
-    unsafe {
-        let found = match socket {
-            Some(socket) => {
-                request.ifr_ifru.ifru_ifindex = index;
-                libc::ioctl(socket, libc::SIOCGIFNAME as _, &raw mut request) == 0
+/// The name of an interface, likewise; empty where there is none of this index (any more).
+#[cfg(linux)]
+pub(crate) fn name(socket: Option<Fd>, index: i32) -> Vec<u8> {
+    let found = match socket {
+        Some(socket) => {
+            let mut request = empty();
+            request.ifr_ifru.ifru_ifindex = index;
+            // SAFETY: the request outlives the call; the kernel terminates the name.
+            unsafe {
+                syscall!(ioctl(socket, libc::SIOCGIFNAME as _, &raw mut request))
+                    .map(|_| CStr::from_ptr(request.ifr_name.as_ptr()).to_owned())
             }
-            None => !libc::if_indextoname(index as u32, request.ifr_name.as_mut_ptr()).is_null(),
-        };
-        if found {
-            CStr::from_ptr(request.ifr_name.as_ptr())
-                .to_bytes()
-                .to_vec()
-        } else {
-            Vec::new()
         }
-    }
+        None => by_index(index as u32),
+    };
+    found.map(CString::into_bytes).unwrap_or_default()
 }
 
+#[cfg(linux)]
 fn empty() -> ifreq {
     // SAFETY: a C structure for which all zeros are valid.
     unsafe { std::mem::zeroed() }

@@ -7,7 +7,6 @@ pub(crate) mod background;
 pub(crate) mod databases;
 pub(crate) mod descriptor;
 pub(crate) mod hosts_file;
-#[cfg(linux)]
 pub(crate) mod interface;
 pub(crate) mod io;
 #[cfg(target_vendor = "apple")]
