@@ -16,7 +16,8 @@ from tls_support import PATIENCE, authority, goodbye, identity, incoming, servin
 
 pytestmark = pytest.mark.filterwarnings("ignore::oxisock.UnverifiedTLSWarning")
 
-BLOB = os.urandom(3_000_000)
+# More than a send buffer grows to (tcp(7), tcp_wmem: 4 MiB) beside a receiver that does not read.
+BLOB = os.urandom(12_000_000)
 
 
 def ready(sock: Any, error: ssl.SSLError) -> None:
@@ -286,22 +287,26 @@ def test_reading_while_a_write_is_unfinished() -> None:
     """The peer reads only after we have read: the rest of the write must not be in the way."""
     reply = BLOB[:1_000_000]
 
-    def serve(session: ssl.SSLSocket) -> None:
-        session.sendall(reply)
-        for _ in incoming(session):
-            pass
-
     for mode in (None, PATIENCE):
+        received_all = threading.Event()
+
+        def serve(session: ssl.SSLSocket, gate: threading.Event = received_all) -> None:
+            session.sendall(reply)
+            assert gate.wait(PATIENCE)
+            for _ in incoming(session):
+                pass
+
         with serving_tls(serve, identity()) as sock:
             session = oxisock.ssl(sock)
             sock.setblocking(False)
             with pytest.raises(ssl.SSLWantWriteError):
-                for _ in range(1000):
+                for _ in range(100):
                     session.write(bytes(1_000_000))
             sock.settimeout(mode)
             received = bytearray()
             while len(received) < len(reply):
                 received += session.read(65536)
+            received_all.set()
             assert bytes(received) == reply
 
 
