@@ -38,7 +38,8 @@ def definitions() -> dict[str, list[ast.FunctionDef]]:
                 name = "socket" if node.name == "Socket" else node.name
                 visit(node.body, f"{prefix}{name}.", into)
 
-    modules = ["_class.pyi", "_socket.pyi", "_functions.py", "_files.py", "_install.py", "_ssl.py"]
+    modules = ["_class.pyi", "_socket.pyi", "_functions.py", "_descriptors.py", "_files.py"]
+    modules += ["_install.py", "_ssl.py"]
     for module in modules:
         here: dict[str, list[ast.FunctionDef]] = {}
         visit(ast.parse((PACKAGE / module).read_text("utf-8")).body, "oxisock.", here)

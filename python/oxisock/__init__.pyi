@@ -12,6 +12,8 @@ from enum import IntEnum, IntFlag
 from ssl import SSLError
 
 from ._class import socket as socket
+from ._descriptors import recv_fds as recv_fds
+from ._descriptors import send_fds as send_fds
 from ._errors import HostNameError as HostNameError
 from ._files import SocketIO as SocketIO
 from ._functions import (
@@ -28,12 +30,6 @@ from ._functions import (
 )
 from ._functions import (
     has_dualstack_ipv6 as has_dualstack_ipv6,
-)
-from ._functions import (
-    recv_fds as recv_fds,
-)
-from ._functions import (
-    send_fds as send_fds,
 )
 from ._install import install as install
 from ._install import uninstall as uninstall

@@ -499,8 +499,10 @@ def setbusypoll(seconds: float, /) -> None:
 
     Looking again catches answers that come within some tens of microseconds without the
     cost of sleeping and waking. Each socket learns whether it helps; a socket where it does
-    not goes to sleep at once. The initial value is 50 microseconds, or what the environment
-    variable ``OXISOCK_BUSY_POLL_US`` says, in microseconds.
+    not goes to sleep at once. It looks for half of the time set here, and for all of it where
+    going to sleep would mean a long wait for the interpreter lock. The initial value is
+    100 microseconds, or what the environment variable ``OXISOCK_BUSY_POLL_US`` says, in
+    microseconds.
 
     Args:
         seconds: the longest time to look, 0 to 0.005. 0 switches it off.

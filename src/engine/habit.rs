@@ -13,26 +13,35 @@ use super::settings;
 /// After so many failed tries in a row the try is left out …
 const DISCOURAGED: u32 = 3;
 /// … except once in so many operations, to see whether things have changed.
-const RETRY: u32 = 16;
+const RETRY: u32 = 32;
 /// Operations to let pass after a look that did not help; doubled each time …
 const PAUSE: u32 = 2;
 /// … up to so many times.
 const MAX_FAILURES: u32 = 10;
-/// So many sends in a row that woke a thread of this process make it a habit …
-const WOKEN: u32 = 3;
+/// Waiting so long for the interpreter lock after a sleep means that another thread computes.
+/// Every sleep then costs that time, so that one look in many is worth its own.
+const CONTENDED: Duration = Duration::from_micros(500);
+/// Such looks pause less: fewer than this many failures count.
+const CONTENDED_FAILURES: u32 = 3;
+/// A send that woke a thread of this process weighs as much as so many that did not …
+const WAKE: u32 = 32;
+/// … and so much weight makes it a habit …
+const WAKES: u32 = 3 * WAKE;
 /// … for so many sends.
-const YIELDS: u32 = 64;
+const YIELDS: u32 = 256;
 
 pub(super) struct Habit {
     misses: AtomicU32,
     expected: AtomicUsize,
-    /// Whether the last sleep was so short that looking again might have caught its end.
-    naps: AtomicBool,
-    /// Looks in a row that did not help.
+    /// How long the last sleep was, in nanoseconds, up to the largest number.
+    nap: AtomicU32,
+    /// Whether the interpreter lock was long in coming back after the last sleep.
+    contended: AtomicBool,
+    /// Looks that did not help, less those that did.
     failures: AtomicU32,
     /// Operations to let pass before the next look.
     pause: AtomicU32,
-    /// Operations in a row during which a thread of this process woke up.
+    /// The weight of the operations during which a thread of this process woke up.
     woken: AtomicU32,
     /// Operations that are to give the lock up for such a thread.
     yields: AtomicU32,
@@ -43,7 +52,8 @@ impl Habit {
         Habit {
             misses: AtomicU32::new(0),
             expected: AtomicUsize::new(0),
-            naps: AtomicBool::new(false),
+            nap: AtomicU32::new(u32::MAX),
+            contended: AtomicBool::new(false),
             failures: AtomicU32::new(0),
             pause: AtomicU32::new(0),
             woken: AtomicU32::new(0),
@@ -55,7 +65,7 @@ impl Habit {
     #[inline]
     pub(super) fn expects_ready(&self) -> bool {
         let misses = self.misses.load(Relaxed);
-        if misses < DISCOURAGED || misses.is_multiple_of(RETRY) {
+        if misses < DISCOURAGED || misses.is_multiple_of(RETRY) || self.contended.load(Relaxed) {
             return true;
         }
         self.misses.store(misses.wrapping_add(1), Relaxed);
@@ -109,24 +119,29 @@ impl Habit {
     /// Learns whether threads of this process woke up during an operation.
     #[inline]
     pub(super) fn woke(&self, threads: bool) {
-        let woken = self.woken.load(Relaxed);
-        if !threads {
-            if woken != 0 {
-                self.woken.store(0, Relaxed);
-            }
-        } else if woken + 1 < WOKEN {
-            self.woken.store(woken + 1, Relaxed);
+        let before = self.woken.load(Relaxed);
+        let woken = if threads {
+            before + WAKE
         } else {
-            // Left as it is: when the habit is tried again, once is enough.
+            before.saturating_sub(1)
+        };
+        if woken >= WAKES {
+            // The weight stays: when the habit is tried again, once is enough.
             self.yields.store(YIELDS, Relaxed);
+        } else if woken != before {
+            self.woken.store(woken, Relaxed);
         }
     }
 
     /// Learns from a sleep whether the next one may be worth avoiding.
     pub(super) fn slept(&self, time: Duration) {
-        let limit = settings::busy_poll();
-        self.naps
-            .store(!limit.is_zero() && time < limit * 2, Relaxed);
+        let nanos = u32::try_from(time.as_nanos()).unwrap_or(u32::MAX);
+        self.nap.store(nanos, Relaxed);
+    }
+
+    /// Learns how long the interpreter lock took to come back after a sleep.
+    pub(super) fn regained_lock(&self, time: Duration) {
+        self.contended.store(time > CONTENDED, Relaxed);
     }
 
     /// Tries again for a short time, where that has helped lately; None where it did not
@@ -135,7 +150,12 @@ impl Habit {
         &self,
         mut attempt: impl FnMut() -> io::Result<T>,
     ) -> Option<io::Result<T>> {
-        if !self.naps.load(Relaxed) {
+        let contended = self.contended.load(Relaxed);
+        let nap = Duration::from_nanos(self.nap.load(Relaxed).into());
+        let longest = settings::busy_poll();
+        // The best part of a nap is falling asleep and waking up, so that the answer may have
+        // been there long before.
+        if longest.is_zero() || !(contended || nap < 2 * longest) {
             return None;
         }
         let pause = self.pause.load(Relaxed);
@@ -143,21 +163,38 @@ impl Habit {
             self.pause.store(pause - 1, Relaxed);
             return None;
         }
-        let limit = settings::busy_poll();
+        let limit = if contended { longest } else { longest / 2 };
         let began = Instant::now();
-        while began.elapsed() < limit {
+        let mut found = None;
+        let mut time = Duration::ZERO;
+        while found.is_none() && time < limit {
             match attempt() {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => std::hint::spin_loop(),
-                result => {
-                    self.failures.store(0, Relaxed);
-                    return Some(result);
-                }
+                result => found = Some(result),
             }
+            time = began.elapsed();
         }
-        // Whoever has to answer may be waiting for the very lock that is kept here.
-        let failures = (self.failures.load(Relaxed) + 1).min(MAX_FAILURES);
+        let helped = found.is_some() && (contended || time < nap);
+        self.looked(helped, contended);
+        found
+    }
+
+    /// Learns from a look. It has not helped where sleeping would have taken less time: whoever
+    /// has to answer may be waiting for the very lock, or the very core, that is kept here.
+    fn looked(&self, helped: bool, contended: bool) {
+        let failures = self.failures.load(Relaxed);
+        if helped {
+            // Not forgotten at once: one look in many helps by chance anywhere.
+            self.failures.store(failures.saturating_sub(1), Relaxed);
+            return;
+        }
+        let failures = (failures + 1).min(MAX_FAILURES);
         self.failures.store(failures, Relaxed);
-        self.pause.store(PAUSE << failures, Relaxed);
-        None
+        let pause = if contended {
+            (1 << failures.min(CONTENDED_FAILURES)) - 1
+        } else {
+            PAUSE << failures
+        };
+        self.pause.store(pause, Relaxed);
     }
 }

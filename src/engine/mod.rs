@@ -149,7 +149,9 @@ pub(crate) fn drive<T: Send>(
     let mut wait = Wait::new(mode, plan, habit, keeps_lock);
     loop {
         settings::count_released();
-        match py.detach(|| wait.run(&file, &mut attempt)) {
+        let outcome = py.detach(|| wait.run(&file, &mut attempt));
+        wait.returned();
+        match outcome {
             Outcome::Done(value) => return Ok(value),
             Outcome::Expired => return Err(Error::TimedOut),
             Outcome::Closed => return Err(Error::CLOSED),

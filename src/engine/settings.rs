@@ -17,7 +17,7 @@ static BUSY_POLL: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(initial_
 
 /// The environment variable that sets the initial value, in microseconds; 0 switches off.
 const BUSY_POLL_VARIABLE: &str = "OXISOCK_BUSY_POLL_US";
-const DEFAULT_BUSY_POLL_MICROS: u64 = 50;
+const DEFAULT_BUSY_POLL_MICROS: u64 = 100;
 /// A thread that looks again keeps the interpreter lock, so that the time is bounded by the
 /// interpreter's own switch interval.
 const MAX_BUSY_POLL: Duration = Duration::from_millis(5);
@@ -124,8 +124,10 @@ pub(crate) fn tune(name: &str, value: usize) -> PyResult<usize> {
 ///
 /// Looking again catches answers that come within some tens of microseconds without the
 /// cost of sleeping and waking. Each socket learns whether it helps; a socket where it does
-/// not goes to sleep at once. The initial value is 50 microseconds, or what the environment
-/// variable ``OXISOCK_BUSY_POLL_US`` says, in microseconds.
+/// not goes to sleep at once. It looks for half of the time set here, and for all of it where
+/// going to sleep would mean a long wait for the interpreter lock. The initial value is
+/// 100 microseconds, or what the environment variable ``OXISOCK_BUSY_POLL_US`` says, in
+/// microseconds.
 ///
 /// Args:
 ///     seconds: the longest time to look, 0 to 0.005. 0 switches it off.

@@ -27,6 +27,8 @@ pub(super) struct Wait<'a> {
     plan: Plan,
     habit: &'a Habit,
     began: Instant,
+    /// When the last sleep ended.
+    woken: Option<Instant>,
     /// Whether the operation was tried already, or need not be.
     tried: bool,
 }
@@ -40,15 +42,25 @@ impl<'a> Wait<'a> {
             plan,
             habit,
             began: Instant::now(),
+            woken: None,
             tried,
         }
     }
 
     /// Learns from a sleep, and lets those learn who may have ended it.
-    fn woke_up(&self) {
+    fn woke_up(&mut self) {
         if self.plan.interest == Interest::Read {
             settings::count_wake();
-            self.habit.slept(self.began.elapsed());
+            let now = Instant::now();
+            self.habit.slept(now - self.began);
+            self.woken = Some(now);
+        }
+    }
+
+    /// Learns, back in the interpreter, what it cost to be outside.
+    pub(super) fn returned(&mut self) {
+        if let Some(woken) = self.woken.take() {
+            self.habit.regained_lock(woken.elapsed());
         }
     }
 

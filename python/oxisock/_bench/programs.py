@@ -126,23 +126,36 @@ def streaming(size: int) -> Run:
     return run
 
 
-def ping_pong(names: Any, n: int) -> float:
-    """A message to another thread and back: the data is never there yet."""
-    a, b, data = names.a, names.b, names.data
+def ping_pong(same_core: bool) -> Run:
+    """A message to another thread and back: the data is never there yet.
 
-    def answer() -> None:
-        for _ in repeat(None, n):
-            b.send(b.recv(64))
+    Each thread stays on a core of its own, or both on the same: left to the scheduler, it is the
+    one or the other as it happens, and the one takes four times as long.
+    """
 
-    thread = threading.Thread(target=answer, daemon=True)
-    thread.start()
-    start = time.perf_counter()
-    for _ in repeat(None, n):
-        a.send(data)
-        a.recv(64)
-    elapsed = time.perf_counter() - start
-    thread.join()
-    return elapsed
+    def run(names: Any, n: int) -> float:
+        a, b, data = names.a, names.b, names.data
+
+        def answer() -> None:
+            os.sched_setaffinity(0, CORES[:1] if same_core else CORES[-1:])
+            for _ in repeat(None, n):
+                b.send(b.recv(64))
+
+        thread = threading.Thread(target=answer, daemon=True)
+        os.sched_setaffinity(0, CORES[:1])
+        try:
+            thread.start()
+            start = time.perf_counter()
+            for _ in repeat(None, n):
+                a.send(data)
+                a.recv(64)
+            elapsed = time.perf_counter() - start
+            thread.join()
+        finally:
+            os.sched_setaffinity(0, CORES)
+        return elapsed
+
+    return run
 
 
 def fresh_import(names: Any, n: int) -> float:

@@ -22,20 +22,20 @@ except BlockingIOError:
 """
 row("recv.not-ready", unix(timeout=0), NOT_READY, note="BlockingIOError on a non-blocking socket")
 
+SHARE = {False: "each on a core of its own", True: "both on one core"}
 TRANSPORTS: list[tuple[str, Callable[..., Setup]]] = [("unix", unix), ("tcp", tcp)]
-PING = "send a 64; recv a 64", "recv b 64; send b 64"
 for name, transport in TRANSPORTS:
     for suffix, timeout in [("", None), (".timeout", TIMEOUT)]:
-        row(
-            f"ping-pong.threads.{name}{suffix}",
-            transport(timeout=timeout),
-            ping_pong,
-            in_threads(*PING),
-            target=1.0,
-            slice=0.01,
-            concurrent=True,
-            note="a message to another thread and back",
-        )
+        for where, same_core in [("", False), (".same-core", True)]:
+            row(
+                f"ping-pong.threads.{name}{suffix}{where}",
+                transport(timeout=timeout),
+                ping_pong(same_core),
+                target=1.0,
+                slice=0.01,
+                concurrent=True,
+                note=f"a message to another thread and back, {SHARE[same_core]}",
+            )
 
 REQUEST = "a.send(data); a.recv(64)"
 REQUEST_FLOOR = "send a 64; recv a 64"
