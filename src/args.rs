@@ -216,13 +216,30 @@ impl BufferSlot {
 
     /// A view to read from any bytes-like object that is contiguous.
     #[inline]
-    pub(crate) fn readable<'a>(&'a mut self, object: &Bound<'_, PyAny>) -> PyResult<Readable<'a>> {
+    pub(crate) fn readable<'a>(
+        &'a mut self,
+        object: &'a Bound<'_, PyAny>,
+    ) -> PyResult<Readable<'a>> {
+        // Bytes never change or move: while they are borrowed they need no view.
+        if let Ok(bytes) = object.cast_exact::<PyBytes>() {
+            let bytes = bytes.as_bytes();
+            // SAFETY: the bytes are borrowed for as long as the region lives; nobody writes
+            // to what is lent for reading.
+            let region = unsafe { Region::new(bytes.as_ptr().cast_mut(), bytes.len()) };
+            return Ok(Readable { region, _view: None });
+        }
         if object.is_instance_of::<PyString>() {
             return Err(PyTypeError::new_err(
                 "a bytes-like object is required, not 'str'",
             ));
         }
-        Ok(Readable(self.view(object, ffi::PyBUF_SIMPLE)?))
+        let view = self.view(object, ffi::PyBUF_SIMPLE)?;
+        // SAFETY: the exporter keeps the memory until the view is released.
+        let region = unsafe { Region::new(view.0.buf.cast(), view.0.len as usize) };
+        Ok(Readable {
+            region,
+            _view: Some(view),
+        })
     }
 
     /// A view to write into any bytes-like object that is contiguous and writable.
@@ -275,28 +292,31 @@ impl Drop for View<'_> {
 }
 
 /// Bytes that the caller lends for reading.
-pub(crate) struct Readable<'a>(View<'a>);
+pub(crate) struct Readable<'a> {
+    region: Region<'a>,
+    /// What gives the buffer back.
+    _view: Option<View<'a>>,
+}
 
 impl Readable<'_> {
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.0.0.len as usize
+        self.region.len()
     }
 
     /// The bytes for a system call. Another thread may write to them meanwhile, as it may
     /// in the standard library; that is why this is a pointer and no slice.
     #[inline]
     pub(crate) fn region(&self) -> Region<'_> {
-        // SAFETY: the exporter keeps the memory until the view is released.
-        unsafe { Region::new(self.0.0.buf.cast(), self.len()) }
+        self.region
     }
 
     /// A copy that nobody else can change.
     pub(crate) fn to_vec(&self) -> Vec<u8> {
         let mut copy = Vec::with_capacity(self.len());
-        // SAFETY: the view holds `len` readable bytes and the vector has room for them.
+        // SAFETY: the region holds `len` readable bytes and the vector has room for them.
         unsafe {
-            std::ptr::copy_nonoverlapping(self.0.0.buf.cast(), copy.as_mut_ptr(), self.len());
+            std::ptr::copy_nonoverlapping(self.region.as_ptr(), copy.as_mut_ptr(), self.len());
             copy.set_len(self.len());
         }
         copy
@@ -307,7 +327,7 @@ impl Readable<'_> {
         let len = self.len().min(room.len());
         // SAFETY: both are valid for the length, and do not overlap: the room is borrowed
         // for us alone.
-        unsafe { std::ptr::copy_nonoverlapping(self.0.0.buf.cast(), room.as_mut_ptr(), len) }
+        unsafe { std::ptr::copy_nonoverlapping(self.region.as_ptr(), room.as_mut_ptr(), len) }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::sys::{self, Region, SockAddr};
 
 /// Reads that are expected to bring so much go into memory of their own at once: copying them
 /// out of the scratch memory would cost more than that memory.
-const LARGE: usize = 8 * 1024;
+const LARGE: usize = 1024;
 
 impl Socket {
     /// The plan of a read into `len` bytes.
@@ -90,7 +90,8 @@ impl Socket {
         // Only a stream may be read in pieces, and only where no flag says otherwise.
         let in_pieces = flags == 0 && self.is_stream();
         let expected = self.channel.expected();
-        if expected < LARGE && (in_pieces || len <= SCRATCH) && !self.drops(flags) {
+        let exact = len <= 2 * expected;
+        if !exact && expected < LARGE && (in_pieces || len <= SCRATCH) && !self.drops(flags) {
             return with_scratch(len, |scratch| {
                 let count = self.receive(py, scratch, flags)?;
                 if count == scratch.len() && len > count {
