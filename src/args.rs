@@ -226,7 +226,10 @@ impl BufferSlot {
             // SAFETY: the bytes are borrowed for as long as the region lives; nobody writes
             // to what is lent for reading.
             let region = unsafe { Region::new(bytes.as_ptr().cast_mut(), bytes.len()) };
-            return Ok(Readable { region, _view: None });
+            return Ok(Readable {
+                region,
+                _view: None,
+            });
         }
         if object.is_instance_of::<PyString>() {
             return Err(PyTypeError::new_err(

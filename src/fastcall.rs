@@ -10,10 +10,11 @@ use std::ffi::{CStr, c_int};
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi::{self, PyCFunction, PyGetSetDef, PyMethodDef, PyMethodDefPointer, PyObject};
+use pyo3::intern;
 use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 use pyo3::pyclass::boolean_struct::True;
-use pyo3::types::PyModule;
+use pyo3::types::{PyModule, PyString, PyType};
 use pyo3::{IntoPyObjectExt, PyClass};
 
 use crate::args;
@@ -315,4 +316,33 @@ impl Fixed<PyGetSetDef> {
             Ok(Bound::from_owned_ptr_or_err(py, attribute)?.unbind())
         }
     }
+}
+
+/// Gives a subclass its own copies of the native class's methods.
+///
+/// The interpreter's shortest way into a method is for objects of exactly the class that the
+/// method was made for; without this, every call on an object of the subclass would go round
+/// by a check of its bases.
+pub(crate) fn inherit<C: PyClass>(class: &Bound<'_, PyType>) -> PyResult<()> {
+    let py = class.py();
+    let own = class.getattr(intern!(py, "__dict__"))?;
+    let inherited = py.get_type::<C>().getattr(intern!(py, "__dict__"))?;
+    for item in inherited.call_method0(intern!(py, "items"))?.try_iter()? {
+        let (name, value): (Bound<'_, PyString>, Bound<'_, PyAny>) = item?.extract()?;
+        // SAFETY: the type is one of the interpreter's own, which live for ever.
+        let is_method = value.get_type_ptr() == (&raw mut ffi::PyMethodDescr_Type);
+        if !is_method || name.to_cow()?.starts_with("__") || own.contains(&name)? {
+            continue;
+        }
+        // SAFETY: the object is of exactly the type whose layout this is. Its definition is
+        // static, as all of PyO3's and ours are; the class is derived from the one whose
+        // objects the method expects. The call returns a new reference or sets an exception.
+        let method = unsafe {
+            let definition = (*value.as_ptr().cast::<ffi::PyMethodDescrObject>()).d_method;
+            let method = ffi::PyDescr_NewMethod(class.as_type_ptr(), definition);
+            Bound::from_owned_ptr_or_err(py, method)?
+        };
+        class.setattr(name, method)?;
+    }
+    Ok(())
 }

@@ -15,7 +15,7 @@ use crate::args::{self, Int};
 use crate::audit::audit_with;
 use crate::engine;
 use crate::error::{Error, Result};
-use crate::fastcall::method;
+use crate::fastcall::{inherit, method};
 use crate::sys::{Fd, descriptor};
 
 /// What `__init__` does; -1 stands for what the caller left open.
@@ -152,7 +152,8 @@ pub(crate) fn register_class(class: &Bound<'_, PyType>) -> PyResult<()> {
     }
     CLASS
         .set(class.py(), class.clone().unbind())
-        .map_err(|_| PyRuntimeError::new_err("a class is registered already"))
+        .map_err(|_| PyRuntimeError::new_err("a class is registered already"))?;
+    inherit::<Socket>(class)
 }
 
 /// An object of the registered class around a descriptor that was just made, in the mode
