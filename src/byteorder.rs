@@ -26,7 +26,8 @@ macro_rules! long {
     ($name:ident, $convert:path, $summary:literal) => {
         function!(
             (object) $name,
-            |number: &Bound<'_, PyAny>| long(number).map($convert),
+            // Of 64 bits: the interpreter's way from there to an int is the shorter one.
+            |number: &Bound<'_, PyAny>| long(number).map($convert).map(u64::from),
             concat!(
                 $summary,
                 "\n\nArgs:\n    object: the number, an int from 0 to 2**32 - 1.\n\nRaises:\n    \

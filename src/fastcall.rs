@@ -258,25 +258,29 @@ where
 }
 
 /// The result as the interpreter wants it: a new reference, or null and an exception.
-#[inline]
+#[inline(always)]
 pub(crate) fn returned<'py, T: IntoPyObject<'py>>(
     py: Python<'py>,
     result: PyResult<T>,
 ) -> *mut PyObject {
-    match result.and_then(|value| value.into_bound_py_any(py)) {
-        Ok(object) => object.into_ptr(),
-        Err(error) => {
-            // PyO3 knows of the way in only where it made it: without this it would put off
-            // what the error lets go of until the next call that it knows of.
-            let mut error = Some(error);
-            Python::try_attach(|py| error.take().map(|error| error.restore(py)));
-            // While the interpreter ends there is no attaching, and nobody minds what is put off.
-            if let Some(error) = error {
-                error.restore(py);
-            }
-            std::ptr::null_mut()
-        }
+    match result.map(|value| value.into_bound_py_any(py)) {
+        Ok(Ok(object)) => object.into_ptr(),
+        Ok(Err(error)) | Err(error) => raised(py, error),
     }
+}
+
+#[cold]
+#[inline(never)]
+fn raised(py: Python<'_>, error: PyErr) -> *mut PyObject {
+    // PyO3 knows of the way in only where it made it: without this it would put off
+    // what the error lets go of until the next call that it knows of.
+    let mut error = Some(error);
+    Python::try_attach(|py| error.take().map(|error| error.restore(py)));
+    // While the interpreter ends there is no attaching, and nobody minds what is put off.
+    if let Some(error) = error {
+        error.restore(py);
+    }
+    std::ptr::null_mut()
 }
 
 /// Adds functions to a module.

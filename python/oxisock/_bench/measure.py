@@ -103,6 +103,8 @@ def cpu_bound_thread() -> Iterator[None]:
 def _calibrate(loop: Loop, least: int, seconds: float) -> int:
     """Find how many operations take about that long."""
     n = least
+    # The first time, names are fetched and caches filled.
+    loop(n)
     while True:
         elapsed = loop(n)
         if elapsed >= seconds / 3:
