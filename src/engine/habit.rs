@@ -141,7 +141,9 @@ impl Habit {
 
     /// Learns how long the interpreter lock took to come back after a sleep.
     pub(super) fn regained_lock(&self, time: Duration) {
-        self.contended.store(time > CONTENDED, Relaxed);
+        let contended = time > CONTENDED;
+        self.contended.store(contended, Relaxed);
+        settings::set_contended(contended);
     }
 
     /// Tries again for a short time, where that has helped lately; None where it did not

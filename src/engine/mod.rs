@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 
 pub(crate) use channel::{Channel, Mode};
 pub(crate) use settings::{
-    counters, default_timeout, getbusypoll, set_default_timeout, setbusypoll, tune,
+    contended, counters, default_timeout, getbusypoll, set_default_timeout, setbusypoll, tune,
 };
 
 use crate::error::{Error, Result};

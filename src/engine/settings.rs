@@ -1,7 +1,7 @@
 //! What can be set for all sockets, and what is counted.
 
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
@@ -87,6 +87,18 @@ pub(crate) fn counters(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     counts.set_item("polled", POLLED.load(Relaxed))?;
     counts.set_item("released", RELEASED.load(Relaxed))?;
     Ok(counts)
+}
+
+/// Whether the interpreter lock was long in coming back after the last sleep of any socket.
+static CONTENDED: AtomicBool = AtomicBool::new(false);
+
+/// Whether giving the interpreter lock up lately meant a long wait for it.
+pub(crate) fn contended() -> bool {
+    CONTENDED.load(Relaxed)
+}
+
+pub(super) fn set_contended(contended: bool) {
+    CONTENDED.store(contended, Relaxed);
 }
 
 /// How often threads have woken up from a sleep in an operation.

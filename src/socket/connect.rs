@@ -130,9 +130,14 @@ impl Socket {
         let local = socket.parse_address("bind", address)?;
         audit(py, c"socket.bind", [slf.as_any(), address])?;
         let file = socket.channel.enter()?;
-        Ok(py
-            .detach(|| descriptor::bind(file.fd(), &local))
-            .map_err(Error::from)?)
+        let bind = || descriptor::bind(file.fd(), &local);
+        // A path's file system may be slow; no other family has anything to wait for.
+        let bound = if socket.family() == libc::AF_UNIX {
+            py.detach(bind)
+        } else {
+            bind()
+        };
+        Ok(bound.map_err(Error::from)?)
     }
 
     /// Makes the socket accept connections; listen(2).
@@ -144,11 +149,9 @@ impl Socket {
     /// Raises:
     ///     OSError: the socket cannot listen, or is closed.
     #[pyo3(signature = (backlog = Int(libc::SOMAXCONN.min(128)), /), text_signature = "($self, backlog=128, /)")]
-    fn listen(&self, py: Python<'_>, backlog: Int) -> PyResult<()> {
+    fn listen(&self, backlog: Int) -> Result<()> {
         let file = self.channel.enter()?;
-        Ok(py
-            .detach(|| descriptor::listen(file.fd(), backlog.0.max(0)))
-            .map_err(Error::from)?)
+        Ok(descriptor::listen(file.fd(), backlog.0.max(0))?)
     }
 
     /// Accepts a connection; accept(2).

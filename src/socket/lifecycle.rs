@@ -46,9 +46,13 @@ pub(super) fn init(
         }
         None => {
             let timeout = initial_timeout(kind);
-            let fd = py
-                .detach(|| descriptor::open(family, kind, protocol, timeout >= 0))
-                .map_err(Error::from)?;
+            let open = || descriptor::open(family, kind, protocol, timeout >= 0);
+            // The kernel may have to load a module for any other family.
+            let fd = match family {
+                libc::AF_UNIX | libc::AF_INET | libc::AF_INET6 => open(),
+                _ => py.detach(open),
+            };
+            let fd = fd.map_err(Error::from)?;
             socket.open((family, kind, protocol), fd, timeout, timeout >= 0)?;
         }
     }
@@ -343,7 +347,13 @@ pub(crate) fn close(py: Python<'_>, fd: &Bound<'_, PyAny>) -> PyResult<()> {
 }
 
 fn close_descriptor(py: Python<'_>, fd: Fd) -> PyResult<()> {
-    match py.detach(|| descriptor::close(fd)) {
+    // Closing waits only where the socket lingers; what is no socket may wait as well.
+    let result = if engine::contended() && matches!(descriptor::lingers(fd), Ok(false)) {
+        descriptor::close(fd)
+    } else {
+        py.detach(|| descriptor::close(fd))
+    };
+    match result {
         // The peer has gone already: nothing was lost that closing could have saved.
         Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(()),
         result => Ok(result.map_err(Error::from)?),

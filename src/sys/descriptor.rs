@@ -38,6 +38,26 @@ pub(crate) fn close(fd: Fd) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether closing a socket may wait for the peer, `SO_LINGER`; fails for what is no socket.
+pub(crate) fn lingers(fd: Fd) -> io::Result<bool> {
+    let mut linger = libc::linger {
+        l_onoff: 0,
+        l_linger: 0,
+    };
+    let mut len = size_of_val(&linger) as libc::socklen_t;
+    // SAFETY: the option is writable for the length given, and any bits are numbers.
+    unsafe {
+        syscall!(getsockopt(
+            fd,
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            (&raw mut linger).cast(),
+            &mut len
+        ))
+    }?;
+    Ok(linger.l_onoff != 0 && linger.l_linger != 0)
+}
+
 /// A second descriptor of the same open file, closed on exec.
 pub(crate) fn duplicate(fd: Fd) -> io::Result<Fd> {
     // SAFETY: takes numbers only.

@@ -116,12 +116,14 @@ def _lasting(loop: Loop, least: int, seconds: float) -> float:
     """Repeat operations for that long and return the time of one.
 
     For rows with a CPU-bound thread, where an operation takes microseconds or milliseconds, so that
-    no number of operations calibrated at one time would do at another.
+    no number of operations calibrated at one time would do at another. So the number doubles, and
+    the beginnings weigh little.
     """
-    elapsed, done = 0.0, 0
+    elapsed, done, n = 0.0, 0, least
     while elapsed < seconds:
-        elapsed += loop(least)
-        done += least
+        elapsed += loop(n)
+        done += n
+        n *= 2
     return elapsed / done
 
 

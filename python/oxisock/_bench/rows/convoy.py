@@ -17,7 +17,7 @@ from .sockets import CONNECT_ACCEPT, CONNECT_ACCEPT_FLOOR
 
 GROUP = Group("convoy", "Beside one CPU-bound thread")
 
-BUSY: dict[str, Any] = {"busy": True, "concurrent": True, "slice": 0.06, "rounds": 0.3, "least": 8}
+BUSY: dict[str, Any] = {"busy": True, "concurrent": True, "slice": 0.12, "rounds": 0.3, "least": 8}
 
 row = GROUP.row
 for name, setup, target in [("unix", unix, 300), ("udp", udp, 300), ("tcp", tcp, 200)]:
@@ -51,7 +51,7 @@ row(
     target=50,
     busy_server=True,
     concurrent=True,
-    slice=0.3,
+    slice=1.0,
     rounds=0.1,
     least=50,
     note="requests to an asyncio echo server with 50 connections, the thread beside it",
