@@ -1,7 +1,7 @@
 //! What can be set for all sockets, and what is counted.
 
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
@@ -89,16 +89,23 @@ pub(crate) fn counters(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     Ok(counts)
 }
 
-/// Whether the interpreter lock was long in coming back after the last sleep of any socket.
-static CONTENDED: AtomicBool = AtomicBool::new(false);
+/// How many calls are still to count on a long wait for the interpreter lock.
+static CONTENDED: AtomicU32 = AtomicU32::new(0);
+
+/// So many do after each sleep, of any socket, after which the lock was long in coming back.
+const CONTENDED_CALLS: u32 = 64;
 
 /// Whether giving the interpreter lock up lately meant a long wait for it.
 pub(crate) fn contended() -> bool {
-    CONTENDED.load(Relaxed)
+    let calls = CONTENDED.load(Relaxed);
+    if calls > 0 {
+        CONTENDED.store(calls - 1, Relaxed);
+    }
+    calls > 0
 }
 
 pub(super) fn set_contended(contended: bool) {
-    CONTENDED.store(contended, Relaxed);
+    CONTENDED.store(if contended { CONTENDED_CALLS } else { 0 }, Relaxed);
 }
 
 /// How often threads have woken up from a sleep in an operation.
