@@ -80,9 +80,8 @@ def main():
     """Print a line per pattern and way of waiting."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument(
-        "--micros", type=lambda text: [float(part) for part in text.split(",")], default=[0, 20, 50]
-    )
+    numbers = lambda text: [float(part) for part in text.split(",")]  # noqa: E731
+    parser.add_argument("--micros", type=numbers, default=[0, 50, 100])
     args = parser.parse_args()
     ways = [("standard library", socket, None)]
     if hasattr(oxisock, "setbusypoll"):

@@ -20,7 +20,7 @@ MEMORY = {"brk", "mmap", "munmap", "mremap", "madvise", "mprotect"}
 """Calls that the allocator makes now and then, whatever the operation."""
 
 PROGRAM = """
-import importlib, os, sys, threading
+import importlib, os, sys, time
 socket = importlib.import_module(sys.argv[1])
 keep = []
 
@@ -60,8 +60,21 @@ def connected_listener(timeout):
         c.connect(l.getsockname())
     return l
 
-def late(fd):
-    threading.Timer(0.003, os.write, (fd, b"x")).start()
+# Another process answers: a thread of this one would fight for the interpreter lock.
+def answered_late(timeout):
+    a, b = socket.socketpair()
+    if os.fork() == 0:
+        a.close()
+        try:
+            while os.read(b.fileno(), 1):
+                time.sleep(0.003)
+                os.write(b.fileno(), b"x")
+        finally:
+            os._exit(0)
+    b.close()
+    a.settimeout(timeout)
+    keep.append(a)
+    return a
 
 for name, unseen, setup, operation in CASES:
     ROUNDS = unseen + REPEAT
@@ -168,8 +181,8 @@ CASES = [
 
 LATE = Case(
     "recv.late",
-    "a, b = socket.socketpair(); a.settimeout(5.0)",
-    "late(b.fileno()); a.recv(64)",
+    "a = answered_late(5.0)",
+    "a.send(b'x'); a.recv(64)",
     calls=1000,
     # Enough waits for the socket to have learnt that its data comes late.
     unseen=40,

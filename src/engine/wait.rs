@@ -27,8 +27,10 @@ pub(super) struct Wait<'a> {
     plan: Plan,
     habit: &'a Habit,
     began: Instant,
-    /// When the last sleep ended.
-    woken: Option<Instant>,
+    /// Whether it came to a sleep that teaches something.
+    slept: bool,
+    /// When there was nothing left to do outside the interpreter.
+    finished: Instant,
     /// Whether the operation was tried already, or need not be.
     tried: bool,
 }
@@ -37,12 +39,14 @@ impl<'a> Wait<'a> {
     pub(super) fn new(mode: Mode, plan: Plan, habit: &'a Habit, kept_lock: bool) -> Self {
         // What keeps the lock was tried before; what does not is tried here.
         let tried = kept_lock || !plan.tries || !habit.expects_ready();
+        let now = Instant::now();
         Wait {
             mode,
             plan,
             habit,
-            began: Instant::now(),
-            woken: None,
+            began: now,
+            slept: false,
+            finished: now,
             tried,
         }
     }
@@ -51,20 +55,29 @@ impl<'a> Wait<'a> {
     fn woke_up(&mut self) {
         if self.plan.interest == Interest::Read {
             settings::count_wake();
-            let now = Instant::now();
-            self.habit.slept(now - self.began);
-            self.woken = Some(now);
+            self.habit.slept(self.began.elapsed());
+            self.slept = true;
         }
     }
 
     /// Learns, back in the interpreter, what it cost to be outside.
     pub(super) fn returned(&mut self) {
-        if let Some(woken) = self.woken.take() {
-            self.habit.regained_lock(woken.elapsed());
+        if std::mem::take(&mut self.slept) {
+            self.habit.regained_lock(self.finished.elapsed());
         }
     }
 
     pub(super) fn run<T>(
+        &mut self,
+        file: &Guard<'_>,
+        attempt: &mut impl FnMut(Fd, How) -> io::Result<T>,
+    ) -> Outcome<T> {
+        let outcome = self.stay(file, attempt);
+        self.finished = Instant::now();
+        outcome
+    }
+
+    fn stay<T>(
         &mut self,
         file: &Guard<'_>,
         attempt: &mut impl FnMut(Fd, How) -> io::Result<T>,
