@@ -107,5 +107,6 @@ def docs(session):
 @nox.session(python=PYTHONS)
 def tests(session):
     """All tests, on the installed wheel."""
-    install_wheel(session, "test")
+    # With what the tests of the benchmarks' tables and plots need.
+    install_wheel(session, "test,bench")
     session.run("python", "-m", "pytest", *session.posargs)

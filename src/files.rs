@@ -59,8 +59,8 @@ impl Slot {
 /// The classes and what is looked up in them once.
 struct Files {
     raw: Py<PyType>,
-    _reader: Py<PyType>,
-    _text: Py<PyType>,
+    reader: Py<PyType>,
+    text_file: Py<PyType>,
     sock: Slot,
     mode: Slot,
     held: Slot,
@@ -73,6 +73,16 @@ struct Files {
     end: Slot,
     /// The methods of `io.BufferedReader`, in the order of [`Read`].
     inherited: [Py<PyAny>; 6],
+}
+
+impl Files {
+    fn classes(&self, py: Python<'_>) -> (Py<PyType>, Py<PyType>, Py<PyType>) {
+        (
+            self.raw.clone_ref(py),
+            self.reader.clone_ref(py),
+            self.text_file.clone_ref(py),
+        )
+    }
 }
 
 // SAFETY: the slots are descriptions that nobody changes; the rest is `Sync` by itself.
@@ -189,7 +199,9 @@ fn text_line<'py>(file: &Bound<'py, PyAny>, args: &[*mut PyObject]) -> PyResult<
     };
     if whole && let Some(end) = single(&files.end.get(file)?) {
         for filled in [false, true] {
-            let held = Held::of(files, file)?;
+            let Some(held) = Held::of(files, file)? else {
+                break;
+            };
             // SAFETY: the text is a str, and both ends are within it.
             let found = unsafe {
                 let text = held.text.as_ptr();
@@ -220,7 +232,9 @@ fn text_read<'py>(file: &Bound<'py, PyAny>, args: &[*mut PyObject]) -> PyResult<
             && size >= 0
         {
             for filled in [false, true] {
-                let held = Held::of(files, file)?;
+                let Some(held) = Held::of(files, file)? else {
+                    break;
+                };
                 if size <= held.len - held.position {
                     let stop = held.position + size;
                     return held.take(files, file, stop);
@@ -272,7 +286,7 @@ fn single(text: &Bound<'_, PyAny>) -> Option<u32> {
     }
 }
 
-/// The text that a file has decoded and not yet given.
+/// The text that a file has decoded and not yet given; a closed one has none.
 struct Held<'py> {
     text: Bound<'py, PyString>,
     position: isize,
@@ -281,16 +295,18 @@ struct Held<'py> {
 
 impl<'py> Held<'py> {
     #[inline]
-    fn of(files: &Files, file: &Bound<'py, PyAny>) -> PyResult<Self> {
-        let text = files.text.get(file)?.cast_into::<PyString>()?;
+    fn of(files: &Files, file: &Bound<'py, PyAny>) -> PyResult<Option<Self>> {
+        let Ok(text) = files.text.get(file)?.cast_into::<PyString>() else {
+            return Ok(None);
+        };
         // SAFETY: the object is a str.
         let len = unsafe { ffi::PyUnicode_GetLength(text.as_ptr()) };
         let position = files.position.get(file)?.extract::<isize>()?.clamp(0, len);
-        Ok(Held {
+        Ok(Some(Held {
             text,
             position,
             len,
-        })
+        }))
     }
 
     /// Gives the text up to `stop`.
@@ -395,12 +411,12 @@ fn close<'py>(raw: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
 /// Makes a SocketIO as its class does, for a buffer that is made on it next.
 ///
 /// Args:
-///     sock: the socket, which is held.
+///     sock: the socket, or what counts its files in `_io_refs` as one.
 ///     mode: one of r, w, rw, rb, wb, rwb.
 #[pyfunction]
 #[pyo3(signature = (sock, mode, /))]
 pub(crate) fn open_raw<'py>(
-    sock: &Bound<'py, Socket>,
+    sock: &Bound<'py, PyAny>,
     mode: &Bound<'py, PyString>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = sock.py();
@@ -417,13 +433,20 @@ pub(crate) fn open_raw<'py>(
     };
     let none = py.None().into_bound(py);
     let no = PyBool::new(py, false).to_owned().into_any();
-    files.sock.set(&raw, sock.as_any())?;
+    files.sock.set(&raw, sock)?;
     files.mode.set(&raw, mode.as_any())?;
     files.held.set(&raw, &none)?;
     files.restorable.set(&raw, &none)?;
     files.interruption.set(&raw, &none)?;
     files.closed.set(&raw, &no)?;
-    sock.get().file_opened();
+    match sock.cast::<Socket>() {
+        Ok(sock) => sock.get().file_opened(),
+        // Programs put `makefile` into classes of their own that count likewise.
+        Err(_) => {
+            let count = intern!(py, "_io_refs");
+            sock.setattr(count, sock.getattr(count)?.add(1)?)?;
+        }
+    }
     Ok(raw)
 }
 
@@ -632,20 +655,27 @@ fn equip(
     Ok(())
 }
 
-/// Gives the classes of `_files.py` their native methods; called once, by that module.
+/// Gives the classes of `_files.py` their native methods.
 ///
 /// Args:
 ///     raw: SocketIO.
 ///     reader: BufferedReader.
 ///     text: TextIOWrapper.
+///
+/// Returns:
+///     The three that were registered first, which stay: a module that is imported again goes
+///     on with them.
 #[pyfunction]
 #[pyo3(signature = (raw, reader, text, /))]
-pub(crate) fn register_files(
-    raw: &Bound<'_, PyType>,
-    reader: &Bound<'_, PyType>,
-    text: &Bound<'_, PyType>,
-) -> PyResult<()> {
+pub(crate) fn register_files<'py>(
+    raw: &Bound<'py, PyType>,
+    reader: &Bound<'py, PyType>,
+    text: &Bound<'py, PyType>,
+) -> PyResult<(Py<PyType>, Py<PyType>, Py<PyType>)> {
     let py = raw.py();
+    if let Some(files) = FILES.get(py) {
+        return Ok(files.classes(py));
+    }
     let buffered = py.import("io")?.getattr("BufferedReader")?;
     let [a, b, c, d, e, f] = INHERITED.map(|name| buffered.getattr(name).map(Bound::unbind));
     let files = Files {
@@ -661,12 +691,14 @@ pub(crate) fn register_files(
         end: Slot::of(text, "_end")?,
         inherited: [a?, b?, c?, d?, e?, f?],
         raw: raw.clone().unbind(),
-        _reader: reader.clone().unbind(),
-        _text: text.clone().unbind(),
+        reader: reader.clone().unbind(),
+        text_file: text.clone().unbind(),
     };
-    FILES
-        .set(py, files)
-        .map_err(|_| PyRuntimeError::new_err("the classes are registered already"))?;
+    let classes = files.classes(py);
+    if FILES.set(py, files).is_err() {
+        // Another thread was faster.
+        return Ok(FILES.get(py).map_or(classes, |files| files.classes(py)));
+    }
     equip(raw, &RAW.0, None)?;
     let next_line = next!(
         |reader, args| forward(Read::Line, reader, args),
@@ -677,5 +709,6 @@ pub(crate) fn register_files(
         text,
         &TEXT.0,
         Some(next!(text_line, ffi::PyUnicode_GetLength)),
-    )
+    )?;
+    Ok(classes)
 }

@@ -68,6 +68,20 @@ def same(call: Callable[[Any], Any], *, message: bool = False) -> tuple[Any, ...
     return expected
 
 
+def fill(sock: Any) -> None:
+    """Send until the system takes no more, and has not changed its mind a moment later."""
+    sock.setblocking(False)
+    sent = True
+    while sent:
+        sent = False
+        try:
+            while sock.send(bytes(1 << 16)):
+                sent = True
+        except BlockingIOError:
+            # Not select: TCP calls a socket writable only when a third of its room is free.
+            time.sleep(0.05)
+
+
 # -- tables of calls -------------------------------------------------------------------------------
 
 

@@ -51,27 +51,27 @@ def test_dead_addresses_share_one_timeout(hosts):
     hosts.resolve_to(*(hosts.silent() for _ in range(3)))
     start = time.monotonic()
     with pytest.raises(TimeoutError, match="timed out"):
-        connect(timeout=0.6)
-    # One after the other with the whole timeout each, they would take 1.8 s.
-    assert 0.55 < time.monotonic() - start < 1.5
+        connect(timeout=2)
+    # One after the other with the whole timeout each, they would take 6 s.
+    assert 1.9 < time.monotonic() - start < 5
 
 
 def test_a_dead_address_does_not_starve_the_next(hosts):
     live = hosts.live()
     hosts.resolve_to(hosts.silent(), hosts.silent(), live)
-    with connect(timeout=1) as sock:
+    with connect(timeout=6) as sock:
         assert sock.getpeername() == live.getsockname()
-        assert sock.gettimeout() == 1
+        assert sock.gettimeout() == 6
 
 
 def test_the_default_timeout_is_shared_too(hosts):
     live = hosts.live()
     hosts.resolve_to(hosts.silent(), live)
-    oxisock.setdefaulttimeout(0.5)
+    oxisock.setdefaulttimeout(3)
     try:
         with connect() as sock:
             assert sock.getpeername() == live.getsockname()
-            assert sock.gettimeout() == 0.5
+            assert sock.gettimeout() == 3
     finally:
         oxisock.setdefaulttimeout(None)
 
@@ -86,7 +86,7 @@ def test_the_socket_has_the_timeout_that_was_asked_for(hosts, timeout):
 def test_all_errors_has_one_for_each_address(hosts):
     hosts.resolve_to(hosts.refusing(), hosts.silent(), hosts.refusing())
     with pytest.raises(ExceptionGroup, match="create_connection failed") as caught:
-        connect(timeout=0.4, all_errors=True)
+        connect(timeout=2, all_errors=True)
     kinds = [type(exc) for exc in caught.value.exceptions]
     assert kinds == [ConnectionRefusedError, TimeoutError, ConnectionRefusedError]
     assert "ConnectionRefusedError" in repr(caught.value)

@@ -6,6 +6,7 @@ import socket as stdlib
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -85,7 +86,7 @@ def test_ready_operations_beside_a_cpu_bound_thread_keep_the_lock(make, timeout)
                 assert b.recv_into(buffer) == 64
                 assert b.send(buffer) == 64
                 assert len(a.recv(1 << 20)) == 64
-    assert moved == {"kept": 4 * ROUNDS, "released": 0, "polled": 0}
+    assert moved == {"kept": 4 * ROUNDS, "released": 0, "looked": 0, "polled": 0}
 
 
 def test_nothing_there_yet_on_a_nonblocking_socket_keeps_the_lock():
@@ -164,8 +165,8 @@ def test_border_between_small_and_large_can_be_set():
             assert _socket.tune("keep_limit", 1024) == 1024
     finally:
         _socket.tune("keep_limit", before)
-    assert small == {"kept": 2, "released": 0, "polled": 0}
-    assert large == {"kept": 0, "released": 1, "polled": 0}
+    assert small == {"kept": 2, "released": 0, "looked": 0, "polled": 0}
+    assert large == {"kept": 0, "released": 1, "looked": 0, "polled": 0}
 
 
 def test_unknown_parameter_is_refused():
@@ -195,7 +196,43 @@ def test_looking_again_can_be_switched_off(echo_process):
                 assert echo_process.recv(64) == b"x"
     finally:
         oxisock.setbusypoll(before)
-    assert moved["polled"] == 0
+    assert moved["looked"] == 0
+
+
+def test_answers_that_come_soon_are_looked_for():
+    """The peer never sleeps, so that its answers come within microseconds."""
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("the peer needs a core of its own")
+    ours, theirs = stdlib.socketpair()
+    theirs.setblocking(False)
+    echo = """
+import os
+while True:
+    try:
+        data = os.read(0, 64)
+    except BlockingIOError:
+        continue
+    if not data:
+        break
+    os.write(0, data)
+"""
+    before = oxisock.getbusypoll()
+    oxisock.setbusypoll(0.005)
+    try:
+        with subprocess.Popen([sys.executable, "-c", echo], stdin=theirs) as process:
+            theirs.close()
+            with oxisock.socket(fileno=ours.detach()) as connection, counted() as moved:
+                polled = _socket.counters()["polled"]
+                patience = time.monotonic() + 60
+                while time.monotonic() < patience:
+                    connection.send(b"x")
+                    assert connection.recv(64) == b"x"
+                    if _socket.counters()["polled"] > polled:
+                        break
+            process.wait()
+    finally:
+        oxisock.setbusypoll(before)
+    assert moved["looked"] >= moved["polled"] >= 1
 
 
 @pytest.mark.parametrize("seconds", [-1e-9, 0.1, float("nan"), float("inf")])
@@ -226,5 +263,6 @@ def test_idle_connection_is_not_looked_at_again():
             for _ in range(50):
                 with pytest.raises(TimeoutError):
                     a.recv(1)
-    assert moved["polled"] == 0
+    # A machine that is busy with something else may look like a lock that is.
+    assert moved["looked"] <= 5
     assert moved["released"] == 50

@@ -380,3 +380,53 @@ def test_sendfile_with_a_slow_reader(stream: Any, tmp_path: Path) -> None:
     while data := b.recv(1 << 20):
         got += len(data)
     assert got == position
+
+
+# -- closed files, and sockets of other kinds ------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", ["close", "detach"])
+@pytest.mark.parametrize("read", ["read(0)", "read(1)", "readline()", "newlines", "__next__()"])
+def test_a_text_file_that_has_ended_gives_nothing(end: str, read: str) -> None:
+    def scene(module: Any) -> Any:
+        a, b = module.socketpair()
+        with a, b:
+            b.sendall(b"one\ntwo\nthree")
+            file = a.makefile("r", encoding="utf-8")
+            file.readline()
+            rest = getattr(file, end)()
+            try:
+                return eval(f"file.{read}", {"file": file})
+            finally:
+                (rest or file).close()
+
+    found = same(scene)
+    assert found[0] == "raises" or (end, read) == ("close", "newlines")
+
+
+def test_makefile_in_a_class_that_is_no_socket() -> None:
+    """As urllib3's wrapper for pyOpenSSL has it."""
+
+    def scene(module: Any) -> Any:
+        class Wrapper:
+            makefile = module.socket.makefile
+
+            def __init__(self, sock: Any) -> None:
+                self.sock = sock
+                self._io_refs = 0
+
+            def recv_into(self, buffer: Any) -> int:
+                return int(self.sock.recv_into(buffer))
+
+            def _decref_socketios(self) -> None:
+                self._io_refs -= 1
+
+        a, b = module.socketpair()
+        with a, b:
+            b.sendall(b"line\n")
+            wrapper = Wrapper(a)
+            with wrapper.makefile("rb") as file:
+                line, open_files = file.readline(), wrapper._io_refs
+            return line, open_files, wrapper._io_refs
+
+    assert same(scene)[0] == "returns"

@@ -146,9 +146,9 @@ def test_each_way_of_reading_can_go_on(pair, mode, buffering, name, cause):
         assert file.readline() in (b"one\n", "one\n")
         interrupted = 0
         for _ in range(5):  # two of these are spent on what is there already
-            if cause == "signal":
-                signal.setitimer(signal.ITIMER_REAL, 0.02)
             try:
+                if cause == "signal":
+                    signal.setitimer(signal.ITIMER_REAL, 0.02)
                 piece = (INTERRUPTED | BINARY)[name](file)
                 assert name in ("readline", "next")
                 assert piece in (b"two\n", "two\n")

@@ -8,6 +8,10 @@ import re
 import select
 import selectors
 import socket as std
+import subprocess
+import sys
+import textwrap
+import warnings
 import weakref
 from pathlib import Path
 from typing import Any
@@ -259,13 +263,17 @@ def test_repr(family: str) -> None:
         plain = re.sub(r"fd=\d+", "fd=N", repr(sock))
         return plain.replace(f"<{type(sock).__module__}.", "<module.")
 
+    with std.socket(std.AF_INET6, std.SOCK_DGRAM) as probe:
+        probe.bind(("::", 0))
+        port = probe.getsockname()[1]
+
     def bound(module: Any) -> list[str]:
         with module.socket(getattr(module, family), module.SOCK_DGRAM) as sock:
             texts = [text(module, sock)]
             if family == "AF_UNIX":
-                sock.bind("\0oxisock-repr")
+                sock.bind(f"\0oxisock-repr-{port}")
             else:
-                sock.bind(("localhost" if family == "AF_INET" else "::1", 47_111))
+                sock.bind(("localhost" if family == "AF_INET" else "::1", port))
             texts.append(text(module, sock))
             sock.connect(sock.getsockname())
             texts.append(text(module, sock))
@@ -541,3 +549,110 @@ def test_fileno_protocol() -> None:
         poll = select.poll()
         poll.register(a, select.POLLIN)
         assert poll.poll(10) == [(a.fileno(), select.POLLIN)]
+
+
+# -- who has a say ---------------------------------------------------------------------------------
+
+
+def test_a_subclass_has_a_say_in_accept_and_close() -> None:
+    def scene(module: Any) -> list[str]:
+        calls = []
+
+        class Derived(module.socket):  # type: ignore[name-defined,misc]
+            def _accept(self) -> Any:
+                calls.append("_accept")
+                return super()._accept()
+
+            def gettimeout(self) -> Any:
+                calls.append("gettimeout")
+                return super().gettimeout()
+
+            def close(self) -> None:
+                calls.append("close")
+                super().close()
+
+        with Derived(std.AF_UNIX) as server, module.socket(std.AF_UNIX) as client:
+            server.bind("")
+            server.listen()
+            client.connect(server.getsockname())
+            accepted, _ = server.accept()
+            with accepted:
+                calls.append(type(accepted).__name__)
+            file = server.makefile("rb")
+            server.close()
+            file.close()
+        return calls
+
+    same(scene)
+
+
+def test_a_class_in_the_place_of_socket_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As pytest-socket and others do it."""
+
+    def scene(module: Any) -> list[str]:
+        class Guarded(module.socket):  # type: ignore[name-defined,misc]
+            pass
+
+        monkeypatch.setattr(module, "socket", Guarded)
+        a, b = module.socketpair()
+        with a, b, module.create_server(("127.0.0.1", 0)) as server:
+            with module.create_connection(server.getsockname()) as client:
+                accepted, _ = server.accept()
+                with accepted:
+                    return [type(sock).__name__ for sock in (a, b, server, client, accepted)]
+
+    same(scene)
+
+
+def test_a_class_in_the_place_of_socket_may_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing(oxisock.socket):
+        def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+            raise RuntimeError("no sockets here")
+
+    monkeypatch.setattr(oxisock, "socket", Refusing)
+    with pytest.raises(RuntimeError):
+        oxisock.socketpair()
+
+
+def test_the_package_can_be_imported_again() -> None:
+    code = """
+        import sys, unittest.mock
+        import oxisock
+        before = oxisock.socket
+        with unittest.mock.patch.dict(sys.modules):
+            for name in [name for name in sys.modules if name.startswith("oxisock")]:
+                del sys.modules[name]
+            import oxisock as again
+            a, b = again.socketpair()
+            b.sendall(b"line")
+            b.close()
+            assert a.makefile("r").read() == "line"
+        oxisock.socket().makefile("rb").close()
+        assert again.socket is oxisock.socket is before
+        print(isinstance(a, before), oxisock.SocketIO is again.SocketIO)
+    """
+    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)]
+    assert subprocess.run(command, capture_output=True, text=True).stdout == "True True\n"
+
+
+def test_a_method_can_be_specified_automatically_before_its_first_use() -> None:
+    code = """
+        import unittest.mock, oxisock
+        with unittest.mock.patch.object(oxisock.socket, "makefile", autospec=True) as method:
+            with oxisock.socket() as sock:
+                sock.makefile("rb")
+            method.assert_called_once_with(sock, "rb")
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
+
+
+def test_a_warning_names_the_line_that_let_go() -> None:
+    def scene(module: Any) -> bool:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            sock = module.socket()
+            del sock
+        (warning,) = caught
+        return warning.filename == __file__
+
+    assert same(scene)[1][1] is True

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 import oxisock
-from support import Task, agree, cases, full_backlog, listening, same
+from oxisock._socket import counters
+from support import Task, agree, cases, fill, full_backlog, listening, same
 
 SLACK = 5.0  # seconds: a loaded machine may be late, but never early
 
@@ -176,14 +177,6 @@ def test_accepted_sockets_block_although_the_server_does_not() -> None:
 # -- a timeout fires within its time and not before ------------------------------------------------
 
 
-def fill(sock: Any) -> None:
-    """Write until the kernel takes no more."""
-    sock.setblocking(False)
-    with pytest.raises(BlockingIOError):
-        while True:
-            sock.send(bytes(65536))
-
-
 def waits(name: str, sock: Any) -> Callable[[], Any]:
     return {
         "recv": lambda: sock.recv(10),
@@ -305,8 +298,10 @@ def test_the_deadline_is_taken_when_the_call_starts(stream: Any) -> None:
     """settimeout() in another thread does not touch a wait that has begun."""
     a, b = stream
     a.settimeout(10)
+    released = counters()["released"]
     reader = Task(a.recv, 10)
-    time.sleep(0.05)
+    while counters()["released"] == released:
+        time.sleep(0.001)
     a.settimeout(0.001)
     time.sleep(0.05)
     assert reader.is_alive()

@@ -121,7 +121,7 @@ def test_behaves_as_the_interpreter_does(tmp_path, write, arguments, flags):
     write(
         "ends.py",
         "import atexit, threading, time\natexit.register(print, 'atexit')\n"
-        "threading.Thread(target=lambda: (time.sleep(0.1), print('thread'))).start()\n"
+        "threading.Thread(target=lambda: (time.sleep(1), print('thread'))).start()\n"
         "print('main')\n",
     )
     write(

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import oxisock
-from support import Task, full_backlog, listening, sleeping, wait_until
+from support import Task, fill, full_backlog, listening, sleeping, wait_until
 
 DELAY = 0.1
 
@@ -59,13 +59,6 @@ class Handled(Exception):  # noqa: N818
 
 def give_up() -> None:
     raise Handled
-
-
-def fill(sock: Any) -> None:
-    sock.setblocking(False)
-    with pytest.raises(BlockingIOError):
-        while True:
-            sock.send(bytes(1 << 16))
 
 
 def drain(sock: Any, until: threading.Event) -> None:

@@ -2,30 +2,19 @@
 
 from _warnings import warn
 
+from . import _sendfile
 from ._socket import Socket, close, dup, register_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import io
+    from collections.abc import Callable
     from typing import Any, NoReturn, Self
 
+    from ._files import SocketIO
 
-class _Elsewhere:
-    """A method that lives in another module, which is imported when it is first called."""
-
-    def __init__(self, module: str) -> None:
-        self._module = module
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._owner = owner
-        self._name = name
-
-    def __get__(self, instance: object, owner: "type | None" = None) -> "Any":
-        from importlib import import_module
-
-        method = getattr(import_module(self._module, __package__), self._name)
-        # From here on the class has the function itself.
-        setattr(self._owner, self._name, method)
-        return method.__get__(instance, owner)
+_open_file: "Callable[..., Any] | None" = None
+"""Fetched by the first makefile(): most programs do without its module."""
 
 
 class socket(Socket):  # noqa: N801 - the name of the standard library
@@ -45,11 +34,10 @@ class socket(Socket):  # noqa: N801 - the name of the standard library
     __slots__ = ("__weakref__",)
     __module__ = "oxisock"
 
-    makefile = _Elsewhere("._files")
-    sendfile = _Elsewhere("._sendfile")
-    _sendfile_use_sendfile = _Elsewhere("._sendfile")
-    _sendfile_use_send = _Elsewhere("._sendfile")
-    _check_sendfile_params = _Elsewhere("._sendfile")
+    sendfile = _sendfile.sendfile
+    _sendfile_use_sendfile = _sendfile._sendfile_use_sendfile
+    _sendfile_use_send = _sendfile._sendfile_use_send
+    _check_sendfile_params = _sendfile._check_sendfile_params
 
     def __enter__(self) -> "Self":
         return self
@@ -81,7 +69,8 @@ class socket(Socket):  # noqa: N801 - the name of the standard library
     def __del__(self) -> None:
         if Socket.fileno(self) != -1:
             try:
-                warn(f"unclosed {self!r}", ResourceWarning, 1, self)
+                # On the account of who let go of it.
+                warn(f"unclosed {self!r}", ResourceWarning, 2, self)
             except Warning:
                 raise  # the program made an error of it
             except Exception:
@@ -89,6 +78,32 @@ class socket(Socket):  # noqa: N801 - the name of the standard library
             finally:
                 # Not left to the end of the memory: the warning may keep that alive.
                 Socket._real_close(self)
+
+    def makefile(
+        self,
+        mode: str = "r",
+        buffering: "int | None" = None,
+        *,
+        encoding: "str | None" = None,
+        errors: "str | None" = None,
+        newline: "str | None" = None,
+    ) -> "SocketIO | io.BufferedIOBase | io.TextIOWrapper":
+        """Return a file object over the socket.
+
+        *mode* is made of ``r``, ``w`` and ``b``; the other arguments are as for open(). With
+        *buffering* 0 (binary modes only) it is a SocketIO, else one of the buffered or text
+        classes of ``io``. The socket itself is closed when both it and its files are.
+
+        A read that the socket's timeout (or the exception of a signal handler) interrupts loses
+        nothing: the next read gets what had arrived before. The file is of no use on a
+        non-blocking socket.
+
+        Raises ValueError for another mode, and for unbuffered text.
+        """
+        global _open_file
+        if _open_file is None:
+            from ._files import open_file as _open_file
+        return _open_file(self, mode, buffering, encoding, errors, newline)
 
     def dup(self) -> "Self":
         """Make a second socket of the same open file, in the same mode; dup(2).
@@ -105,4 +120,4 @@ class socket(Socket):  # noqa: N801 - the name of the standard library
         return other
 
 
-register_class(socket)
+globals().update(socket=register_class(socket))

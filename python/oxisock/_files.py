@@ -8,8 +8,8 @@ read begins with just these bytes.
 """
 
 import io
+from _operator import index
 from errno import EAGAIN, EWOULDBLOCK
-from operator import index
 
 from ._socket import open_raw, register_files
 
@@ -292,8 +292,8 @@ class TextIOWrapper(io.TextIOWrapper):
         self._decoder: Any = None
         # Whether each read has to ask io first: it may hold text to write, or be closed.
         self._asks = isinstance(buffer, BufferedRWPair)
-        # Decoded text, and how much of it was read.
-        self._text = ""
+        # Decoded text, None once the file is closed or detached, and how much of it was read.
+        self._text: str | None = ""
         self._position = 0
         self._set_newline(newline)
 
@@ -336,7 +336,7 @@ class TextIOWrapper(io.TextIOWrapper):
 
     def _take_held(self) -> str:
         """Return the text that is held, and hold nothing any more."""
-        text = self._text[self._position :]
+        text = (self._text or "")[self._position :]
         self._text = ""
         self._position = 0
         return text
@@ -385,6 +385,8 @@ class TextIOWrapper(io.TextIOWrapper):
 
     @property
     def newlines(self) -> "str | tuple[str, ...] | None":  # type: ignore[override]
+        if self._text is None:
+            _ = super().newlines  # raises where there is no file beneath any more
         return getattr(self._decoder, "newlines", None)
 
     def reconfigure(self, **settings: "Any") -> None:
@@ -403,17 +405,21 @@ class TextIOWrapper(io.TextIOWrapper):
 
     def detach(self) -> "Any":
         buffer = super().detach()
-        self._take_held()
-        self._asks = True
+        self._text = None
         return buffer
 
     def close(self) -> None:
-        self._take_held()  # a closed file must not go on to give lines
-        self._asks = True
+        self._text = None  # a closed file must not go on to give lines
         super().close()
 
 
-register_files(SocketIO, BufferedReader, TextIOWrapper)
+globals().update(
+    zip(
+        ("SocketIO", "BufferedReader", "TextIOWrapper"),
+        register_files(SocketIO, BufferedReader, TextIOWrapper),
+        strict=True,
+    )
+)
 
 
 def _raw_mode(mode: str) -> str:
@@ -424,29 +430,17 @@ def _raw_mode(mode: str) -> str:
     return "rwb" if writing and "r" in mode else "wb" if writing else "rb"
 
 
-def makefile(
-    self: "socket",
-    mode: str = "r",
-    buffering: "int | None" = None,
-    *,
-    encoding: "str | None" = None,
-    errors: "str | None" = None,
-    newline: "str | None" = None,
+def open_file(
+    sock: "socket",
+    mode: str,
+    buffering: "int | None",
+    encoding: "str | None",
+    errors: "str | None",
+    newline: "str | None",
 ) -> "SocketIO | io.BufferedIOBase | io.TextIOWrapper":
-    """Return a file object over the socket.
-
-    *mode* is made of ``r``, ``w`` and ``b``; the other arguments are as for open(). With
-    *buffering* 0 (binary modes only) it is a SocketIO, else one of the buffered or text
-    classes of ``io``. The socket itself is closed when both it and its files are.
-
-    A read that the socket's timeout (or the exception of a signal handler) interrupts loses
-    nothing: the next read gets what had arrived before. The file is of no use on a
-    non-blocking socket.
-
-    Raises ValueError for another mode, and for unbuffered text.
-    """
+    """Do what makefile() does."""
     raw_mode = _RAW_MODES.get(mode) or _raw_mode(mode)
-    raw: SocketIO = open_raw(self, raw_mode)
+    raw: SocketIO = open_raw(sock, raw_mode)
     if buffering == 0:
         if "b" not in mode:
             raise ValueError("unbuffered streams must be binary")
@@ -464,6 +458,6 @@ def makefile(
     if "b" in mode:
         return buffer  # type: ignore[no-any-return]
     kind = io.TextIOWrapper if raw_mode == "wb" else TextIOWrapper
-    text = kind(buffer, io.text_encoding(encoding), errors, newline)
+    text = kind(buffer, io.text_encoding(encoding, 3), errors, newline)
     text.mode = mode  # type: ignore[misc]
     return text

@@ -92,7 +92,7 @@ def _fallback_socketpair(
 
 
 def getfqdn(name: str = "") -> str:
-    """Return the fully qualified domain name of the host *name*.
+    """Return the fully qualified domain name of the host *name*; gethostbyaddr(3).
 
     That is the first name with a dot in it among the official name and the aliases that
     gethostbyaddr() gives, else the official name. An empty *name*, ``0.0.0.0`` and ``::`` stand
@@ -115,7 +115,7 @@ def create_connection(
     *,
     all_errors: bool = False,
 ) -> "_public.socket":
-    """Connect a TCP socket to ``(host, port)`` and return it.
+    """Connect a TCP socket to ``(host, port)`` and return it; connect(2).
 
     Every address of *host* is tried in the order of getaddrinfo() until one answers.
 

@@ -6,8 +6,6 @@ programs and CPython's own tests look for them.
 
 from io import UnsupportedOperation
 from os import fstat
-from os import sendfile as _os_sendfile
-from select import POLLOUT, poll
 
 from ._socket import SOCK_STREAM
 
@@ -42,7 +40,6 @@ def _sendfile_use_sendfile(
 ) -> int:
     """Send from a regular file in the kernel, or raise _GiveupOnSendfile. Source: sendfile(2)."""
     self._check_sendfile_params(file, offset, count)
-    sock_fd = self.fileno()
     try:
         file_fd = file.fileno()
     except (AttributeError, UnsupportedOperation) as exc:
@@ -53,25 +50,19 @@ def _sendfile_use_sendfile(
         raise _GiveupOnSendfile(exc) from exc
     if not file_size:
         return 0
-    timeout = self.gettimeout()
-    if timeout == 0:
+    if self.gettimeout() == 0:
         raise ValueError("non-blocking sockets are not supported")
     # One call sends less than 2 GiB anyway, and some platforms refuse to be asked for more.
     step = min(count or file_size, 1 << 30)
-    waiter = poll()
-    waiter.register(sock_fd, POLLOUT)
     start = offset
     try:
         while not count or offset - start < count:
             if count:
                 step = min(step, count - (offset - start))
             try:
-                sent = _os_sendfile(sock_fd, file_fd, offset, step)
-            except BlockingIOError:
-                # Without a timeout this is a descriptor that somebody else made non-blocking.
-                if not waiter.poll(timeout and timeout * 1000):
-                    raise TimeoutError("timed out") from None
-                continue
+                sent = self._send_from(file_fd, offset, step)
+            except TimeoutError:
+                raise
             except OSError as exc:
                 if offset == start:
                     raise _GiveupOnSendfile(exc) from exc

@@ -29,13 +29,13 @@ class Socket:
     ) -> None: ...
     @property
     def family(self) -> AddressFamily:
-        """The address family, as a member of `AddressFamily` where it has a name."""
+        """The address family, as a member of `AddressFamily` where it has a name; socket(2)."""
     @property
     def type(self) -> SocketKind:
-        """The socket type, as a member of `SocketKind` where it has a name."""
+        """The socket type, as a member of `SocketKind` where it has a name; socket(2)."""
     @property
     def proto(self) -> int:
-        """The protocol number."""
+        """The protocol number; socket(2)."""
     @property
     def timeout(self) -> float | None:
         """The timeout in seconds as a float, 0.0 in non-blocking mode, None in blocking mode."""
@@ -329,7 +329,7 @@ class Socket:
 
     # Modes.
     def settimeout(self, timeout: float | None, /) -> None:
-        """Sets how long operations may wait.
+        """Sets how long operations may wait; poll(2).
 
         Args:
             timeout: seconds, 0 for non-blocking mode, None for blocking mode.
@@ -343,13 +343,13 @@ class Socket:
         """The timeout in seconds as a float, 0.0 in non-blocking mode, None in blocking mode."""
     def setblocking(self, flag: bool, /) -> None:
         """Chooses between blocking mode (true, `settimeout(None)`) and non-blocking mode
-        (false, `settimeout(0)`).
+        (false, `settimeout(0)`); `O_NONBLOCK` of fcntl(2).
 
         Raises:
             OSError: the socket is closed.
         """
     def getblocking(self) -> bool:
-        """Whether operations may wait: false in non-blocking mode only."""
+        """Whether operations may wait: false in non-blocking mode only; `O_NONBLOCK` of fcntl(2)."""
 
     # Options.
     @overload
@@ -430,7 +430,23 @@ class Socket:
     _io_refs: int
     def _accept(self) -> tuple[int, _RetAddress]:
         """Accepts a connection and returns its bare descriptor and the peer's address."""
-    def _real_close(self) -> None:
+    def _send_from(self, file: SupportsIndex, offset: int, count: int, /) -> int:
+        """Sends from a file, in the kernel; sendfile(2).
+
+        Args:
+            file: the file's descriptor.
+            offset: where in the file to begin.
+            count: the largest number of bytes to send.
+
+        Returns:
+            The number of bytes sent; 0 at the end of the file.
+
+        Raises:
+            TimeoutError: there was no room within the timeout.
+            OSError: the file is of a kind that cannot be sent so, the connection failed, or the
+                socket is closed.
+        """
+    def _real_close(self, _ss: object = None) -> None:
         """Closes the descriptor, whatever files are open. Subclasses may extend it."""
     def _decref_socketios(self) -> None:
         """A file made of the socket was closed: the last one closes a closed socket."""
@@ -900,25 +916,37 @@ def CMSG_SPACE(length: int, /) -> int:
 
 # What follows is for the package itself, its tests and its benchmarks.
 
-def open_raw(sock: Socket, mode: str, /) -> Any:
+def open_raw(sock: Any, mode: str, /) -> Any:
     """Makes a SocketIO as its class does, for a buffer that is made on it next.
 
     Args:
-        sock: the socket, which is held.
+        sock: the socket, or what counts its files in `_io_refs` as one.
         mode: one of r, w, rw, rb, wb, rwb.
     """
 
-def register_files(raw: type, reader: type, text: type, /) -> None:
-    """Gives the classes of `_files.py` their native methods; called once, by that module.
+def register_files(raw: type, reader: type, text: type, /) -> tuple[type, type, type]:
+    """Gives the classes of `_files.py` their native methods.
 
     Args:
         raw: SocketIO.
         reader: BufferedReader.
         text: TextIOWrapper.
+
+    Returns:
+        The three that were registered first, which stay: a module that is imported again goes
+        on with them.
     """
 
-def register_class(class_: type[Socket], /) -> None:
-    """Tells the native module which class to make sockets of."""
+def register_class(class_: type[Socket], /) -> type[Socket]:
+    """Tells the native module which class to make sockets of.
+
+    Args:
+        class: a class that is derived from Socket.
+
+    Returns:
+        The class that was registered first, which stays: a module that is imported again
+        goes on with it.
+    """
 
 def constant(name: str) -> int | str | bool | None:
     """The value of one constant (int, str or bool), or None if this platform has none of that
@@ -953,8 +981,8 @@ def counters() -> dict[str, int]:
 
     Returns:
         A dict: ``kept`` counts operations that were ready and kept the interpreter lock,
-        ``polled`` those that became ready while they looked again, ``released`` the times
-        that the lock was given up.
+        ``looked`` those that looked again before they slept, ``polled`` those that found
+        something then, ``released`` the times that the lock was given up.
     """
 
 def tune(name: str, value: int, /) -> int:

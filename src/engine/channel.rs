@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
+use pyo3::prelude::*;
+
 use super::Interest;
 use super::habit::Habit;
 use crate::error::{Error, Result};
-use crate::sys::wake::{Thread, forks};
+use crate::sys::wake::{Thread, forks, relatives};
 use crate::sys::{Fd, descriptor};
 
 const NONE: Fd = -1;
@@ -48,6 +50,8 @@ pub(crate) struct Channel {
     nonblocking: AtomicBool,
     /// Whether others may have switched `O_NONBLOCK`: the descriptor was seen outside.
     shared: AtomicBool,
+    /// [`relatives`] when `O_NONBLOCK` was last seen to.
+    relatives: AtomicU32,
     /// An error that came behind data which had to be reported first.
     deferred: AtomicI32,
     /// The threads that sleep in a system call on the descriptor.
@@ -70,6 +74,7 @@ impl Channel {
             timeout: AtomicI64::new(-1),
             nonblocking: AtomicBool::new(false),
             shared: AtomicBool::new(false),
+            relatives: AtomicU32::new(relatives()),
             deferred: AtomicI32::new(0),
             sleepers: Mutex::new(Vec::new()),
             generation: AtomicU32::new(forks()),
@@ -93,10 +98,11 @@ impl Channel {
         self.timeout.store(timeout, Ordering::Relaxed);
         self.nonblocking.store(nonblocking, Ordering::Relaxed);
         self.shared.store(shared, Ordering::Relaxed);
+        self.relatives.store(relatives(), Ordering::Relaxed);
         self.deferred.store(0, Ordering::Relaxed);
         if before != NONE && before != fd {
             // The new one is in place: a failure must not make the caller close that.
-            descriptor::close(before).ok();
+            close(before);
         }
         Ok(())
     }
@@ -219,7 +225,7 @@ impl Channel {
         self.generation.store(forks(), Ordering::SeqCst);
         // Promised by a thread that is not here.
         if let Some(fd) = self.take_retired() {
-            descriptor::close(fd).ok();
+            close(fd);
         }
     }
 
@@ -249,6 +255,9 @@ impl Channel {
     pub(crate) fn set_timeout(&self, nanos: i64) -> Result<()> {
         let file = self.enter()?;
         let nonblocking = nanos >= 0;
+        if self.relatives.swap(relatives(), Ordering::Relaxed) != relatives() {
+            self.share();
+        }
         if self.nonblocking.load(Ordering::Relaxed) != nonblocking
             || (self.shared.load(Ordering::Relaxed) && nanos <= 0)
         {
@@ -281,7 +290,7 @@ impl Drop for Channel {
     fn drop(&mut self) {
         // Nobody can be inside any more. An error has nobody to go to.
         for fd in [self.retire(), self.take_retired()].into_iter().flatten() {
-            descriptor::close(fd).ok();
+            close(fd);
         }
     }
 }
@@ -345,8 +354,20 @@ impl Drop for Guard<'_> {
             && let Some(fd) = self.channel.take_retired()
         {
             // The close was promised to another thread, which has its answer already.
-            descriptor::close(fd).ok();
+            close(fd);
         }
+    }
+}
+
+/// Closes a descriptor for somebody who has the answer already, or does not ask for one. Where
+/// closing may wait for the peer, that is done without the interpreter lock.
+fn close(fd: Fd) {
+    let waits = descriptor::lingers(fd).unwrap_or(false);
+    // While the interpreter ends there is no attaching, and no thread that minds.
+    let closed =
+        waits && Python::try_attach(|py| py.detach(|| descriptor::close(fd).ok())).is_some();
+    if !closed {
+        descriptor::close(fd).ok();
     }
 }
 

@@ -165,6 +165,7 @@ impl Habit {
             self.pause.store(pause - 1, Relaxed);
             return None;
         }
+        settings::count_looked();
         let limit = if contended { longest } else { longest / 2 };
         let began = Instant::now();
         let mut found = None;

@@ -27,6 +27,7 @@ static DEFAULT_TIMEOUT: AtomicI64 = AtomicI64::new(-1);
 
 static KEPT: AtomicU64 = AtomicU64::new(0);
 static RELEASED: AtomicU64 = AtomicU64::new(0);
+static LOOKED: AtomicU64 = AtomicU64::new(0);
 static POLLED: AtomicU64 = AtomicU64::new(0);
 
 fn initial_busy_poll() -> u64 {
@@ -70,6 +71,10 @@ pub(super) fn count_released() {
     count(&RELEASED);
 }
 
+pub(super) fn count_looked() {
+    count(&LOOKED);
+}
+
 pub(super) fn count_polled() {
     count(&POLLED);
 }
@@ -78,12 +83,13 @@ pub(super) fn count_polled() {
 ///
 /// Returns:
 ///     A dict: ``kept`` counts operations that were ready and kept the interpreter lock,
-///     ``polled`` those that became ready while they looked again, ``released`` the times
-///     that the lock was given up.
+///     ``looked`` those that looked again before they slept, ``polled`` those that found
+///     something then, ``released`` the times that the lock was given up.
 #[pyfunction]
 pub(crate) fn counters(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let counts = PyDict::new(py);
     counts.set_item("kept", KEPT.load(Relaxed))?;
+    counts.set_item("looked", LOOKED.load(Relaxed))?;
     counts.set_item("polled", POLLED.load(Relaxed))?;
     counts.set_item("released", RELEASED.load(Relaxed))?;
     Ok(counts)

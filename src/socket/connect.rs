@@ -3,10 +3,11 @@
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
+use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::Socket;
-use super::lifecycle::wrap;
+use super::lifecycle::{is_plain, make, registered, replacement, wrap};
 use crate::args::Int;
 use crate::audit::audit;
 use crate::engine::{self, How, Interest, Mode, Plan, drive};
@@ -106,6 +107,36 @@ impl Socket {
     }
 }
 
+/// Accepts by the steps that a subclass may have a say in, as in the standard library.
+fn accept_by_parts<'py>(
+    listener: &Bound<'py, Socket>,
+    class: Option<Bound<'py, PyAny>>,
+) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    let py = listener.py();
+    let (fd, address): (Fd, Bound<'py, PyAny>) =
+        listener.call_method0(intern!(py, "_accept"))?.extract()?;
+    let part = |name| listener.getattr(name);
+    let parts = part(intern!(py, "family")).and_then(|family| {
+        Ok((
+            family,
+            part(intern!(py, "type"))?,
+            part(intern!(py, "proto"))?,
+        ))
+    });
+    let parts = parts.inspect_err(|_| {
+        descriptor::close(fd).ok();
+    })?;
+    let socket = make(&class.map_or_else(|| registered(py), Ok)?, parts, fd)?;
+    if engine::default_timeout() < 0
+        && listener
+            .call_method0(intern!(py, "gettimeout"))?
+            .is_truthy()?
+    {
+        socket.call_method1(intern!(py, "setblocking"), (true,))?;
+    }
+    Ok((socket, address))
+}
+
 /// Fails with `WouldBlock` where the descriptor is not ready.
 fn expect_ready(fd: Fd, interest: Interest) -> io::Result<()> {
     match sys::io::poll(fd, interest, Some(Duration::ZERO))? {
@@ -163,11 +194,21 @@ impl Socket {
     ///     TimeoutError: nobody connected within the timeout.
     ///     BlockingIOError: nobody has connected, in non-blocking mode.
     ///     OSError: the socket does not listen, or is closed.
-    fn accept<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
-        let (fd, peer) = self.accept_one(py)?;
-        let made = (self.family(), self.kind(), self.protocol());
+    fn accept<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+        let py = slf.py();
+        let replacement = replacement(py)?;
+        if replacement.is_some() || !is_plain(slf) {
+            return accept_by_parts(slf, replacement);
+        }
+        let this = slf.get();
+        let (fd, peer) = this.accept_one(py)?;
+        let made = (this.family(), this.kind(), this.protocol());
         let socket = wrap(py, fd, made, engine::default_timeout())?;
-        Ok((socket, self.build_address(py, &peer)?))
+        if this.waits_for_more() {
+            // The new socket has the option from this one.
+            socket.cast::<Socket>()?.get().nature.forget();
+        }
+        Ok((socket, this.build_address(py, &peer)?))
     }
 
     /// Accepts a connection and returns its bare descriptor and the peer's address.

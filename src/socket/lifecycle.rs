@@ -3,12 +3,13 @@
 use std::io::ErrorKind;
 use std::sync::atomic::Ordering::Relaxed;
 
-use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyFloat, PyTuple, PyType};
+use pyo3::types::{IntoPyDict, PyFloat, PyTuple, PyType};
 
 use super::Socket;
 use crate::args::{self, Int};
@@ -116,6 +117,7 @@ impl Socket {
         }
         self.channel.open(fd, timeout, timeout >= 0, true)?;
         self.describe(found);
+        self.nature.forget();
         Ok(())
     }
 
@@ -126,6 +128,7 @@ impl Socket {
             descriptor::close(fd).ok();
         })?;
         self.describe(made);
+        self.nature.is_new(self.kind());
         Ok(())
     }
 
@@ -146,18 +149,74 @@ impl Socket {
 static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
 /// Tells the native module which class to make sockets of.
+///
+/// Args:
+///     class: a class that is derived from Socket.
+///
+/// Returns:
+///     The class that was registered first, which stays: a module that is imported again
+///     goes on with it.
 #[pyfunction]
 #[pyo3(signature = (class, /))]
-pub(crate) fn register_class(class: &Bound<'_, PyType>) -> PyResult<()> {
+pub(crate) fn register_class<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyType>> {
+    let py = class.py();
     if !class.is_subclass_of::<Socket>()? {
         return Err(PyTypeError::new_err(
             "the class must be derived from Socket",
         ));
     }
+    if CLASS.set(py, class.clone().unbind()).is_ok() {
+        inherit::<Socket>(class)?;
+    }
+    Ok(CLASS.get(py).map_or(class, |class| class.bind(py)).clone())
+}
+
+/// What a program has put into the place of `oxisock.socket`, if it has: the standard library's
+/// functions make their sockets of it, too.
+pub(super) fn replacement(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
+    // SAFETY: borrowed, and alive as long as the interpreter.
+    let modules = unsafe { Borrowed::from_ptr(py, ffi::PyImport_GetModuleDict()) };
+    let Ok(module) = modules.get_item(intern!(py, "oxisock")) else {
+        return Ok(None);
+    };
+    let found = match module.getattr_opt(intern!(py, "socket"))? {
+        Some(found) => found,
+        None => return Ok(None),
+    };
+    Ok(match CLASS.get(py) {
+        Some(class) if !found.is(class) => Some(found),
+        _ => None,
+    })
+}
+
+/// The class that sockets are made of where nobody has replaced it.
+pub(super) fn registered(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let native = || py.get_type::<Socket>().into_any();
+    Ok(CLASS
+        .get(py)
+        .map_or_else(native, |class| class.bind(py).clone().into_any()))
+}
+
+/// Whether an object is of the registered class itself, so that no subclass has a say.
+pub(super) fn is_plain(object: &Bound<'_, Socket>) -> bool {
     CLASS
-        .set(class.py(), class.clone().unbind())
-        .map_err(|_| PyRuntimeError::new_err("a class is registered already"))?;
-    inherit::<Socket>(class)
+        .get(object.py())
+        .is_some_and(|class| object.get_type().is(class))
+}
+
+/// Makes a socket around a descriptor as the standard library does, by calling a class. Closes
+/// the descriptor where that fails.
+pub(super) fn make<'py>(
+    class: &Bound<'py, PyAny>,
+    (family, kind, protocol): (Bound<'py, PyAny>, Bound<'py, PyAny>, Bound<'py, PyAny>),
+    fd: Fd,
+) -> PyResult<Bound<'py, PyAny>> {
+    let keywords = [(intern!(class.py(), "fileno"), fd)].into_py_dict(class.py())?;
+    class
+        .call((family, kind, protocol), Some(&keywords))
+        .inspect_err(|_| {
+            descriptor::close(fd).ok();
+        })
 }
 
 /// An object of the registered class around a descriptor that was just made, in the mode
@@ -288,7 +347,8 @@ impl Socket {
     }
 
     /// Closes the descriptor, whatever files are open. Subclasses may extend it.
-    fn _real_close(&self, py: Python<'_>) -> PyResult<()> {
+    #[pyo3(signature = (_ss = None))]
+    fn _real_close(&self, py: Python<'_>, _ss: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let fd = self.channel.retire();
         self.wake_users(py);
         fd.map_or(Ok(()), |fd| close_descriptor(py, fd))
@@ -301,10 +361,10 @@ impl Socket {
             socket.files.fetch_sub(1, Relaxed);
         }
         if socket.closed.load(Relaxed) {
-            Self::close(slf)
-        } else {
-            Ok(())
+            // A subclass may have its own.
+            slf.call_method0(intern!(slf.py(), "close"))?;
         }
+        Ok(())
     }
 
     #[getter]
@@ -323,8 +383,9 @@ impl Socket {
     }
 
     #[setter(_closed)]
-    fn set_closed(&self, closed: bool) {
-        self.closed.store(closed, Relaxed);
+    fn set_closed(&self, closed: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.closed.store(closed.is_truthy()?, Relaxed);
+        Ok(())
     }
 }
 
@@ -407,8 +468,24 @@ pub(crate) fn socketpair<'py>(
     let timeout = initial_timeout(made.1);
     let (one, two) =
         descriptor::open_pair(made.0, made.1, made.2, timeout >= 0).map_err(Error::from)?;
-    let one = wrap(py, one, made, timeout).inspect_err(|_| {
+    let other = replacement(py).inspect_err(|_| {
+        for fd in [one, two] {
+            descriptor::close(fd).ok();
+        }
+    })?;
+    let new = |fd| match &other {
+        None => wrap(py, fd, made, timeout),
+        Some(class) => {
+            let number = |number: i32| number.into_bound_py_any(py);
+            make(
+                class,
+                (number(made.0)?, number(made.1)?, number(made.2)?),
+                fd,
+            )
+        }
+    };
+    let one = new(one).inspect_err(|_| {
         descriptor::close(two).ok();
     })?;
-    Ok((one, wrap(py, two, made, timeout)?))
+    Ok((one, new(two)?))
 }

@@ -16,7 +16,7 @@ use crate::sys::Region;
 pub(super) const SCRATCH: usize = 256 * 1024;
 
 /// Aligned to a page: the kernel copies into memory that malloc places a few bytes behind the
-/// start of one at half the speed (see `benches/README.md`).
+/// start of one at half the speed.
 #[repr(align(4096))]
 struct Page(#[expect(dead_code, reason = "only the kernel writes here")] [MaybeUninit<u8>; 4096]);
 

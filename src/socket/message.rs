@@ -6,11 +6,12 @@ use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use super::Socket;
 use super::memory::{SCRATCH, bytes_of, with_scratch};
+use super::send::FASTOPEN;
 use crate::ancillary;
 use crate::args::{Given, Int, Size, nonnegative};
 use crate::audit::audit;
-use crate::engine::{How, Plan, drive};
-use crate::error::{Error, Result};
+use crate::engine::drive;
+use crate::error::Result;
 use crate::iovec::BuffersSlot;
 use crate::sys::ancillary::Control;
 use crate::sys::message::{self, IoVec, Received};
@@ -27,43 +28,20 @@ impl Socket {
         control: &Control,
         flags: i32,
     ) -> Result<usize> {
-        let (mut sent, how) = drive(py, &self.channel, Plan::send(size), |fd, how| {
-            let sent = message::sendmsg(fd, address, pieces, control, flags | how.flags())?;
-            Ok((sent, how))
-        })?;
-        if how == How::Try && sent < size && self.sends_all(flags) {
-            // The try that must not block was cut short where the call would have gone on. The
-            // ancillary data went with the first part.
-            let mut pieces = pieces.to_vec();
-            let mut done = sent;
-            let rest = Plan {
-                tries: false,
-                ..Plan::send(size - sent)
-            };
-            let outcome = drive(py, &self.channel, rest, |fd, how| {
-                loop {
-                    for piece in &mut pieces {
-                        let skipped = done.min(piece.len());
-                        *piece = piece.skip(skipped);
-                        done -= skipped;
-                    }
-                    if sent >= size {
-                        return Ok(());
-                    }
-                    let flags = flags | how.flags();
-                    done = message::sendmsg(fd, None, &pieces, &Control::new(), flags)?;
-                    sent += done;
-                }
-            });
-            match outcome {
-                Ok(()) => {}
-                // The system says these again by itself.
-                Err(Error::Os(libc::EPIPE | libc::EBADF)) => {}
-                Err(Error::Os(errno)) => self.channel.defer(errno),
-                Err(error) => return Err(error),
+        self.send_once(py, size, flags, |fd, sent, flags| {
+            if sent == 0 {
+                return message::sendmsg(fd, address, pieces, control, flags);
             }
-        }
-        Ok(sent)
+            // The address and the ancillary data went with the first part.
+            let mut done = sent;
+            let mut rest = pieces.to_vec();
+            for piece in &mut rest {
+                let skipped = done.min(piece.len());
+                *piece = piece.skip(skipped);
+                done -= skipped;
+            }
+            message::sendmsg(fd, None, &rest, &Control::new(), flags & !FASTOPEN)
+        })
     }
 
     /// One recvmsg(2), in the mode of the socket.
@@ -224,12 +202,14 @@ impl Socket {
                 let draft = self.draft(py, len, flags.0)?;
                 let pieces = piece(draft.region());
                 let received = self.receive_message(py, &pieces, len, &mut control, flags.0)?;
-                (draft.finish(received.len)?, received)
+                // A longer datagram's length is told by the flags alone.
+                (draft.finish(received.len.min(len))?, received)
             } else {
                 with_scratch(len, |scratch| {
                     let pieces = piece(scratch);
                     let received = self.receive_message(py, &pieces, len, &mut control, flags.0)?;
-                    Ok::<_, PyErr>((bytes_of(py, scratch, received.len)?, received))
+                    let data = bytes_of(py, scratch, received.len.min(len))?;
+                    Ok::<_, PyErr>((data, received))
                 })?
             };
         let (list, flags, address) = self.describe_message(py, &received, &control)?;

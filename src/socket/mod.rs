@@ -6,6 +6,7 @@ mod lifecycle;
 mod memory;
 mod message;
 mod mode;
+mod nature;
 mod option;
 mod receive;
 mod send;
@@ -17,6 +18,8 @@ use pyo3::types::{PyDict, PyTuple};
 
 pub(crate) use lifecycle::{close, dup, register_class, socketpair};
 pub(crate) use mode::{FUNCTIONS, nanos};
+
+use nature::Nature;
 
 use crate::address::{self, Purpose};
 use crate::args::Int;
@@ -37,6 +40,7 @@ pub(crate) struct Socket {
     files: AtomicIsize,
     /// Whether `close` was called, maybe with files still open.
     closed: AtomicBool,
+    nature: Nature,
 }
 
 impl Socket {
@@ -48,6 +52,7 @@ impl Socket {
             protocol: AtomicI32::new(0),
             files: AtomicIsize::new(0),
             closed: AtomicBool::new(false),
+            nature: Nature::unknown(),
         }
     }
 
@@ -64,9 +69,17 @@ impl Socket {
         self.protocol.load(Relaxed)
     }
 
-    /// Whether a message may be read in pieces.
+    /// Whether a message may be read in pieces; not what the type says, which is the caller's
+    /// word where the descriptor came from outside.
+    #[inline]
     fn is_stream(&self) -> bool {
-        self.kind() == libc::SOCK_STREAM
+        self.nature.of(self.channel.fd()).is_stream
+    }
+
+    /// Whether a receive waits for more than one byte, `SO_RCVLOWAT`.
+    #[inline]
+    fn waits_for_more(&self) -> bool {
+        self.nature.of(self.channel.fd()).waits_for_more
     }
 
     fn parse_address(&self, caller: &'static str, address: &Bound<'_, PyAny>) -> Result<SockAddr> {
@@ -113,13 +126,13 @@ impl Socket {
         lifecycle::init(slf, family.0, r#type.0, proto.0, fileno)
     }
 
-    /// The address family, as a member of `AddressFamily` where it has a name.
+    /// The address family, as a member of `AddressFamily` where it has a name; socket(2).
     #[getter(family)]
     fn family_member<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         constants::family_member(py, self.family())
     }
 
-    /// The socket type, as a member of `SocketKind` where it has a name.
+    /// The socket type, as a member of `SocketKind` where it has a name; socket(2).
     #[getter(r#type)]
     fn kind_member<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         constants::kind_member(py, self.kind())
@@ -132,7 +145,7 @@ impl Socket {
             Socket,
             proto,
             |socket: &Socket| Ok(socket.protocol()),
-            "The protocol number."
+            "The protocol number; socket(2)."
         )
     }
 

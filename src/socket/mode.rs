@@ -31,7 +31,7 @@ pub(crate) static FUNCTIONS: Functions<3> = Fixed([
 
 #[pymethods]
 impl Socket {
-    /// Sets how long operations may wait.
+    /// Sets how long operations may wait; poll(2).
     ///
     /// Args:
     ///     timeout: seconds, 0 for non-blocking mode, None for blocking mode.
@@ -68,7 +68,7 @@ impl Socket {
     }
 
     /// Chooses between blocking mode (true, `settimeout(None)`) and non-blocking mode
-    /// (false, `settimeout(0)`).
+    /// (false, `settimeout(0)`); `O_NONBLOCK` of fcntl(2).
     ///
     /// Raises:
     ///     OSError: the socket is closed.
@@ -85,7 +85,7 @@ impl Socket {
             Socket,
             getblocking,
             |socket: &Socket| Ok(socket.channel.timeout() != 0),
-            "Whether operations may wait: false in non-blocking mode only."
+            "Whether operations may wait: false in non-blocking mode only; `O_NONBLOCK` of fcntl(2)."
         )
     }
 }

@@ -81,7 +81,11 @@ impl Socket {
         optlen: Given<'_>,
     ) -> PyResult<()> {
         let Some(optlen) = optlen.0 else {
-            return Ok(self.set_option(level.0, optname.0, value)?);
+            self.set_option(level.0, optname.0, value)?;
+            if (level.0, optname.0) == (libc::SOL_SOCKET, libc::SO_RCVLOWAT) {
+                self.nature.forget();
+            }
+            return Ok(());
         };
         if !value.is_none() {
             return Err(PyTypeError::new_err(

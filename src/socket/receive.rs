@@ -22,10 +22,13 @@ impl Socket {
     /// The plan of a read into `len` bytes.
     pub(super) fn receive_plan(&self, len: usize, flags: i32) -> Plan {
         let size = len.min(self.channel.expected().max(1));
-        let waits_for_all = flags & libc::MSG_WAITALL != 0 && self.channel.mode() == Mode::Blocking;
+        // A try that must not block takes what is there, and does not wait for urgent data at all.
+        let waits = flags & libc::MSG_OOB != 0
+            || self.waits_for_more()
+            || (flags & libc::MSG_WAITALL != 0 && self.channel.mode() == Mode::Blocking);
         Plan {
-            tries: !waits_for_all,
-            polls: !waits_for_all,
+            tries: !waits,
+            polls: !waits,
             ..Plan::receive(size)
         }
     }
@@ -88,7 +91,7 @@ impl Socket {
             return Ok(PyBytes::new(py, b""));
         }
         // Only a stream may be read in pieces, and only where no flag says otherwise.
-        let in_pieces = flags == 0 && self.is_stream();
+        let in_pieces = flags == 0 && self.is_stream() && !self.waits_for_more();
         let expected = self.channel.expected();
         let exact = len <= 2 * expected;
         if !exact && expected < LARGE && (in_pieces || len <= SCRATCH) && !self.drops(flags) {
@@ -121,8 +124,18 @@ impl Socket {
         first: Region<'_>,
         len: usize,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let Ok(draft) = Draft::new(py, len) else {
-            // More than the memory holds was asked for; what came is no less for that.
+        // One recv(2) ends before the place that urgent data were sent at.
+        let at_mark = self
+            .channel
+            .enter()
+            .is_ok_and(|file| sys::io::at_mark(file.fd()));
+        let draft = if at_mark {
+            None
+        } else {
+            Draft::new(py, len).ok()
+        };
+        let Some(draft) = draft else {
+            // What came is no less when the memory does not hold what was asked for.
             return bytes_of(py, first, first.len());
         };
         let target = draft.region();

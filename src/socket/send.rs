@@ -7,12 +7,26 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use super::Socket;
-use crate::args::{self, BufferSlot};
+use crate::args::{self, BufferSlot, Int};
 use crate::audit::audit;
-use crate::engine::{How, Mode, Plan, drive};
+use crate::engine::{How, Interest, Mode, Plan, drive};
 use crate::error::{Error, Result};
 use crate::fastcall::{Arguments, method_with};
-use crate::sys::{self, Region};
+use crate::sys::{self, Fd, Region};
+
+/// Connects on the way, tcp(7); without it a try would come back before the connection is there.
+#[cfg(linux)]
+pub(super) const FASTOPEN: i32 = libc::MSG_FASTOPEN;
+#[cfg(not(linux))]
+pub(super) const FASTOPEN: i32 = 0;
+
+/// What an operation has to copy that must not be tried with the interpreter lock kept.
+const UNBOUNDED: usize = usize::MAX;
+
+/// Whether an error means no more than that nothing more could be sent.
+fn ends_short(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}
 
 impl Socket {
     /// Whether a send is expected to take everything before it returns, as send(2) on a
@@ -22,19 +36,13 @@ impl Socket {
     }
 
     /// Sends until everything has gone: one operation for the driver, with one deadline.
-    /// `sent` says how far it came, also when it fails.
-    fn send_fully(
-        &self,
-        py: Python<'_>,
-        data: Region<'_>,
-        flags: i32,
-        sent: &mut usize,
-    ) -> Result<()> {
+    fn send_fully(&self, py: Python<'_>, data: Region<'_>, flags: i32) -> Result<()> {
+        let mut sent = 0;
         drive(py, &self.channel, Plan::send(data.len()), |fd, how| {
             loop {
-                let rest = data.skip(*sent);
-                *sent += sys::io::send(fd, rest, flags | how.flags())?;
-                if *sent >= data.len() {
+                let rest = data.skip(sent);
+                sent += sys::io::send(fd, rest, flags | how.flags())?;
+                if sent >= data.len() {
                     return Ok(());
                 }
                 if how == How::Block {
@@ -46,35 +54,66 @@ impl Socket {
         })
     }
 
+    /// One send of `size` bytes that leaves as much undone as the system would.
+    ///
+    /// `attempt` sends what follows behind so many bytes. On a stream in blocking mode the try,
+    /// which must not block, may be cut short where the call would have gone on: then the rest
+    /// is sent as that call would have, which a signal or `SO_SNDTIMEO` ends with what has gone.
+    pub(super) fn send_once(
+        &self,
+        py: Python<'_>,
+        size: usize,
+        flags: i32,
+        mut attempt: impl FnMut(Fd, usize, i32) -> io::Result<usize> + Send,
+    ) -> Result<usize> {
+        let plan = Plan {
+            // A connection that is opened on the way is waited for.
+            tries: flags & FASTOPEN == 0,
+            ..Plan::send(size)
+        };
+        let (sent, how) = drive(py, &self.channel, plan, |fd, how| {
+            Ok((attempt(fd, 0, flags | how.flags())?, how))
+        })?;
+        if how != How::Try || sent >= size || !self.sends_all(flags) {
+            return Ok(sent);
+        }
+        let rest = Plan {
+            tries: false,
+            ..Plan::send(size - sent)
+        };
+        let more = drive(py, &self.channel, rest, |fd, how| {
+            match attempt(fd, sent, flags | how.flags()) {
+                Err(error) if ends_short(&error) => Ok(0),
+                result => result,
+            }
+        });
+        match more {
+            Ok(more) => Ok(sent + more),
+            // The system says these again by itself; the mode may have changed meanwhile.
+            Err(Error::Os(libc::EPIPE | libc::EBADF) | Error::TimedOut) => Ok(sent),
+            Err(Error::Os(errno)) => {
+                self.channel.defer(errno);
+                Ok(sent)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// What `send` does.
     fn send_data(&self, py: Python<'_>, data: &Bound<'_, PyAny>, flags: i32) -> PyResult<usize> {
         let mut slot = BufferSlot::new();
         let data = slot.readable(data)?;
         let region = data.region();
-        let sent = drive(py, &self.channel, Plan::send(region.len()), |fd, how| {
-            sys::io::send(fd, region, flags | how.flags()).map(|sent| (sent, how))
-        })?;
-        match sent {
-            // The try that must not block was cut short where the call would have gone on.
-            (mut sent, How::Try) if sent < region.len() && self.sends_all(flags) => {
-                match self.send_fully(py, region, flags, &mut sent) {
-                    Ok(()) => {}
-                    // The system says these again by itself.
-                    Err(Error::Os(libc::EPIPE | libc::EBADF)) => {}
-                    Err(Error::Os(errno)) => self.channel.defer(errno),
-                    Err(error) => return Err(error.into()),
-                }
-                Ok(sent)
-            }
-            (sent, _) => Ok(sent),
-        }
+        Ok(self.send_once(py, region.len(), flags, |fd, sent, flags| {
+            sys::io::send(fd, region.skip(sent), flags)
+        })?)
     }
 
     /// What `sendall` does.
     fn sendall_data(&self, py: Python<'_>, data: &Bound<'_, PyAny>, flags: i32) -> PyResult<()> {
         let mut slot = BufferSlot::new();
         let data = slot.readable(data)?;
-        Ok(self.send_fully(py, data.region(), flags, &mut 0)?)
+        Ok(self.send_fully(py, data.region(), flags)?)
     }
 }
 
@@ -171,11 +210,40 @@ impl Socket {
         let to = socket.parse_address("sendto", &address)?;
         audit(py, c"socket.sendto", [slf.as_any(), &address])?;
         let region = data.region();
-        Ok(drive(
-            py,
-            &socket.channel,
-            Plan::send(region.len()),
-            |fd, how| sys::io::sendto(fd, region, flags | how.flags(), &to),
-        )?)
+        Ok(
+            socket.send_once(py, region.len(), flags, |fd, sent, flags| match sent {
+                0 => sys::io::sendto(fd, region, flags, &to),
+                sent => sys::io::send(fd, region.skip(sent), flags & !FASTOPEN),
+            })?,
+        )
+    }
+
+    /// Sends from a file, in the kernel; sendfile(2).
+    ///
+    /// Args:
+    ///     file: the file's descriptor.
+    ///     offset: where in the file to begin.
+    ///     count: the largest number of bytes to send.
+    ///
+    /// Returns:
+    ///     The number of bytes sent; 0 at the end of the file.
+    ///
+    /// Raises:
+    ///     TimeoutError: there was no room within the timeout.
+    ///     OSError: the file is of a kind that cannot be sent so, the connection failed, or the
+    ///         socket is closed.
+    #[pyo3(signature = (file, offset, count, /))]
+    fn _send_from(&self, py: Python<'_>, file: Int, offset: i64, count: usize) -> Result<usize> {
+        drive(py, &self.channel, Plan::send(UNBOUNDED), |fd, how| {
+            loop {
+                match sys::io::sendfile(fd, file.0, offset, count) {
+                    // Somebody else has made the descriptor non-blocking.
+                    Err(error) if how == How::Block && error.kind() == ErrorKind::WouldBlock => {
+                        sys::io::poll(fd, Interest::Write, None)?;
+                    }
+                    result => return result,
+                }
+            }
+        })
     }
 }

@@ -33,6 +33,17 @@ pub(crate) fn recv(fd: Fd, into: Region<'_>, flags: c_int) -> io::Result<usize> 
     Ok(count as usize)
 }
 
+/// Whether the next byte is where urgent data were sent, sockatmark(3); false where the protocol
+/// has none.
+pub(crate) fn at_mark(fd: Fd) -> bool {
+    unsafe extern "C" {
+        // POSIX; the libc crate has it for some systems only.
+        fn sockatmark(fd: c_int) -> c_int;
+    }
+    // SAFETY: takes a number only.
+    unsafe { sockatmark(fd) == 1 }
+}
+
 /// recvfrom(2); the sender's address is empty where the protocol has none.
 #[inline]
 pub(crate) fn recvfrom(
@@ -81,6 +92,21 @@ pub(crate) fn sendto(fd: Fd, data: Region<'_>, flags: c_int, to: &SockAddr) -> i
         ))
     }?;
     Ok(count as usize)
+}
+
+/// sendfile(2), from that place of the file.
+#[cfg(linux)]
+pub(crate) fn sendfile(to: Fd, file: Fd, offset: i64, count: usize) -> io::Result<usize> {
+    let mut offset = offset;
+    // SAFETY: the offset is writable during the call.
+    let sent = unsafe { libc::sendfile64(to, file, &mut offset, count) };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+/// Other systems have other calls of that name.
+#[cfg(not(linux))]
+pub(crate) fn sendfile(_to: Fd, _file: Fd, _offset: i64, _count: usize) -> io::Result<usize> {
+    Err(io::Error::from_raw_os_error(libc::ENOSYS))
 }
 
 /// accept4(2): the new descriptor is closed on exec, and its peer's address.

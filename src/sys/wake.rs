@@ -70,18 +70,35 @@ fn handler(signal: c_int) -> Option<usize> {
 }
 
 static FORKS: AtomicU32 = AtomicU32::new(0);
+static RELATIVES: AtomicU32 = AtomicU32::new(0);
+
+extern "C" fn has_forked() {
+    RELATIVES.fetch_add(1, Ordering::Relaxed);
+}
 
 extern "C" fn forked() {
     FORKS.fetch_add(1, Ordering::Relaxed);
+    has_forked();
+}
+
+fn watch_forks() {
+    static REGISTERED: Once = Once::new();
+    // SAFETY: the functions do what is safe in a child, which is nearly nothing.
+    REGISTERED.call_once(|| unsafe {
+        libc::pthread_atfork(None, Some(has_forked), Some(forked));
+    });
 }
 
 /// How often this process is a fork of a fork: where the number has changed, the threads of
 /// before are no longer there.
 pub(crate) fn forks() -> u32 {
-    static REGISTERED: Once = Once::new();
-    // SAFETY: the function does what is safe in a child, which is nearly nothing.
-    REGISTERED.call_once(|| unsafe {
-        libc::pthread_atfork(None, None, Some(forked));
-    });
+    watch_forks();
     FORKS.load(Ordering::Relaxed)
+}
+
+/// How many forks there were on either side: where the number has changed, another process may
+/// have the descriptors of before.
+pub(crate) fn relatives() -> u32 {
+    watch_forks();
+    RELATIVES.load(Ordering::Relaxed)
 }

@@ -1,0 +1,63 @@
+//! What the system says of a descriptor, and what receiving depends on: asked once, when it is
+//! first needed, and again where it may have changed.
+
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+
+use crate::sys::{Fd, descriptor, option};
+
+const KNOWN: u8 = 1;
+const STREAM: u8 = 2;
+const LOW_WATER: u8 = 4;
+
+/// What is known of a descriptor.
+pub(super) struct Nature(AtomicU8);
+
+/// What the system said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Answer {
+    pub(super) is_stream: bool,
+    /// Whether `SO_RCVLOWAT` is more than one byte.
+    pub(super) waits_for_more: bool,
+}
+
+impl Nature {
+    pub(super) const fn unknown() -> Self {
+        Nature(AtomicU8::new(0))
+    }
+
+    /// Notes what a descriptor is that was just made, of that type.
+    pub(super) fn is_new(&self, kind: i32) {
+        let stream = if kind == libc::SOCK_STREAM { STREAM } else { 0 };
+        self.0.store(KNOWN | stream, Relaxed);
+    }
+
+    /// Asks again next time.
+    pub(super) fn forget(&self) {
+        self.0.store(0, Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn of(&self, fd: Fd) -> Answer {
+        let mut bits = self.0.load(Relaxed);
+        if bits == 0 {
+            bits = self.ask(fd);
+        }
+        Answer {
+            is_stream: bits & STREAM != 0,
+            waits_for_more: bits & LOW_WATER != 0,
+        }
+    }
+
+    #[cold]
+    fn ask(&self, fd: Fd) -> u8 {
+        // What fails here makes the operation itself fail, which says how.
+        let Ok(kind) = descriptor::kind(fd) else {
+            return 0;
+        };
+        self.is_new(kind);
+        if option::get::<i32>(fd, libc::SOL_SOCKET, libc::SO_RCVLOWAT).unwrap_or(1) > 1 {
+            self.0.fetch_or(LOW_WATER, Relaxed);
+        }
+        self.0.load(Relaxed)
+    }
+}
