@@ -189,6 +189,17 @@ def test_a_low_water_mark_is_waited_for(name: str, how: str) -> None:
     same(scene)
 
 
+@pytest.mark.parametrize("timeout", [0.0, 0.05])
+@pytest.mark.parametrize("name", ["recv", "recvfrom", "recvmsg"])
+def test_a_read_of_nothing(name: str, timeout: float) -> None:
+    def scene(module: Any) -> Any:
+        with connected(module) as (_, server):
+            server.settimeout(timeout)
+            return getattr(server, name)(0)
+
+    same(scene)
+
+
 def test_urgent_data_are_waited_for() -> None:
     def scene(module: Any) -> bytes:
         with connected(module) as (client, server):

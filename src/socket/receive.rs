@@ -22,8 +22,10 @@ impl Socket {
     /// The plan of a read into `len` bytes.
     pub(super) fn receive_plan(&self, len: usize, flags: i32) -> Plan {
         let size = len.min(self.channel.expected().max(1));
-        // A try that must not block takes what is there, and does not wait for urgent data at all.
-        let waits = flags & libc::MSG_OOB != 0
+        // A try that must not block takes what is there, which is enough for a read of nothing,
+        // and does not wait for urgent data at all.
+        let waits = len == 0
+            || flags & libc::MSG_OOB != 0
             || self.waits_for_more()
             || (flags & libc::MSG_WAITALL != 0 && self.channel.mode() == Mode::Blocking);
         Plan {
