@@ -381,7 +381,10 @@ def test_signal_handlers_run_during_a_wait() -> None:
 
 
 def test_verified_session_on_a_non_blocking_socket() -> None:
+    proceed = threading.Event()
+
     def refused(conn: Any) -> None:
+        assert proceed.wait(PATIENCE)
         with pytest.raises((ssl.SSLError, ConnectionError)):
             identity().server_context().wrap_socket(conn, server_side=True).recv(1)
 
@@ -389,6 +392,7 @@ def test_verified_session_on_a_non_blocking_socket() -> None:
         sock.setblocking(False)
         context = authority().client_context()
         session = oxisock.ssl(sock, context=context, server_hostname="wrong.example.org")
+        proceed.set()
         with pytest.raises(ssl.SSLCertVerificationError):
             patiently(sock, lambda: session.write(b"secret"))
         with pytest.raises(ssl.SSLError):
