@@ -152,9 +152,10 @@ class TestAcceptAndConnect:
                     while select.select([server], [], [], 0.1)[0]:
                         crowd.append(server.accept()[0])
 
-                with alarm(make_room) as runs:
+                # Again and again: room made too early is taken by the crowd.
+                with alarm(make_room, interval=0.5) as runs:
                     assert not getattr(client, call)(server.getsockname())
-                assert len(runs) == 1
+                assert runs
                 assert client.getpeername() == server.getsockname()
             for guest in crowd:
                 guest.close()
