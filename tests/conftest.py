@@ -1,5 +1,6 @@
 """Fixtures that every test file can use."""
 
+import signal
 import socket as std
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "differs(reason): behaviour that departs from the standard library on purpose"
     )
+    # A background job of a shell starts with Ctrl-C ignored, and so would the tests' children.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

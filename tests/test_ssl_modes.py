@@ -272,11 +272,11 @@ def test_peer_that_stops_reading_and_a_write_that_goes_on() -> None:
     release = threading.Event()
     with serving_tls(stalled(release), identity()) as sock:
         session = oxisock.ssl(sock)
-        sock.settimeout(0.3)
+        sock.settimeout(1)
         started = time.monotonic()
         with pytest.raises(TimeoutError, match="write") as caught:
             session.write(BLOB)
-        assert 0.3 <= time.monotonic() - started < PATIENCE / 2
+        assert 1 <= time.monotonic() - started < PATIENCE / 2
         sent = caught.value.characters_written
         assert 0 < sent < len(BLOB)
         release.set()
