@@ -105,7 +105,7 @@ def test_non_blocking_write_resumes_without_loss() -> None:
                 wanting.clear()  # the system took more: it moves from our buffer to the peer's
             except ssl.SSLWantWriteError as error:
                 wanting.append(error.errno)
-                time.sleep(0.05)
+                time.sleep(0.15)
         assert wanting == [ssl.SSL_ERROR_WANT_WRITE] * 3
         assert 0 < sent < len(BLOB)
         with pytest.raises(ssl.SSLError, match="repeat write"):
