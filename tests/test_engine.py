@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import socket as stdlib
 import subprocess
 import sys
@@ -201,14 +202,18 @@ def test_looking_again_can_be_switched_off(echo_process):
     assert moved["looked"] == 0
 
 
-def test_answers_that_come_soon_are_looked_for():
-    """The peer never sleeps, so that its answers come within microseconds."""
+@pytest.fixture
+def wakeful_peer():
+    """A process that never sleeps, so that its answers come within microseconds.
+
+    It echoes what it gets; to b"signal" it answers with SIGUSR1 instead.
+    """
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("the peer needs a core of its own")
     ours, theirs = stdlib.socketpair()
     theirs.setblocking(False)
-    echo = """
-import os
+    peer = """
+import os, signal
 while True:
     try:
         data = os.read(0, 64)
@@ -216,25 +221,58 @@ while True:
         continue
     if not data:
         break
-    os.write(0, data)
+    if data == b"signal":
+        os.kill(os.getppid(), signal.SIGUSR1)
+    else:
+        os.write(0, data)
 """
     before = oxisock.getbusypoll()
     oxisock.setbusypoll(0.005)
     try:
-        with subprocess.Popen([sys.executable, "-c", echo], stdin=theirs) as process:
+        with subprocess.Popen([sys.executable, "-c", peer], stdin=theirs) as process:
             theirs.close()
-            with oxisock.socket(fileno=ours.detach()) as connection, counted() as moved:
-                polled = _socket.counters()["polled"]
-                patience = time.monotonic() + 60
-                while time.monotonic() < patience:
-                    connection.send(b"x")
-                    assert connection.recv(64) == b"x"
-                    if _socket.counters()["polled"] > polled:
-                        break
+            with oxisock.socket(fileno=ours.detach()) as connection:
+                yield connection
             process.wait()
     finally:
         oxisock.setbusypoll(before)
+
+
+def echo_until_polled(peer):
+    """Exchange messages until an answer was found by looking again; the next read looks, too."""
+    polled = _socket.counters()["polled"]
+    patience = time.monotonic() + 60
+    while _socket.counters()["polled"] == polled:
+        assert time.monotonic() < patience, "no answer was ever there in time"
+        peer.send(b"x")
+        assert peer.recv(64) == b"x"
+
+
+def test_answers_that_come_soon_are_looked_for(wakeful_peer):
+    with counted() as moved:
+        echo_until_polled(wakeful_peer)
     assert moved["looked"] >= moved["polled"] >= 1
+
+
+def test_a_signal_during_a_look_is_not_slept_over(wakeful_peer):
+    """What the read waits for comes only when the handler of that signal has run."""
+    before = signal.signal(signal.SIGUSR1, lambda *_: wakeful_peer.send(b"from the handler"))
+    slept_over = 0
+    try:
+        for _ in range(10):
+            wakeful_peer.settimeout(60)
+            echo_until_polled(wakeful_peer)
+            wakeful_peer.settimeout(0.5)
+            try:
+                wakeful_peer.send(b"signal")
+                assert wakeful_peer.recv(64) == b"from the handler"
+            except TimeoutError:
+                slept_over += 1
+                assert wakeful_peer.recv(64) == b"from the handler"
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    # Between the last look for signals and the system call any program can miss one.
+    assert slept_over <= 1
 
 
 @pytest.mark.parametrize("seconds", [-1e-9, 0.1, float("nan"), float("inf")])

@@ -134,20 +134,23 @@ pub(crate) fn drive<T: Send>(
                 }
             }
         }
-        if plan.polls
-            && mode != Mode::NonBlocking
-            && let Some(result) = habit.look_again(|| attempt(file.fd(), How::Try))
-        {
-            settings::count_polled();
-            match result {
-                Err(error) if error.kind() == ErrorKind::Interrupted => py.check_signals()?,
-                result => return Ok(result?),
+        if plan.polls && mode != Mode::NonBlocking {
+            match habit.look_again(|| attempt(file.fd(), How::Try)) {
+                Some(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
+                Some(result) => {
+                    settings::count_polled();
+                    return Ok(result?);
+                }
+                None => {}
             }
         }
     }
 
     let mut wait = Wait::new(mode, plan, habit, keeps_lock);
     loop {
+        // Also before the first sleep: a signal that came during the tries would not end it.
+        py.check_signals()?;
+        file.check_open()?;
         settings::count_released();
         let outcome = py.detach(|| wait.run(&file, &mut attempt));
         wait.returned();
@@ -155,10 +158,7 @@ pub(crate) fn drive<T: Send>(
             Outcome::Done(value) => return Ok(value),
             Outcome::Expired => return Err(Error::TimedOut),
             Outcome::Closed => return Err(Error::CLOSED),
-            Outcome::Failed(error) if error.kind() == ErrorKind::Interrupted => {
-                py.check_signals()?;
-                file.check_open()?;
-            }
+            Outcome::Failed(error) if error.kind() == ErrorKind::Interrupted => {}
             Outcome::Failed(error) => return Err(error.into()),
         }
     }
