@@ -202,76 +202,53 @@ def test_looking_again_can_be_switched_off(echo_process):
     assert moved["looked"] == 0
 
 
-@pytest.fixture
-def wakeful_peer():
-    """A process that never sleeps, so that its answers come within microseconds.
-
-    It echoes what it gets; to b"signal" it answers with SIGUSR1 instead.
-    """
+def test_answers_that_come_soon_are_looked_for(echo_process):
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("the peer needs a core of its own")
-    ours, theirs = stdlib.socketpair()
-    theirs.setblocking(False)
-    peer = """
-import os, signal
-while True:
-    try:
-        data = os.read(0, 64)
-    except BlockingIOError:
-        continue
-    if not data:
-        break
-    if data == b"signal":
-        os.kill(os.getppid(), signal.SIGUSR1)
-    else:
-        os.write(0, data)
-"""
     before = oxisock.getbusypoll()
     oxisock.setbusypoll(0.005)
     try:
-        with subprocess.Popen([sys.executable, "-c", peer], stdin=theirs) as process:
-            theirs.close()
-            with oxisock.socket(fileno=ours.detach()) as connection:
-                yield connection
-            process.wait()
+        with counted() as moved:
+            polled = _socket.counters()["polled"]
+            patience = time.monotonic() + 60
+            while _socket.counters()["polled"] == polled and time.monotonic() < patience:
+                echo_process.send(b"x")
+                assert echo_process.recv(64) == b"x"
     finally:
         oxisock.setbusypoll(before)
-
-
-def echo_until_polled(peer):
-    """Exchange messages until an answer was found by looking again; the next read looks, too."""
-    polled = _socket.counters()["polled"]
-    patience = time.monotonic() + 60
-    while _socket.counters()["polled"] == polled:
-        assert time.monotonic() < patience, "no answer was ever there in time"
-        peer.send(b"x")
-        assert peer.recv(64) == b"x"
-
-
-def test_answers_that_come_soon_are_looked_for(wakeful_peer):
-    with counted() as moved:
-        echo_until_polled(wakeful_peer)
     assert moved["looked"] >= moved["polled"] >= 1
 
 
-def test_a_signal_during_a_look_is_not_slept_over(wakeful_peer):
+def test_a_signal_during_a_look_is_not_slept_over():
     """What the read waits for comes only when the handler of that signal has run."""
-    before = signal.signal(signal.SIGUSR1, lambda *_: wakeful_peer.send(b"from the handler"))
-    slept_over = 0
+    looked = slept_over = 0
+    before, busy_poll = signal.getsignal(signal.SIGALRM), oxisock.getbusypoll()
+    oxisock.setbusypoll(0.005)
     try:
-        for _ in range(10):
-            wakeful_peer.settimeout(60)
-            echo_until_polled(wakeful_peer)
-            wakeful_peer.settimeout(0.5)
-            try:
-                wakeful_peer.send(b"signal")
-                assert wakeful_peer.recv(64) == b"from the handler"
-            except TimeoutError:
-                slept_over += 1
-                assert wakeful_peer.recv(64) == b"from the handler"
+        for _ in range(200):
+            a, b = unix()
+            with a, b:
+                signal.signal(signal.SIGALRM, lambda *_, b=b: b.send(b"from the handler"))
+                a.settimeout(10)
+                sender = threading.Timer(0.001, b.send, (b"x",))
+                sender.start()
+                assert a.recv(1) == b"x"  # a short sleep, so that the next read looks first
+                sender.join()
+                a.settimeout(0.5)
+                with counted() as moved:
+                    signal.setitimer(signal.ITIMER_REAL, 0.001)  # a look takes 2.5 ms
+                    try:
+                        assert a.recv(64) == b"from the handler"
+                    except TimeoutError:
+                        slept_over += 1
+            looked += moved["looked"]
+            if looked >= 10:
+                break
     finally:
-        signal.signal(signal.SIGUSR1, before)
-    # Between the last look for signals and the system call any program can miss one.
+        oxisock.setbusypoll(busy_poll)
+        signal.signal(signal.SIGALRM, before)
+    assert looked >= 10
+    # Between the last question for signals and the system call any program can miss one.
     assert slept_over <= 1
 
 
