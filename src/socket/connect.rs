@@ -126,7 +126,7 @@ fn accept_by_parts<'py>(
     let parts = parts.inspect_err(|_| {
         descriptor::close(fd).ok();
     })?;
-    let socket = make(&class.map_or_else(|| registered(py), Ok)?, parts, fd)?;
+    let socket = make(&class.unwrap_or_else(|| registered(py)), parts, fd)?;
     if engine::default_timeout() < 0
         && listener
             .call_method0(intern!(py, "gettimeout"))?

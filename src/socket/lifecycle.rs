@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::sync::atomic::Ordering::Relaxed;
 
-use pyo3::IntoPyObjectExt;
+use pyo3::call::PyCallArgs;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::intern;
@@ -179,22 +179,16 @@ pub(super) fn replacement(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> 
     let Ok(module) = modules.get_item(intern!(py, "oxisock")) else {
         return Ok(None);
     };
-    let found = match module.getattr_opt(intern!(py, "socket"))? {
-        Some(found) => found,
-        None => return Ok(None),
-    };
-    Ok(match CLASS.get(py) {
-        Some(class) if !found.is(class) => Some(found),
-        _ => None,
-    })
+    let found = module.getattr_opt(intern!(py, "socket"))?;
+    Ok(found.filter(|found| CLASS.get(py).is_some_and(|class| !found.is(class))))
 }
 
 /// The class that sockets are made of where nobody has replaced it.
-pub(super) fn registered(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+pub(super) fn registered(py: Python<'_>) -> Bound<'_, PyAny> {
     let native = || py.get_type::<Socket>().into_any();
-    Ok(CLASS
+    CLASS
         .get(py)
-        .map_or_else(native, |class| class.bind(py).clone().into_any()))
+        .map_or_else(native, |class| class.bind(py).clone().into_any())
 }
 
 /// Whether an object is of the registered class itself, so that no subclass has a say.
@@ -208,15 +202,13 @@ pub(super) fn is_plain(object: &Bound<'_, Socket>) -> bool {
 /// the descriptor where that fails.
 pub(super) fn make<'py>(
     class: &Bound<'py, PyAny>,
-    (family, kind, protocol): (Bound<'py, PyAny>, Bound<'py, PyAny>, Bound<'py, PyAny>),
+    made: impl PyCallArgs<'py>,
     fd: Fd,
 ) -> PyResult<Bound<'py, PyAny>> {
     let keywords = [(intern!(class.py(), "fileno"), fd)].into_py_dict(class.py())?;
-    class
-        .call((family, kind, protocol), Some(&keywords))
-        .inspect_err(|_| {
-            descriptor::close(fd).ok();
-        })
+    class.call(made, Some(&keywords)).inspect_err(|_| {
+        descriptor::close(fd).ok();
+    })
 }
 
 /// An object of the registered class around a descriptor that was just made, in the mode
@@ -475,14 +467,7 @@ pub(crate) fn socketpair<'py>(
     })?;
     let new = |fd| match &other {
         None => wrap(py, fd, made, timeout),
-        Some(class) => {
-            let number = |number: i32| number.into_bound_py_any(py);
-            make(
-                class,
-                (number(made.0)?, number(made.1)?, number(made.2)?),
-                fd,
-            )
-        }
+        Some(class) => make(class, made, fd),
     };
     let one = new(one).inspect_err(|_| {
         descriptor::close(two).ok();

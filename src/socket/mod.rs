@@ -11,6 +11,7 @@ mod option;
 mod receive;
 mod send;
 
+use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicIsize, Ordering::Relaxed};
 
 use pyo3::prelude::*;
@@ -41,6 +42,12 @@ pub(crate) struct Socket {
     /// Whether `close` was called, maybe with files still open.
     closed: AtomicBool,
     nature: Nature,
+}
+
+/// Whether an error means no more than that nothing more can be moved now: behind data that have
+/// moved already, it is none.
+fn ends_short(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 
 impl Socket {

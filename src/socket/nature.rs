@@ -27,8 +27,7 @@ impl Nature {
 
     /// Notes what a descriptor is that was just made, of that type.
     pub(super) fn is_new(&self, kind: i32) {
-        let stream = if kind == libc::SOCK_STREAM { STREAM } else { 0 };
-        self.0.store(KNOWN | stream, Relaxed);
+        self.0.store(bits(kind), Relaxed);
     }
 
     /// Asks again next time.
@@ -54,10 +53,14 @@ impl Nature {
         let Ok(kind) = descriptor::kind(fd) else {
             return 0;
         };
-        self.is_new(kind);
-        if option::get::<i32>(fd, libc::SOL_SOCKET, libc::SO_RCVLOWAT).unwrap_or(1) > 1 {
-            self.0.fetch_or(LOW_WATER, Relaxed);
-        }
-        self.0.load(Relaxed)
+        let mark = option::get::<i32>(fd, libc::SOL_SOCKET, libc::SO_RCVLOWAT).unwrap_or(1);
+        let bits = bits(kind) | if mark > 1 { LOW_WATER } else { 0 };
+        self.0.store(bits, Relaxed);
+        bits
     }
+}
+
+/// What the type alone says.
+fn bits(kind: i32) -> u8 {
+    KNOWN | if kind == libc::SOCK_STREAM { STREAM } else { 0 }
 }

@@ -1,13 +1,11 @@
 //! Receiving: `recv`, `recvfrom` and their forms that write into the caller's buffer.
 
-use std::io::ErrorKind;
-
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
-use super::Socket;
 use super::memory::{Draft, SCRATCH, bytes_of, with_scratch};
+use super::{Socket, ends_short};
 use crate::args::{self, BufferSlot, Int, Size, nonnegative};
 use crate::engine::{How, Mode, Plan, drive};
 use crate::error::{Error, Result};
@@ -126,31 +124,22 @@ impl Socket {
         first: Region<'_>,
         len: usize,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        // One recv(2) ends before the place that urgent data were sent at.
-        let at_mark = self
-            .channel
-            .enter()
-            .is_ok_and(|file| sys::io::at_mark(file.fd()));
-        let draft = if at_mark {
-            None
-        } else {
-            Draft::new(py, len).ok()
-        };
-        let Some(draft) = draft else {
-            // What came is no less when the memory does not hold what was asked for.
+        // What came is no less when another thread has closed the socket since, or when the
+        // memory does not hold what was asked for; and one recv(2) ends before the place that
+        // urgent data were sent at.
+        let (Ok(file), Ok(draft)) = (self.channel.enter(), Draft::new(py, len)) else {
             return bytes_of(py, first, first.len());
         };
+        if sys::io::at_mark(file.fd()) {
+            return bytes_of(py, first, first.len());
+        }
         let target = draft.region();
         // SAFETY: the kernel has filled the first part, and the draft is larger than it.
         unsafe { std::ptr::copy_nonoverlapping(first.as_ptr(), target.as_ptr(), first.len()) };
         let rest = target.skip(first.len());
-        let more = match self.channel.enter() {
-            Ok(file) => py.detach(|| sys::io::recv(file.fd(), rest, How::Try.flags())),
-            // Closed by another thread since: the data counts all the same.
-            Err(_) => Ok(0),
-        };
+        let more = py.detach(|| sys::io::recv(file.fd(), rest, How::Try.flags()));
         let more = more.unwrap_or_else(|error| {
-            if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) {
+            if !ends_short(&error) {
                 self.channel
                     .defer(error.raw_os_error().unwrap_or(libc::EIO));
             }

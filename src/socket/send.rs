@@ -6,7 +6,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use super::Socket;
+use super::{Socket, ends_short};
 use crate::args::{self, BufferSlot, Int};
 use crate::audit::audit;
 use crate::engine::{How, Interest, Mode, Plan, drive};
@@ -23,15 +23,10 @@ pub(super) const FASTOPEN: i32 = 0;
 /// What an operation has to copy that must not be tried with the interpreter lock kept.
 const UNBOUNDED: usize = usize::MAX;
 
-/// Whether an error means no more than that nothing more could be sent.
-fn ends_short(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
-}
-
 impl Socket {
     /// Whether a send is expected to take everything before it returns, as send(2) on a
     /// stream in blocking mode does.
-    pub(super) fn sends_all(&self, flags: i32) -> bool {
+    fn sends_all(&self, flags: i32) -> bool {
         self.is_stream() && flags & libc::MSG_DONTWAIT == 0 && self.channel.mode() == Mode::Blocking
     }
 
