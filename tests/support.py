@@ -5,6 +5,7 @@ import gc
 import io
 import os
 import select
+import signal
 import socket as std
 import subprocess
 import sys
@@ -336,6 +337,16 @@ def wait_until(condition: Callable[[], Any], timeout: float = PATIENCE) -> None:
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.01)
+
+
+@contextmanager
+def handled(number: int, handler: Any) -> Iterator[None]:
+    """Have a signal handler in place while the block runs."""
+    before = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def sleeping(pid: int) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 import oxisock
-from support import PATIENCE, Task, connected, fill, same
+from support import PATIENCE, Task, connected, fill, handled, same, wait_until
 
 PIECE = 16_000
 """Small enough to be tried with the interpreter lock kept, large enough for a full buffer."""
@@ -42,15 +42,6 @@ def after(seconds: float, act: Callable[[], Any]) -> Iterator[None]:
         yield
     finally:
         timer.join()
-
-
-@contextmanager
-def handled(number: int, handler: Any) -> Iterator[None]:
-    before = signal.signal(number, handler)
-    try:
-        yield
-    finally:
-        signal.signal(number, before)
 
 
 SENDS = {
@@ -219,8 +210,7 @@ def test_a_read_ends_at_the_mark_of_urgent_data() -> None:
             client.sendall(b"b" * 2048)
             client.send(b"!", std.MSG_OOB)
             client.sendall(b"after")
-            while len(server.recv(1 << 16, std.MSG_PEEK)) < 2048:
-                time.sleep(0.01)
+            wait_until(lambda: len(server.recv(1 << 16, std.MSG_PEEK)) >= 2048)
             time.sleep(0.1)
             return [*reads, server.recv(1 << 20), server.recv(1 << 20)]
 

@@ -13,6 +13,7 @@ import pytest
 
 import oxisock
 from oxisock import _socket
+from support import handled
 
 ROUNDS = 200
 
@@ -44,6 +45,17 @@ def counted():
     before = _socket.counters()
     yield moved
     moved.update({name: value - before[name] for name, value in _socket.counters().items()})
+
+
+@contextlib.contextmanager
+def looking_for(seconds):
+    """Let sockets look again for so long before they sleep."""
+    before = oxisock.getbusypoll()
+    oxisock.setbusypoll(seconds)
+    try:
+        yield
+    finally:
+        oxisock.setbusypoll(before)
 
 
 def unix():
@@ -190,45 +202,32 @@ def echo_process():
 
 
 def test_looking_again_can_be_switched_off(echo_process):
-    before = oxisock.getbusypoll()
-    oxisock.setbusypoll(0)
-    try:
-        with counted() as moved:
-            for _ in range(ROUNDS):
-                echo_process.send(b"x")
-                assert echo_process.recv(64) == b"x"
-    finally:
-        oxisock.setbusypoll(before)
+    with looking_for(0), counted() as moved:
+        for _ in range(ROUNDS):
+            echo_process.send(b"x")
+            assert echo_process.recv(64) == b"x"
     assert moved["looked"] == 0
 
 
 def test_answers_that_come_soon_are_looked_for(echo_process):
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("the peer needs a core of its own")
-    before = oxisock.getbusypoll()
-    oxisock.setbusypoll(0.005)
-    try:
-        with counted() as moved:
-            polled = _socket.counters()["polled"]
-            patience = time.monotonic() + 60
-            while _socket.counters()["polled"] == polled and time.monotonic() < patience:
-                echo_process.send(b"x")
-                assert echo_process.recv(64) == b"x"
-    finally:
-        oxisock.setbusypoll(before)
+    with looking_for(0.005), counted() as moved:
+        polled = _socket.counters()["polled"]
+        patience = time.monotonic() + 60
+        while _socket.counters()["polled"] == polled and time.monotonic() < patience:
+            echo_process.send(b"x")
+            assert echo_process.recv(64) == b"x"
     assert moved["looked"] >= moved["polled"] >= 1
 
 
 def test_a_signal_during_a_look_is_not_slept_over():
     """What the read waits for comes only when the handler of that signal has run."""
     looked = slept_over = 0
-    before, busy_poll = signal.getsignal(signal.SIGALRM), oxisock.getbusypoll()
-    oxisock.setbusypoll(0.005)
-    try:
+    with looking_for(0.005):
         for _ in range(200):
             a, b = unix()
-            with a, b:
-                signal.signal(signal.SIGALRM, lambda *_, b=b: b.send(b"from the handler"))
+            with a, b, handled(signal.SIGALRM, lambda *_, b=b: b.send(b"from the handler")):
                 a.settimeout(10)
                 sender = threading.Timer(0.001, b.send, (b"x",))
                 sender.start()
@@ -244,9 +243,6 @@ def test_a_signal_during_a_look_is_not_slept_over():
             looked += moved["looked"]
             if looked >= 10:
                 break
-    finally:
-        oxisock.setbusypoll(busy_poll)
-        signal.signal(signal.SIGALRM, before)
     assert looked >= 10
     # Between the last question for signals and the system call any program can miss one.
     assert slept_over <= 1

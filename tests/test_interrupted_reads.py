@@ -17,6 +17,7 @@ import pytest
 
 import oxisock
 from oxisock._socket import counters
+from support import handled
 
 ENCODINGS = {"utf-8": "aé\n\r", "utf-16": "aé\n\r", "latin-1": "aé\n\r", "shift_jis": "aあ\n\r"}
 
@@ -168,8 +169,7 @@ def test_each_way_of_reading_can_go_on(pair, mode, buffering, name, cause):
 
     expected = TimeoutError if cause == "timeout" else AlarmError
     sock.settimeout(0.02 if cause == "timeout" else None)
-    before = signal.signal(signal.SIGALRM, handler)
-    try:
+    with handled(signal.SIGALRM, handler):
         peer.sendall(b"one\ntwo\nthr")
         assert file.readline() in (b"one\n", "one\n")
         interrupted = 0
@@ -182,8 +182,6 @@ def test_each_way_of_reading_can_go_on(pair, mode, buffering, name, cause):
             except expected:
                 interrupted += 1
         assert interrupted >= 4
-    finally:
-        signal.signal(signal.SIGALRM, before)
     peer.sendall(b"ee\n")
     peer.close()
     sock.settimeout(10)

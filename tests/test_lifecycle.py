@@ -8,8 +8,6 @@ import re
 import select
 import selectors
 import socket as std
-import subprocess
-import sys
 import textwrap
 import warnings
 import weakref
@@ -19,7 +17,7 @@ from typing import Any
 import pytest
 
 import oxisock
-from support import agree, cases, connected, descriptors, same
+from support import agree, cases, connected, descriptors, run_python, same
 
 
 @cases("""
@@ -626,13 +624,14 @@ def test_the_package_can_be_imported_again() -> None:
             a, b = again.socketpair()
             b.sendall(b"line")
             b.close()
-            assert a.makefile("r").read() == "line"
-        oxisock.socket().makefile("rb").close()
+            with a:
+                assert a.makefile("r").read() == "line"
+        with oxisock.socket() as sock:
+            sock.makefile("rb").close()
         assert again.socket is oxisock.socket is before
         print(isinstance(a, before), oxisock.SocketIO is again.SocketIO)
     """
-    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)]
-    assert subprocess.run(command, capture_output=True, text=True).stdout == "True True\n"
+    assert run_python(textwrap.dedent(code)).stdout == "True True\n"
 
 
 def test_a_method_can_be_specified_automatically_before_its_first_use() -> None:
@@ -643,7 +642,7 @@ def test_a_method_can_be_specified_automatically_before_its_first_use() -> None:
                 sock.makefile("rb")
             method.assert_called_once_with(sock, "rb")
     """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
+    run_python(textwrap.dedent(code))
 
 
 def test_a_warning_names_the_line_that_let_go() -> None:

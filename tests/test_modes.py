@@ -14,7 +14,7 @@ import pytest
 
 import oxisock
 from oxisock._socket import counters
-from support import Task, agree, cases, fill, full_backlog, listening, same
+from support import Task, agree, cases, fill, full_backlog, listening, same, wait_until
 
 SLACK = 5.0  # seconds: a loaded machine may be late, but never early
 
@@ -300,8 +300,7 @@ def test_the_deadline_is_taken_when_the_call_starts(stream: Any) -> None:
     a.settimeout(10)
     released = counters()["released"]
     reader = Task(a.recv, 10)
-    while counters()["released"] == released:
-        time.sleep(0.001)
+    wait_until(lambda: counters()["released"] > released)
     a.settimeout(0.001)
     time.sleep(0.05)
     assert reader.is_alive()

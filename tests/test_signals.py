@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import oxisock
-from support import Task, fill, full_backlog, listening, sleeping, wait_until
+from support import Task, fill, full_backlog, handled, listening, sleeping, wait_until
 
 DELAY = 0.1
 
@@ -28,13 +28,12 @@ def alarm(handler: Callable[[], Any], *, interval: float = 0) -> Iterator[list[i
         runs.append(signum)
         handler()
 
-    before = signal.signal(signal.SIGALRM, handle)
-    signal.setitimer(signal.ITIMER_REAL, DELAY, interval)
-    try:
-        yield runs
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    with handled(signal.SIGALRM, handle):
+        signal.setitimer(signal.ITIMER_REAL, DELAY, interval)
+        try:
+            yield runs
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 RECEIVE: dict[str, Callable[[Any], Any]] = {
@@ -99,9 +98,9 @@ class TestSend:
         a, b = stream
         fill(a)
         a.settimeout(timeout)
-        handled, done = threading.Event(), threading.Event()
-        reader = Task(lambda: handled.wait(10) and drain(b, done))
-        with alarm(handled.set) as runs:
+        ran, done = threading.Event(), threading.Event()
+        reader = Task(lambda: ran.wait(10) and drain(b, done))
+        with alarm(ran.set) as runs:
             result = SEND[name](a)
         done.set()
         reader.result()
@@ -234,8 +233,7 @@ def test_a_signal_for_another_thread_does_not_disturb(unix: Any) -> None:
     a, b = unix
     a.settimeout(10)
     runs: list[int] = []
-    before = signal.signal(signal.SIGUSR1, lambda *_: runs.append(threading.get_ident()))
-    try:
+    with handled(signal.SIGUSR1, lambda *_: runs.append(threading.get_ident())):
         reader = Task(a.recv, 10)
         time.sleep(DELAY)
         assert reader.ident is not None
@@ -246,8 +244,6 @@ def test_a_signal_for_another_thread_does_not_disturb(unix: Any) -> None:
         b.sendall(b"x")
         assert reader.result() == b"x"
         assert runs == [threading.main_thread().ident]
-    finally:
-        signal.signal(signal.SIGUSR1, before)
 
 
 # -- Ctrl-C ----------------------------------------------------------------------------------------

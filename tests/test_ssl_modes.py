@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import oxisock
+from support import handled
 from tls_support import PATIENCE, authority, goodbye, identity, incoming, serving, serving_tls
 
 pytestmark = pytest.mark.filterwarnings("ignore::oxisock.UnverifiedTLSWarning")
@@ -366,19 +367,18 @@ def test_signal_handlers_run_during_a_wait() -> None:
     def interrupt(*_: object) -> None:
         raise InterruptionError
 
-    previous = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        for timeout in (None, PATIENCE):
-            with serving_tls(lambda session: list(incoming(session)), identity()) as sock:
-                session = oxisock.ssl(sock)
-                sock.settimeout(timeout)
-                signal.setitimer(signal.ITIMER_REAL, 0.1)
-                with pytest.raises(InterruptionError):
-                    session.read()
-                assert session.write(b"still works") == 11
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+    with handled(signal.SIGALRM, interrupt):
+        try:
+            for timeout in (None, PATIENCE):
+                with serving_tls(lambda session: list(incoming(session)), identity()) as sock:
+                    session = oxisock.ssl(sock)
+                    sock.settimeout(timeout)
+                    signal.setitimer(signal.ITIMER_REAL, 0.1)
+                    with pytest.raises(InterruptionError):
+                        session.read()
+                    assert session.write(b"still works") == 11
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def test_verified_session_on_a_non_blocking_socket() -> None:
