@@ -8,9 +8,10 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
-use crate::args::{self, BufferSlot, Size};
-use crate::error::{Error, Result};
-use crate::iovec::taken_over;
+use crate::python::args::{self, Size};
+use crate::python::buffer::BufferSlot;
+use crate::python::buffer::snapshot;
+use crate::python::error::{Error, Result};
 use crate::sys::ancillary::{self, Control, Full, Messages};
 
 /// The length in bytes of a control message with `length` bytes of data, without the padding
@@ -51,7 +52,7 @@ fn sized(length: Size, size: fn(usize) -> Option<usize>, message: &'static str) 
 /// Control messages from an iterable of `(level, type, data)`, copied one after the other:
 /// nothing that a callback does can change what was taken before it.
 pub(crate) fn encode(iterable: &Bound<'_, PyAny>, caller: &str) -> Result<Control> {
-    let items = taken_over(iterable, || {
+    let items = snapshot(iterable, || {
         format!("{caller}() argument 2 must be an iterable")
     })?;
     let mut control = Control::new();

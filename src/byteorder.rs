@@ -5,8 +5,8 @@ use pyo3::ffi::PyMethodDef;
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
-use crate::args;
-use crate::fastcall::{Fixed, Functions, function};
+use crate::python::args;
+use crate::python::method::{Fixed, Functions, function};
 
 macro_rules! short {
     ($name:ident, $convert:path, $summary:literal) => {

@@ -7,8 +7,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
 use crate::address::{v4_text, v6_text};
-use crate::args::{BufferSlot, Int, Text};
-use crate::error::Result;
+use crate::python::args::{Int, Text};
+use crate::python::buffer::BufferSlot;
+use crate::python::error::Result;
 use crate::sys::lookup;
 
 /// Turns an IPv4 address from text into 4 bytes in network order.

@@ -2,18 +2,14 @@
 
 mod address;
 mod ancillary;
-mod args;
-mod audit;
 mod byteorder;
 mod certificate;
 mod constants;
 mod engine;
-mod error;
-mod fastcall;
 mod files;
 mod floor;
 mod inet;
-mod iovec;
+mod python;
 mod resolver;
 mod socket;
 mod sys;
@@ -55,7 +51,7 @@ mod _socket {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        crate::fastcall::add(module, &crate::byteorder::FUNCTIONS)?;
-        crate::fastcall::add(module, &crate::socket::FUNCTIONS)
+        crate::python::method::add(module, &crate::byteorder::FUNCTIONS)?;
+        crate::python::method::add(module, &crate::socket::FUNCTIONS)
     }
 }

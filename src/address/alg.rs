@@ -7,8 +7,8 @@ use pyo3::prelude::*;
 
 use super::Purpose;
 use super::fields::{Fields, until_zero};
-use crate::args;
-use crate::error::{Error, Result};
+use crate::python::args;
+use crate::python::error::{Error, Result};
 use crate::sys::SockAddr;
 
 pub(super) fn parse(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<SockAddr> {

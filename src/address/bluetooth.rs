@@ -9,8 +9,8 @@ use pyo3::types::{PyBytes, PyString};
 
 use super::Purpose;
 use super::fields::Fields;
-use crate::args;
-use crate::error::{Error, Result};
+use crate::python::args;
+use crate::python::error::{Error, Result};
 use crate::sys::SockAddr;
 
 // Of <bluetooth/bluetooth.h>, which the libc crate does not cover.

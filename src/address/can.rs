@@ -8,8 +8,8 @@ use pyo3::prelude::*;
 
 use super::Purpose;
 use super::fields::Fields;
-use crate::args;
-use crate::error::{Error, Result};
+use crate::python::args;
+use crate::python::error::{Error, Result};
 use crate::sys::{SockAddr, interface};
 
 pub(super) fn parse(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<SockAddr> {

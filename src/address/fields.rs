@@ -9,8 +9,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
 use super::Purpose;
-use crate::args;
-use crate::error::{Error, Result};
+use crate::python::args;
+use crate::python::error::{Error, Result};
 
 /// An address tuple of the right length.
 pub(super) struct Fields<'a, 'py> {

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyByteArray, PyBytes, PyString, PyType};
 
-use crate::error::{Error, Result};
+use crate::python::error::{Error, Result};
 use crate::resolver::{Entry, Hints, Service, lookup};
 use crate::sys::SockAddr;
 use crate::sys::lookup::Failure;

@@ -10,8 +10,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
 use super::{HostName, Purpose, resolve};
-use crate::args;
-use crate::error::{Error, Result};
+use crate::python::args;
+use crate::python::error::{Error, Result};
 use crate::sys::SockAddr;
 
 pub(crate) const MAX_FLOWINFO: u32 = 0xf_ffff;

@@ -33,8 +33,8 @@ use pyo3::types::{PyBytes, PyTuple};
 pub(crate) use host::{HostName, resolve};
 pub(crate) use inet::{MAX_FLOWINFO, host_text, numeric, v4_text, v6, v6_text, with_port};
 
-use crate::args::Int;
-use crate::error::{Error, Result};
+use crate::python::args::Int;
+use crate::python::error::{Error, Result};
 use crate::sys::SockAddr;
 
 /// What an address is parsed for.

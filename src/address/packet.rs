@@ -9,9 +9,9 @@ use pyo3::types::PyBytes;
 
 use super::Purpose;
 use super::fields::Fields;
-use crate::args;
-use crate::args::BufferSlot;
-use crate::error::{Error, Result};
+use crate::python::args;
+use crate::python::buffer::BufferSlot;
+use crate::python::error::{Error, Result};
 use crate::sys::{SockAddr, interface};
 
 /// From the start of the structure to the hardware address, which may be longer than the

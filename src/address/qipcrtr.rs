@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 
 use super::Purpose;
 use super::fields::Fields;
-use crate::error::Result;
+use crate::python::error::Result;
 use crate::sys::SockAddr;
 
 /// `AF_QIPCRTR` of `<linux/socket.h>`, which the libc crate lacks.

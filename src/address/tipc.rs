@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 
 use super::Purpose;
 use super::fields::Fields;
-use crate::error::{Error, Result};
+use crate::python::error::{Error, Result};
 use crate::sys::SockAddr;
 
 // Of <linux/tipc.h>, which the libc crate does not cover.

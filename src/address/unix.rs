@@ -10,8 +10,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
 use super::fields::until_zero;
-use crate::args::{self, BufferSlot};
-use crate::error::{Error, Result};
+use crate::python::args;
+use crate::python::buffer::BufferSlot;
+use crate::python::error::{Error, Result};
 use crate::sys::SockAddr;
 
 const PATH: usize = offset_of!(sockaddr_un, sun_path);

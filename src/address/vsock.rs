@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 
 use super::Purpose;
 use super::fields::Fields;
-use crate::error::Result;
+use crate::python::error::Result;
 use crate::sys::SockAddr;
 
 pub(super) fn parse(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<SockAddr> {

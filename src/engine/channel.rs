@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 
 use super::Interest;
 use super::habit::Habit;
-use crate::error::{Error, Result};
+use crate::python::error::{Error, Result};
 use crate::sys::wake::{Thread, forks, relatives};
 use crate::sys::{Fd, descriptor};
 

@@ -15,7 +15,7 @@ pub(crate) use settings::{
     contended, counters, default_timeout, getbusypoll, set_default_timeout, setbusypoll, tune,
 };
 
-use crate::error::{Error, Result};
+use crate::python::error::{Error, Result};
 use crate::sys::Fd;
 pub(crate) use crate::sys::io::Interest;
 use habit::Habit;

@@ -10,10 +10,10 @@ use pyo3::types::{PyBytes, PyInt, PyList, PyString};
 
 use super::{Entry, Hints, Service, lookup};
 use crate::address::{self, HostName};
-use crate::args::{self, Int};
-use crate::audit::audit_with;
 use crate::constants::{family_member, kind_member};
-use crate::error::{Error, Result};
+use crate::python::args::{self, Int};
+use crate::python::audit::audit_with;
+use crate::python::error::{Error, Result};
 use crate::socket::nanos;
 
 /// Looks up the addresses of a host and a service.

@@ -7,9 +7,9 @@ use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 use super::{Hints, answers_here, run};
 use crate::address::{HostName, host_text, resolve};
-use crate::args;
-use crate::audit::{audit, audit_with};
-use crate::error::{Error, Result};
+use crate::python::args;
+use crate::python::audit::{audit, audit_with};
+use crate::python::error::{Error, Result};
 use crate::sys::databases::{Host, host_by_address, host_by_name};
 use crate::sys::{hosts_file, machine};
 

@@ -6,8 +6,8 @@ use pyo3::exceptions::{PyOSError, PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyList};
 
-use crate::args::{file_system_bytes, file_system_text, unsigned_long};
-use crate::error::{Error, Result};
+use crate::python::args::{file_system_bytes, file_system_text, unsigned_long};
+use crate::python::error::{Error, Result};
 use crate::sys::interface;
 
 /// The network interfaces of this machine.

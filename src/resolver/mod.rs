@@ -23,7 +23,7 @@ pub(crate) use interfaces::{if_indextoname, if_nameindex, if_nametoindex};
 pub(crate) use nameinfo::getnameinfo;
 pub(crate) use services::{getprotobyname, getservbyname, getservbyport};
 
-use crate::error::{Error, Result};
+use crate::python::error::{Error, Result};
 use crate::sys::background::{self, Background, Wait};
 pub(crate) use crate::sys::lookup::{Entry, Hints};
 use crate::sys::{hosts_file, lookup as libc_lookup};

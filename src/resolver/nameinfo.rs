@@ -9,9 +9,9 @@ use pyo3::types::{PyString, PyTuple};
 
 use super::{Hints, Service, lookup, run};
 use crate::address;
-use crate::args::{self, Int, Text};
-use crate::audit::audit;
-use crate::error::{Error, Result};
+use crate::python::args::{self, Int, Text};
+use crate::python::audit::audit;
+use crate::python::error::{Error, Result};
 use crate::sys::{SockAddr, hosts_file, lookup as libc_lookup};
 
 const NUMBERS: i32 = libc::NI_NUMERICHOST | libc::NI_NUMERICSERV;

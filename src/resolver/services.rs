@@ -5,8 +5,8 @@ use std::ffi::CStr;
 use pyo3::exceptions::{PyOSError, PyOverflowError};
 use pyo3::prelude::*;
 
-use crate::args::{Int, Text, file_system_text};
-use crate::audit::audit_with;
+use crate::python::args::{Int, Text, file_system_text};
+use crate::python::audit::audit_with;
 use crate::sys::databases;
 
 /// Looks up the port of a service.

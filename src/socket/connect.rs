@@ -8,10 +8,10 @@ use pyo3::prelude::*;
 
 use super::Socket;
 use super::lifecycle::{is_plain, make, registered, replacement, wrap};
-use crate::args::Int;
-use crate::audit::audit;
 use crate::engine::{self, How, Interest, Mode, Plan, drive};
-use crate::error::{Error, Result};
+use crate::python::args::Int;
+use crate::python::audit::audit;
+use crate::python::error::{Error, Result};
 use crate::sys::io::Wake;
 use crate::sys::{self, Fd, SockAddr, descriptor, option};
 

@@ -12,11 +12,11 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{IntoPyDict, PyFloat, PyTuple, PyType};
 
 use super::Socket;
-use crate::args::{self, Int};
-use crate::audit::audit_with;
 use crate::engine;
-use crate::error::{Error, Result};
-use crate::fastcall::{inherit, method};
+use crate::python::args::{self, Int};
+use crate::python::audit::audit_with;
+use crate::python::error::{Error, Result};
+use crate::python::method::{inherit, method};
 use crate::sys::{Fd, descriptor};
 
 /// What `__init__` does; -1 stands for what the caller left open.

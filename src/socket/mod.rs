@@ -3,7 +3,6 @@
 
 mod connect;
 mod lifecycle;
-mod memory;
 mod message;
 mod mode;
 mod nature;
@@ -23,11 +22,11 @@ pub(crate) use mode::{FUNCTIONS, nanos};
 use nature::Nature;
 
 use crate::address::{self, Purpose};
-use crate::args::Int;
 use crate::constants;
 use crate::engine::Channel;
-use crate::error::Result;
-use crate::fastcall::attribute;
+use crate::python::args::Int;
+use crate::python::error::Result;
+use crate::python::method::attribute;
 use crate::sys::SockAddr;
 
 /// The native half of `oxisock.socket`.

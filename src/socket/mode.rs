@@ -6,9 +6,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyFloat;
 
 use super::Socket;
-use crate::args;
 use crate::engine;
-use crate::fastcall::{Fixed, Functions, attribute, function, method};
+use crate::python::args;
+use crate::python::method::{Fixed, Functions, attribute, function, method};
 
 pub(crate) static FUNCTIONS: Functions<3> = Fixed([
     function!(

@@ -5,8 +5,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::Socket;
-use crate::args::{self, BufferSlot, Given, Int};
-use crate::error::{Error, Result};
+use crate::python::args::{self, Given, Int};
+use crate::python::buffer::BufferSlot;
+use crate::python::error::{Error, Result};
 use crate::sys::option;
 
 /// The largest option that can be read.

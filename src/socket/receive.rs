@@ -4,12 +4,13 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
-use super::memory::{Draft, SCRATCH, bytes_of, with_scratch};
 use super::{Socket, ends_short};
-use crate::args::{self, BufferSlot, Int, Size, nonnegative};
 use crate::engine::{How, Mode, Plan, drive};
-use crate::error::{Error, Result};
-use crate::fastcall::{Arguments, method_with};
+use crate::python::args::{self, Int, Size, nonnegative};
+use crate::python::buffer::BufferSlot;
+use crate::python::bytes::{Draft, SCRATCH, bytes_of, with_scratch};
+use crate::python::error::{Error, Result};
+use crate::python::method::{Arguments, method_with};
 use crate::sys::{self, Region, SockAddr};
 
 /// Reads that are expected to bring so much go into memory of their own at once: copying them

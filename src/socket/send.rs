@@ -7,11 +7,12 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use super::{Socket, ends_short};
-use crate::args::{self, BufferSlot, Int};
-use crate::audit::audit;
 use crate::engine::{How, Interest, Mode, Plan, drive};
-use crate::error::{Error, Result};
-use crate::fastcall::{Arguments, method_with};
+use crate::python::args::{self, Int};
+use crate::python::audit::audit;
+use crate::python::buffer::BufferSlot;
+use crate::python::error::{Error, Result};
+use crate::python::method::{Arguments, method_with};
 use crate::sys::{self, Fd, Region};
 
 /// Connects on the way, tcp(7); without it a try would come back before the connection is there.

@@ -17,7 +17,7 @@ use pyo3::pyclass::boolean_struct::True;
 use pyo3::types::{PyModule, PyString, PyType};
 use pyo3::{IntoPyObjectExt, PyClass};
 
-use crate::args;
+use crate::python::args;
 
 /// Definitions that the interpreter keeps pointers to, for ever.
 pub(crate) struct Fixed<T>(pub(crate) T);
@@ -37,9 +37,9 @@ macro_rules! function {
         ) -> *mut pyo3::ffi::PyObject {
             // SAFETY: the interpreter calls this attached.
             let py = unsafe { pyo3::Python::assume_attached() };
-            $crate::fastcall::returned(py, $call(py))
+            $crate::python::method::returned(py, $call(py))
         }
-        $crate::fastcall::definition!($name, call, METH_NOARGS, "($module, /)\n--\n\n", $doc)
+        $crate::python::method::definition!($name, call, METH_NOARGS, "($module, /)\n--\n\n", $doc)
     }};
     (($argument:ident) $name:ident, $call:expr, $doc:expr) => {{
         unsafe extern "C" fn call(
@@ -50,9 +50,9 @@ macro_rules! function {
                 // SAFETY: the interpreter calls this attached, with an argument that is alive.
                 unsafe { pyo3::Borrowed::from_ptr(pyo3::Python::assume_attached(), argument) }
             };
-            $crate::fastcall::returned(argument.py(), $call(&*argument))
+            $crate::python::method::returned(argument.py(), $call(&*argument))
         }
-        $crate::fastcall::definition!(
+        $crate::python::method::definition!(
             $name,
             call,
             METH_O,
@@ -71,11 +71,16 @@ macro_rules! method {
             _: *mut pyo3::ffi::PyObject,
         ) -> *mut pyo3::ffi::PyObject {
             // SAFETY: called attached, by the descriptor below, which checks the type.
-            unsafe { $crate::fastcall::on::<$class, _>(slf, $call) }
+            unsafe { $crate::python::method::on::<$class, _>(slf, $call) }
         }
-        static METHOD: $crate::fastcall::Fixed<pyo3::ffi::PyMethodDef> = $crate::fastcall::Fixed(
-            $crate::fastcall::definition!($name, call, METH_NOARGS, "($self, /)\n--\n\n", $doc),
-        );
+        static METHOD: $crate::python::method::Fixed<pyo3::ffi::PyMethodDef> =
+            $crate::python::method::Fixed($crate::python::method::definition!(
+                $name,
+                call,
+                METH_NOARGS,
+                "($self, /)\n--\n\n",
+                $doc
+            ));
         METHOD.of::<$class>($py)
     }};
 }
@@ -92,20 +97,20 @@ macro_rules! method_with {
             // SAFETY: called attached, by the descriptor below, which checks the type, with so
             // many arguments that are alive.
             unsafe {
-                let arguments = $crate::fastcall::Arguments::new(arguments, count);
-                $crate::fastcall::on::<$class, _>(slf, |object| {
-                    $crate::fastcall::caught(|| $call(object, &arguments))
+                let arguments = $crate::python::method::Arguments::new(arguments, count);
+                $crate::python::method::on::<$class, _>(slf, |object| {
+                    $crate::python::method::caught(|| $call(object, &arguments))
                 })
             }
         }
-        static METHOD: $crate::fastcall::Fixed<pyo3::ffi::PyMethodDef> =
-            $crate::fastcall::Fixed(pyo3::ffi::PyMethodDef {
-                ml_name: $crate::fastcall::text(concat!(stringify!($name), "\0")).as_ptr(),
+        static METHOD: $crate::python::method::Fixed<pyo3::ffi::PyMethodDef> =
+            $crate::python::method::Fixed(pyo3::ffi::PyMethodDef {
+                ml_name: $crate::python::method::text(concat!(stringify!($name), "\0")).as_ptr(),
                 ml_meth: pyo3::ffi::PyMethodDefPointer {
                     PyCFunctionFast: call,
                 },
                 ml_flags: pyo3::ffi::METH_FASTCALL,
-                ml_doc: $crate::fastcall::text(concat!(
+                ml_doc: $crate::python::method::text(concat!(
                     stringify!($name),
                     $signature,
                     "\n--\n\n",
@@ -126,13 +131,13 @@ macro_rules! attribute {
             _: *mut std::ffi::c_void,
         ) -> *mut pyo3::ffi::PyObject {
             // SAFETY: as for a method.
-            unsafe { $crate::fastcall::on::<$class, _>(slf, $call) }
+            unsafe { $crate::python::method::on::<$class, _>(slf, $call) }
         }
-        static ATTRIBUTE: $crate::fastcall::Fixed<pyo3::ffi::PyGetSetDef> =
-            $crate::fastcall::Fixed($crate::fastcall::getter(
-                $crate::fastcall::text(concat!(stringify!($name), "\0")),
+        static ATTRIBUTE: $crate::python::method::Fixed<pyo3::ffi::PyGetSetDef> =
+            $crate::python::method::Fixed($crate::python::method::getter(
+                $crate::python::method::text(concat!(stringify!($name), "\0")),
                 call,
-                $crate::fastcall::text(concat!($doc, "\0")),
+                $crate::python::method::text(concat!($doc, "\0")),
             ));
         ATTRIBUTE.of::<$class>($py)
     }};
@@ -140,11 +145,11 @@ macro_rules! attribute {
 
 macro_rules! definition {
     ($name:ident, $call:expr, $flags:ident, $signature:expr, $doc:expr) => {
-        $crate::fastcall::callable(
-            $crate::fastcall::text(concat!(stringify!($name), "\0")),
+        $crate::python::method::callable(
+            $crate::python::method::text(concat!(stringify!($name), "\0")),
             $call,
             pyo3::ffi::$flags,
-            $crate::fastcall::text(concat!(stringify!($name), $signature, $doc, "\0")),
+            $crate::python::method::text(concat!(stringify!($name), $signature, $doc, "\0")),
         )
     };
 }

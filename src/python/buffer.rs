@@ -1,5 +1,5 @@
-//! Iterables of buffers, as `sendmsg` and `recvmsg_into` take them: taken over into storage
-//! of our own before the first one is used.
+//! Views of bytes-like objects: of one, and of the iterables of them that `sendmsg` and
+//! `recvmsg_into` take, which are a snapshot before the first one is used.
 
 use std::marker::PhantomPinned;
 use std::mem::MaybeUninit;
@@ -7,20 +7,173 @@ use std::mem::MaybeUninit;
 use pyo3::exceptions::{PyBufferError, PyMemoryError, PyOSError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyTuple};
+use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
-use crate::error::{Error, Result};
+use super::error::{Error, Result};
+use crate::sys::Region;
 use crate::sys::message::IoVec;
 
 /// So many buffers need no allocation.
 const INLINE: usize = 8;
+
+/// Room on the stack for a view of a buffer. The interpreter may keep pointers into
+/// the view, so that it never moves once it is filled: the guard borrows the slot.
+pub(crate) struct BufferSlot {
+    view: MaybeUninit<ffi::Py_buffer>,
+    _pinned: PhantomPinned,
+}
+
+impl BufferSlot {
+    #[inline]
+    pub(crate) const fn new() -> Self {
+        BufferSlot {
+            view: MaybeUninit::uninit(),
+            _pinned: PhantomPinned,
+        }
+    }
+
+    /// A view to read from any bytes-like object that is contiguous.
+    #[inline]
+    pub(crate) fn readable<'a>(
+        &'a mut self,
+        object: &'a Bound<'_, PyAny>,
+    ) -> PyResult<Readable<'a>> {
+        // Bytes never change or move: while they are borrowed they need no view.
+        if let Ok(bytes) = object.cast_exact::<PyBytes>() {
+            let bytes = bytes.as_bytes();
+            // SAFETY: the bytes are borrowed for as long as the region lives; nobody writes
+            // to what is lent for reading.
+            let region = unsafe { Region::new(bytes.as_ptr().cast_mut(), bytes.len()) };
+            return Ok(Readable {
+                region,
+                _view: None,
+            });
+        }
+        if object.is_instance_of::<PyString>() {
+            return Err(PyTypeError::new_err(
+                "a bytes-like object is required, not 'str'",
+            ));
+        }
+        let view = self.view(object, ffi::PyBUF_SIMPLE)?;
+        // SAFETY: the exporter keeps the memory until the view is released.
+        let region = unsafe { Region::new(view.0.buf.cast(), view.0.len as usize) };
+        Ok(Readable {
+            region,
+            _view: Some(view),
+        })
+    }
+
+    /// A view to write into any bytes-like object that is contiguous and writable.
+    #[inline]
+    pub(crate) fn writable<'a>(&'a mut self, object: &Bound<'_, PyAny>) -> PyResult<Writable<'a>> {
+        match self.view(object, ffi::PyBUF_WRITABLE) {
+            Ok(view) => Ok(Writable(view)),
+            Err(error) => Err(not_writable(object, error)),
+        }
+    }
+
+    #[inline]
+    fn view<'a>(&'a mut self, object: &Bound<'_, PyAny>, flags: i32) -> PyResult<View<'a>> {
+        // SAFETY: the object is alive and the slot writable; on success the view is filled
+        // and stays where it is until the guard releases it, as the guard borrows the slot.
+        unsafe {
+            if ffi::PyObject_GetBuffer(object.as_ptr(), self.view.as_mut_ptr(), flags) != 0 {
+                return Err(PyErr::fetch(object.py()));
+            }
+            Ok(View(self.view.assume_init_mut()))
+        }
+    }
+}
+
+/// Read-only and scattered buffers are the wrong type here, as in the standard library.
+#[cold]
+fn not_writable(object: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
+    let py = object.py();
+    if !error.is_instance_of::<PyBufferError>(py) && !error.is_instance_of::<PyTypeError>(py) {
+        return error;
+    }
+    match object.get_type().name() {
+        Ok(class) => PyTypeError::new_err(format!(
+            "argument 'buffer' must be read-write bytes-like object, not {class}"
+        )),
+        Err(error) => error,
+    }
+}
+
+/// A filled view; gives the buffer back when it goes. Only made and dropped while
+/// attached to the interpreter: no method keeps one across the end of its call.
+struct View<'a>(&'a mut ffi::Py_buffer);
+
+impl Drop for View<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: filled by PyObject_GetBuffer and released once, here.
+        unsafe { ffi::PyBuffer_Release(self.0) }
+    }
+}
+
+/// Bytes that the caller lends for reading.
+pub(crate) struct Readable<'a> {
+    region: Region<'a>,
+    /// What gives the buffer back.
+    _view: Option<View<'a>>,
+}
+
+impl Readable<'_> {
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.region.len()
+    }
+
+    /// The bytes for a system call. Another thread may write to them meanwhile, as it may
+    /// in the standard library; that is why this is a pointer and no slice.
+    #[inline]
+    pub(crate) fn region(&self) -> Region<'_> {
+        self.region
+    }
+
+    /// A copy that nobody else can change.
+    pub(crate) fn to_vec(&self) -> Vec<u8> {
+        let mut copy = Vec::with_capacity(self.len());
+        // SAFETY: the region holds `len` readable bytes and the vector has room for them.
+        unsafe {
+            std::ptr::copy_nonoverlapping(self.region.as_ptr(), copy.as_mut_ptr(), self.len());
+            copy.set_len(self.len());
+        }
+        copy
+    }
+
+    /// Copies the bytes into room for them, as many as both have.
+    pub(crate) fn copy_to(&self, room: &mut [u8]) {
+        let len = self.len().min(room.len());
+        // SAFETY: both are valid for the length, and do not overlap: the room is borrowed
+        // for us alone.
+        unsafe { std::ptr::copy_nonoverlapping(self.region.as_ptr(), room.as_mut_ptr(), len) }
+    }
+}
+
+/// Bytes that the caller lends for writing.
+pub(crate) struct Writable<'a>(View<'a>);
+
+impl Writable<'_> {
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.0.0.len as usize
+    }
+
+    #[inline]
+    pub(crate) fn region(&self) -> Region<'_> {
+        // SAFETY: the exporter keeps the memory until the view is released.
+        unsafe { Region::new(self.0.0.buf.cast(), self.len()) }
+    }
+}
 
 /// The items of an iterable, in a tuple that nobody else can change. `message` is for an
 /// object that is none.
 ///
 /// A list is copied: converting one of its items runs code of the caller (`__buffer__`,
 /// `__index__`) that could shorten it meanwhile.
-pub(crate) fn taken_over<'py>(
+pub(crate) fn snapshot<'py>(
     iterable: &Bound<'py, PyAny>,
     message: impl FnOnce() -> String,
 ) -> PyResult<Bound<'py, PyTuple>> {
@@ -46,7 +199,7 @@ pub(crate) fn taken_over<'py>(
 }
 
 /// Room on the stack for the views of a few buffers, and for more of them elsewhere. The
-/// views never move once they are filled, see [`crate::args::BufferSlot`].
+/// views never move once they are filled, see [`BufferSlot`].
 pub(crate) struct BuffersSlot {
     views: [MaybeUninit<ffi::Py_buffer>; INLINE],
     pieces: [IoVec; INLINE],
@@ -91,7 +244,7 @@ impl BuffersSlot {
         caller: &str,
         flags: i32,
     ) -> Result<Buffers<'_>> {
-        let items = taken_over(iterable, || {
+        let items = snapshot(iterable, || {
             format!("{caller}() argument 1 must be an iterable")
         })?;
         let count = items.len();

@@ -13,7 +13,7 @@ use crate::sys::Region;
 
 /// As large as the largest read that is usual: asyncio asks for so much each time. Pages
 /// that no read has reached cost nothing.
-pub(super) const SCRATCH: usize = 256 * 1024;
+pub(crate) const SCRATCH: usize = 256 * 1024;
 
 /// Aligned to a page: the kernel copies into memory that malloc places a few bytes behind the
 /// start of one at half the speed.
@@ -34,7 +34,7 @@ unsafe extern "C" {
 /// The memory must be used up before any Python code runs in this thread, which might
 /// receive as well: `read` calls nothing but the driver, which runs signal handlers only
 /// while there is nothing in it.
-pub(super) fn with_scratch<T>(len: usize, read: impl FnOnce(Region<'_>) -> T) -> T {
+pub(crate) fn with_scratch<T>(len: usize, read: impl FnOnce(Region<'_>) -> T) -> T {
     let run = |memory: &OnceCell<Box<[MaybeUninit<Page>]>>| {
         let memory = memory.get_or_init(|| Box::new_uninit_slice(SCRATCH / size_of::<Page>()));
         // SAFETY: the box lives as long as the thread and is never moved or resized. The
@@ -47,7 +47,7 @@ pub(super) fn with_scratch<T>(len: usize, read: impl FnOnce(Region<'_>) -> T) ->
 
 /// The first `len` bytes of a region as a bytes object. A longer length than the region's,
 /// which a truncated datagram reports, is filled up with zeros.
-pub(super) fn bytes_of<'py>(
+pub(crate) fn bytes_of<'py>(
     py: Python<'py>,
     region: Region<'_>,
     len: usize,
@@ -66,13 +66,13 @@ pub(super) fn bytes_of<'py>(
 }
 
 /// A bytes object that is being filled: nobody else has seen it yet.
-pub(super) struct Draft<'py> {
+pub(crate) struct Draft<'py> {
     object: Bound<'py, PyBytes>,
     capacity: usize,
 }
 
 impl<'py> Draft<'py> {
-    pub(super) fn new(py: Python<'py>, capacity: usize) -> PyResult<Self> {
+    pub(crate) fn new(py: Python<'py>, capacity: usize) -> PyResult<Self> {
         // SAFETY: a null pointer asks for uninitialised contents; the result is a new
         // reference or an exception.
         let object = unsafe {
@@ -86,7 +86,7 @@ impl<'py> Draft<'py> {
     }
 
     /// A draft whose bytes are zeros until they are written.
-    pub(super) fn zeroed(py: Python<'py>, capacity: usize) -> PyResult<Self> {
+    pub(crate) fn zeroed(py: Python<'py>, capacity: usize) -> PyResult<Self> {
         let draft = Draft::new(py, capacity)?;
         // SAFETY: the region is the draft's own memory, of that length.
         unsafe { std::ptr::write_bytes(draft.region().as_ptr(), 0, capacity) };
@@ -94,7 +94,7 @@ impl<'py> Draft<'py> {
     }
 
     /// All of the memory, to be written.
-    pub(super) fn region(&self) -> Region<'_> {
+    pub(crate) fn region(&self) -> Region<'_> {
         // SAFETY: the object is alive while the draft is, and nobody else knows it.
         unsafe {
             Region::new(
@@ -107,7 +107,7 @@ impl<'py> Draft<'py> {
     }
 
     /// Cuts the object to the bytes that were written.
-    pub(super) fn finish(self, len: usize) -> PyResult<Bound<'py, PyBytes>> {
+    pub(crate) fn finish(self, len: usize) -> PyResult<Bound<'py, PyBytes>> {
         if len > self.capacity {
             return bytes_of(self.object.py(), self.region(), len);
         }

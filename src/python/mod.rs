@@ -1,0 +1,9 @@
+//! The one place of the border to Python: arguments, buffers, bytes objects, methods, audit
+//! events and exceptions, and all that is unsafe about the interpreter's C API.
+
+pub(crate) mod args;
+pub(crate) mod audit;
+pub(crate) mod buffer;
+pub(crate) mod bytes;
+pub(crate) mod error;
+pub(crate) mod method;
