@@ -78,10 +78,10 @@ def lint(session):
     session.install(RUFF)
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
-    session.run("cargo", "fmt", "--check", external=True)
+    session.run("cargo", "fmt", "--all", "--check", external=True)
     # PyO3 asks this interpreter what to compile for.
     interpreter = {"PYO3_PYTHON": str(Path(session.bin, "python"))}
-    clippy = ["clippy", "--locked", "--all-targets", "--", "-D", "warnings"]
+    clippy = ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]
     session.run("cargo", *clippy, env=interpreter, external=True)
 
 

@@ -12,8 +12,8 @@ mod inet;
 mod python;
 mod resolver;
 mod socket;
-mod sys;
 
+use oxisock_sys as sys;
 use pyo3::prelude::*;
 
 /// The native half of oxisock. Private: import `oxisock` instead.

@@ -9,7 +9,7 @@ use libc::cmsghdr;
 
 /// The largest size of ancillary data, data and headers, that portable programs may use:
 /// `socklen_t` may be signed (RFC 3542 section 20.2).
-pub(crate) const LIMIT: usize = 0x7fff_ffff;
+pub const LIMIT: usize = 0x7fff_ffff;
 
 /// From the start of a control message to its data.
 // SAFETY: the macros only compute.
@@ -24,18 +24,18 @@ type Word = u64;
 const _: () = assert!(align_of::<Word>() >= align_of::<cmsghdr>() && align_of::<Word>() >= UNIT);
 
 /// The length of a control message with so much data; none where it is beyond the limit.
-pub(crate) fn length(data: usize) -> Option<usize> {
+pub fn length(data: usize) -> Option<usize> {
     (data <= LIMIT - HEADER).then_some(HEADER + data)
 }
 
 /// The same with the padding behind it: what the message takes in a buffer.
-pub(crate) fn space(data: usize) -> Option<usize> {
+pub fn space(data: usize) -> Option<usize> {
     (data <= LIMIT - HEADER - UNIT).then_some((HEADER + data).next_multiple_of(UNIT))
 }
 
 /// Why a control message was not added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Full {
+pub enum Full {
     /// Its data are beyond the limit.
     Item,
     /// All together would be beyond the limit.
@@ -49,7 +49,7 @@ pub(crate) enum Full {
 /// Descriptors that come with a received message (`SCM_RIGHTS`) belong to the buffer, which
 /// closes them, until [`Control::release`] says that the program has them. A failure between
 /// the system call and the program's result can therefore not leak one.
-pub(crate) struct Control {
+pub struct Control {
     words: Vec<Word>,
     /// How many bytes the system may write, at most `words`.
     capacity: usize,
@@ -60,7 +60,7 @@ pub(crate) struct Control {
 
 impl Control {
     /// A buffer of nothing, which allocates nothing.
-    pub(crate) const fn new() -> Self {
+    pub const fn new() -> Self {
         Control {
             words: Vec::new(),
             capacity: 0,
@@ -73,7 +73,7 @@ impl Control {
     ///
     /// The memory comes zeroed from the allocator, so that a generous size costs nothing
     /// before the system writes there.
-    pub(crate) fn with_capacity(capacity: usize) -> Option<Self> {
+    pub fn with_capacity(capacity: usize) -> Option<Self> {
         let mut control = Control::new();
         let count = capacity.div_ceil(size_of::<Word>());
         if count > 0 {
@@ -93,12 +93,7 @@ impl Control {
     }
 
     /// Adds a control message and gives the room for its data, which is zero.
-    pub(crate) fn message(
-        &mut self,
-        level: i32,
-        kind: i32,
-        data: usize,
-    ) -> Result<&mut [u8], Full> {
+    pub fn message(&mut self, level: i32, kind: i32, data: usize) -> Result<&mut [u8], Full> {
         let length = length(data).ok_or(Full::Item)?;
         let space = space(data).ok_or(Full::Item)?;
         let start = self.len;
@@ -128,13 +123,13 @@ impl Control {
     }
 
     /// What is there, headers and padding included.
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    pub fn as_bytes(&self) -> &[u8] {
         // SAFETY: the words cover `len` bytes, all of them initialised.
         unsafe { std::slice::from_raw_parts(self.words.as_ptr().cast(), self.len) }
     }
 
     /// The control messages, read with every length checked against the buffer.
-    pub(crate) fn messages(&self) -> Messages<'_> {
+    pub fn messages(&self) -> Messages<'_> {
         Messages {
             rest: self.as_bytes(),
             ended: false,
@@ -142,7 +137,7 @@ impl Control {
     }
 
     /// The descriptors have gone to the program, and are the program's to close.
-    pub(crate) fn release(&mut self) {
+    pub fn release(&mut self) {
         self.received = false;
     }
 
@@ -197,12 +192,12 @@ impl Drop for Control {
 }
 
 /// One control message.
-pub(crate) struct Message<'a> {
-    pub(crate) level: i32,
-    pub(crate) kind: i32,
-    pub(crate) data: &'a [u8],
+pub struct Message<'a> {
+    pub level: i32,
+    pub kind: i32,
+    pub data: &'a [u8],
     /// False where the header promises more data than the buffer holds.
-    pub(crate) complete: bool,
+    pub complete: bool,
 }
 
 impl Message<'_> {
@@ -220,19 +215,19 @@ impl Message<'_> {
 
 /// A header that makes no sense: nothing behind it can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Malformed;
+pub struct Malformed;
 
 /// Goes through a buffer of control messages, and ends behind one that is cut or malformed.
 ///
 /// Not `CMSG_NXTHDR`: some C libraries drop a last message that the system has cut, and with
 /// it the descriptors that came in it.
-pub(crate) struct Messages<'a> {
+pub struct Messages<'a> {
     rest: &'a [u8],
     ended: bool,
 }
 
 impl<'a> Messages<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+    pub fn new(bytes: &'a [u8]) -> Self {
         Messages {
             rest: bytes,
             ended: false,

@@ -11,7 +11,7 @@ use super::{Fd, SockAddr, syscall};
 
 /// What a descriptor is waited for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Interest {
+pub enum Interest {
     Read,
     Write,
 }
@@ -27,7 +27,7 @@ impl Interest {
 
 /// recv(2); the number of bytes, which `MSG_TRUNC` can make larger than the region.
 #[inline]
-pub(crate) fn recv(fd: Fd, into: Region<'_>, flags: c_int) -> io::Result<usize> {
+pub fn recv(fd: Fd, into: Region<'_>, flags: c_int) -> io::Result<usize> {
     // SAFETY: a region is valid memory for its length.
     let count = unsafe { syscall!(recv(fd, into.as_ptr().cast(), into.len(), flags)) }?;
     Ok(count as usize)
@@ -35,7 +35,7 @@ pub(crate) fn recv(fd: Fd, into: Region<'_>, flags: c_int) -> io::Result<usize> 
 
 /// Whether the next byte is where urgent data were sent, sockatmark(3); false where the protocol
 /// has none.
-pub(crate) fn at_mark(fd: Fd) -> bool {
+pub fn at_mark(fd: Fd) -> bool {
     unsafe extern "C" {
         // POSIX; the libc crate has it for some systems only.
         fn sockatmark(fd: c_int) -> c_int;
@@ -46,7 +46,7 @@ pub(crate) fn at_mark(fd: Fd) -> bool {
 
 /// recvfrom(2); the sender's address is empty where the protocol has none.
 #[inline]
-pub(crate) fn recvfrom(
+pub fn recvfrom(
     fd: Fd,
     into: Region<'_>,
     flags: c_int,
@@ -71,7 +71,7 @@ pub(crate) fn recvfrom(
 
 /// send(2).
 #[inline]
-pub(crate) fn send(fd: Fd, data: Region<'_>, flags: c_int) -> io::Result<usize> {
+pub fn send(fd: Fd, data: Region<'_>, flags: c_int) -> io::Result<usize> {
     // SAFETY: a region is valid memory for its length.
     let count = unsafe { syscall!(send(fd, data.as_ptr().cast(), data.len(), flags)) }?;
     Ok(count as usize)
@@ -79,7 +79,7 @@ pub(crate) fn send(fd: Fd, data: Region<'_>, flags: c_int) -> io::Result<usize> 
 
 /// sendto(2).
 #[inline]
-pub(crate) fn sendto(fd: Fd, data: Region<'_>, flags: c_int, to: &SockAddr) -> io::Result<usize> {
+pub fn sendto(fd: Fd, data: Region<'_>, flags: c_int, to: &SockAddr) -> io::Result<usize> {
     // SAFETY: a region is valid memory for its length, and so is an address.
     let count = unsafe {
         syscall!(sendto(
@@ -96,7 +96,7 @@ pub(crate) fn sendto(fd: Fd, data: Region<'_>, flags: c_int, to: &SockAddr) -> i
 
 /// sendfile(2), from that place of the file.
 #[cfg(linux)]
-pub(crate) fn sendfile(to: Fd, file: Fd, offset: i64, count: usize) -> io::Result<usize> {
+pub fn sendfile(to: Fd, file: Fd, offset: i64, count: usize) -> io::Result<usize> {
     let mut offset = offset;
     // SAFETY: the offset is writable during the call.
     let sent = unsafe { libc::sendfile64(to, file, &mut offset, count) };
@@ -105,7 +105,7 @@ pub(crate) fn sendfile(to: Fd, file: Fd, offset: i64, count: usize) -> io::Resul
 
 /// Other systems have other calls of that name.
 #[cfg(not(linux))]
-pub(crate) fn sendfile(_to: Fd, _file: Fd, _offset: i64, _count: usize) -> io::Result<usize> {
+pub fn sendfile(_to: Fd, _file: Fd, _offset: i64, _count: usize) -> io::Result<usize> {
     Err(io::Error::from_raw_os_error(libc::ENOSYS))
 }
 
@@ -113,7 +113,7 @@ pub(crate) fn sendfile(_to: Fd, _file: Fd, _offset: i64, _count: usize) -> io::R
 ///
 /// `named` says whether peers have addresses in this family: the kernel refuses to be asked
 /// for one where they have none, as in `AF_ALG`.
-pub(crate) fn accept(fd: Fd, nonblocking: bool, named: bool) -> io::Result<(Fd, SockAddr)> {
+pub fn accept(fd: Fd, nonblocking: bool, named: bool) -> io::Result<(Fd, SockAddr)> {
     let mut peer = SockAddr::empty();
     let mut len = SockAddr::CAPACITY as socklen_t;
     let flags = libc::SOCK_CLOEXEC | if nonblocking { libc::SOCK_NONBLOCK } else { 0 };
@@ -133,7 +133,7 @@ pub(crate) fn accept(fd: Fd, nonblocking: bool, named: bool) -> io::Result<(Fd, 
 }
 
 /// connect(2).
-pub(crate) fn connect(fd: Fd, to: &SockAddr) -> io::Result<()> {
+pub fn connect(fd: Fd, to: &SockAddr) -> io::Result<()> {
     // SAFETY: an address is valid memory for its length.
     unsafe { syscall!(connect(fd, to.as_ptr(), to.len() as socklen_t)) }?;
     Ok(())
@@ -141,7 +141,7 @@ pub(crate) fn connect(fd: Fd, to: &SockAddr) -> io::Result<()> {
 
 /// What ended a wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Wake {
+pub enum Wake {
     /// The descriptor is ready, or has an error or a hang-up to report.
     Ready,
     /// The time is up.
@@ -152,7 +152,7 @@ pub(crate) enum Wake {
 ///
 /// Milliseconds are rounded up, so that a wait never ends before its time; a longer wait
 /// than poll can count returns early as expired, for the caller to look at the clock again.
-pub(crate) fn poll(fd: Fd, interest: Interest, timeout: Option<Duration>) -> io::Result<Wake> {
+pub fn poll(fd: Fd, interest: Interest, timeout: Option<Duration>) -> io::Result<Wake> {
     let mut entry = libc::pollfd {
         fd,
         events: interest.events(),
@@ -171,6 +171,6 @@ pub(crate) fn poll(fd: Fd, interest: Interest, timeout: Option<Duration>) -> io:
 }
 
 /// The error that waits on a socket, `SO_ERROR`; zero for none.
-pub(crate) fn pending_error(fd: Fd) -> io::Result<i32> {
+pub fn pending_error(fd: Fd) -> io::Result<i32> {
     super::option::get::<i32>(fd, libc::SOL_SOCKET, libc::SO_ERROR)
 }

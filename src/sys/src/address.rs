@@ -7,16 +7,16 @@ use libc::{sa_family_t, sockaddr, sockaddr_in, sockaddr_in6, sockaddr_storage, s
 
 /// An address of any family. The storage is only valid up to `len`.
 #[derive(Clone, Copy)]
-pub(crate) struct SockAddr {
+pub struct SockAddr {
     storage: MaybeUninit<sockaddr_storage>,
     len: socklen_t,
 }
 
 impl SockAddr {
-    pub(crate) const CAPACITY: usize = size_of::<sockaddr_storage>();
+    pub const CAPACITY: usize = size_of::<sockaddr_storage>();
 
     /// Room for an address that a system call is about to write.
-    pub(crate) const fn empty() -> Self {
+    pub const fn empty() -> Self {
         SockAddr {
             storage: MaybeUninit::uninit(),
             len: 0,
@@ -26,7 +26,7 @@ impl SockAddr {
     /// Takes over a structure of one family, such as `sockaddr_in`, up to `len` bytes of it.
     ///
     /// `T` must be a plain C structure without padding that matters to the caller.
-    pub(crate) fn from_struct<T: Copy>(value: &T, len: usize) -> Self {
+    pub fn from_struct<T: Copy>(value: &T, len: usize) -> Self {
         const { assert!(size_of::<T>() <= Self::CAPACITY) }
         let mut address = Self {
             storage: MaybeUninit::zeroed(),
@@ -44,7 +44,7 @@ impl SockAddr {
     }
 
     /// Takes over raw bytes, the family in front; none where they do not fit.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         if bytes.len() > Self::CAPACITY {
             return None;
         }
@@ -64,7 +64,7 @@ impl SockAddr {
     }
 
     /// The bytes that are there, the family in front.
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    pub fn as_bytes(&self) -> &[u8] {
         // SAFETY: every constructor and `filled` keep `len` bytes initialised.
         unsafe { std::slice::from_raw_parts(self.storage.as_ptr().cast(), self.len()) }
     }
@@ -73,7 +73,7 @@ impl SockAddr {
     ///
     /// # Safety
     /// Every bit pattern must be a valid `T`, as it is for the C address structures.
-    pub(crate) unsafe fn read_as<T: Copy>(&self) -> T {
+    pub unsafe fn read_as<T: Copy>(&self) -> T {
         const { assert!(size_of::<T>() <= Self::CAPACITY) }
         let mut value = MaybeUninit::<T>::zeroed();
         let bytes = self.as_bytes();
@@ -88,12 +88,12 @@ impl SockAddr {
         }
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.len as usize
     }
 
     /// The family in front, or none where the address is too short to name one.
-    pub(crate) fn family(&self) -> Option<i32> {
+    pub fn family(&self) -> Option<i32> {
         let end = offset_of!(sockaddr, sa_family) + size_of::<sa_family_t>();
         let bytes = self.as_bytes().get(offset_of!(sockaddr, sa_family)..end)?;
         Some(i32::from(sa_family_t::from_ne_bytes(
@@ -102,7 +102,7 @@ impl SockAddr {
     }
 
     /// The host of an IPv4 or IPv6 address.
-    pub(crate) fn ip(&self) -> Option<IpAddr> {
+    pub fn ip(&self) -> Option<IpAddr> {
         match self.family()? {
             libc::AF_INET => {
                 // SAFETY: an address structure of C, valid for all bits.
@@ -119,7 +119,7 @@ impl SockAddr {
     }
 
     /// The port of an IPv4 or IPv6 address, in the machine's byte order.
-    pub(crate) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         const {
             assert!(offset_of!(sockaddr_in, sin_port) == offset_of!(sockaddr_in6, sin6_port));
         }
@@ -129,11 +129,11 @@ impl SockAddr {
         u16::from_be(address.sin_port)
     }
 
-    pub(crate) fn as_ptr(&self) -> *const sockaddr {
+    pub fn as_ptr(&self) -> *const sockaddr {
         self.storage.as_ptr().cast()
     }
 
-    pub(crate) fn as_mut_ptr(&mut self) -> *mut sockaddr {
+    pub fn as_mut_ptr(&mut self) -> *mut sockaddr {
         self.storage.as_mut_ptr().cast()
     }
 
@@ -142,7 +142,7 @@ impl SockAddr {
     /// # Safety
     /// The first `len` bytes, up to the capacity, must be initialised. The kernel may
     /// report more than it had room to write; that is cut here.
-    pub(crate) unsafe fn filled(&mut self, len: socklen_t) {
+    pub unsafe fn filled(&mut self, len: socklen_t) {
         self.len = len.min(Self::CAPACITY as socklen_t);
     }
 }

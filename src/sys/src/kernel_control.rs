@@ -8,7 +8,7 @@ use libc::ctl_info;
 use super::syscall;
 
 /// The identifier that the system gave to the control of this name.
-pub(crate) fn id(socket: RawFd, name: &[u8]) -> io::Result<u32> {
+pub fn id(socket: RawFd, name: &[u8]) -> io::Result<u32> {
     // SAFETY: a C structure for which all zeros are valid.
     let mut info: ctl_info = unsafe { std::mem::zeroed() };
     if name.len() > info.ctl_name.len() {

@@ -33,7 +33,7 @@ struct Families {
 type Stamp = Option<(u64, u64, u64, i64, i64)>;
 
 /// Whether the file has an address of the family (`AF_UNSPEC`: of any) for the name.
-pub(crate) fn has_name(name: &[u8], family: i32) -> bool {
+pub fn has_name(name: &[u8], family: i32) -> bool {
     with_current(|file| {
         file.names
             .get(&name.to_ascii_lowercase())
@@ -46,7 +46,7 @@ pub(crate) fn has_name(name: &[u8], family: i32) -> bool {
 }
 
 /// Whether the file has a name for the address.
-pub(crate) fn has_address(address: IpAddr) -> bool {
+pub fn has_address(address: IpAddr) -> bool {
     with_current(|file| file.addresses.contains(&address))
 }
 

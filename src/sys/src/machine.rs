@@ -6,7 +6,7 @@ use std::io;
 use super::syscall;
 
 /// The machine's name.
-pub(crate) fn host_name() -> io::Result<CString> {
+pub fn host_name() -> io::Result<CString> {
     let mut name = [0 as c_char; 1024];
     // SAFETY: the last byte is kept out of the call, so that the name is terminated even
     // where it was cut.
@@ -17,7 +17,7 @@ pub(crate) fn host_name() -> io::Result<CString> {
 }
 
 /// Changes the machine's name, which takes CAP_SYS_ADMIN.
-pub(crate) fn set_host_name(name: &[u8]) -> io::Result<()> {
+pub fn set_host_name(name: &[u8]) -> io::Result<()> {
     // SAFETY: the bytes are valid for the length.
     unsafe { syscall!(sethostname(name.as_ptr().cast(), name.len()))? };
     Ok(())

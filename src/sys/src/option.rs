@@ -8,7 +8,7 @@ use libc::{c_int, c_void, socklen_t};
 use super::{Fd, Region, syscall};
 
 /// An option that is a number: `c_int` as most are, `u64` as those of `AF_VSOCK`.
-pub(crate) fn get<T: Number>(fd: Fd, level: c_int, name: c_int) -> io::Result<T> {
+pub fn get<T: Number>(fd: Fd, level: c_int, name: c_int) -> io::Result<T> {
     let mut value = T::default();
     let mut len = size_of::<T>() as socklen_t;
     // SAFETY: the value is writable for the length given, and any bits are a number.
@@ -25,13 +25,13 @@ pub(crate) fn get<T: Number>(fd: Fd, level: c_int, name: c_int) -> io::Result<T>
 }
 
 /// What [`get`] and [`put`] take: numbers without bits that mean nothing.
-pub(crate) trait Number: Copy + Default {}
+pub trait Number: Copy + Default {}
 
 impl Number for c_int {}
 impl Number for u64 {}
 
 /// An option of any form; the number of bytes that the kernel wrote.
-pub(crate) fn get_bytes(fd: Fd, level: c_int, name: c_int, buffer: &mut [u8]) -> io::Result<usize> {
+pub fn get_bytes(fd: Fd, level: c_int, name: c_int, buffer: &mut [u8]) -> io::Result<usize> {
     let mut len = buffer.len() as socklen_t;
     // SAFETY: the buffer is writable for the length given.
     unsafe {
@@ -46,7 +46,7 @@ pub(crate) fn get_bytes(fd: Fd, level: c_int, name: c_int, buffer: &mut [u8]) ->
     Ok((len as usize).min(buffer.len()))
 }
 
-pub(crate) fn put<T: Number>(fd: Fd, level: c_int, name: c_int, value: T) -> io::Result<()> {
+pub fn put<T: Number>(fd: Fd, level: c_int, name: c_int, value: T) -> io::Result<()> {
     set(
         fd,
         level,
@@ -56,14 +56,14 @@ pub(crate) fn put<T: Number>(fd: Fd, level: c_int, name: c_int, value: T) -> io:
     )
 }
 
-pub(crate) fn set_bytes(fd: Fd, level: c_int, name: c_int, value: Region<'_>) -> io::Result<()> {
+pub fn set_bytes(fd: Fd, level: c_int, name: c_int, value: Region<'_>) -> io::Result<()> {
     let len =
         socklen_t::try_from(value.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
     set(fd, level, name, value.as_ptr().cast_const().cast(), len)
 }
 
 /// No value, only a length: some options of `AF_ALG` are set so.
-pub(crate) fn set_length(fd: Fd, level: c_int, name: c_int, len: u32) -> io::Result<()> {
+pub fn set_length(fd: Fd, level: c_int, name: c_int, len: u32) -> io::Result<()> {
     set(fd, level, name, ptr::null(), len as socklen_t)
 }
 

@@ -13,7 +13,7 @@ use super::SockAddr;
 
 /// Why a lookup failed.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// An `EAI_*` code.
     Code(i32),
     /// `EAI_SYSTEM`: the `errno` behind it.
@@ -21,7 +21,7 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    pub(crate) fn from_code(code: c_int) -> Self {
+    pub fn from_code(code: c_int) -> Self {
         if code == libc::EAI_SYSTEM {
             Failure::Os(
                 io::Error::last_os_error()
@@ -36,25 +36,25 @@ impl Failure {
 
 /// One entry of an answer.
 #[derive(Clone)]
-pub(crate) struct Entry {
-    pub(crate) family: i32,
-    pub(crate) kind: i32,
-    pub(crate) protocol: i32,
-    pub(crate) canonical: Option<CString>,
-    pub(crate) address: SockAddr,
+pub struct Entry {
+    pub family: i32,
+    pub kind: i32,
+    pub protocol: i32,
+    pub canonical: Option<CString>,
+    pub address: SockAddr,
 }
 
 /// What is asked for; zeros mean "any".
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Hints {
-    pub(crate) family: i32,
-    pub(crate) kind: i32,
-    pub(crate) protocol: i32,
-    pub(crate) flags: i32,
+pub struct Hints {
+    pub family: i32,
+    pub kind: i32,
+    pub protocol: i32,
+    pub flags: i32,
 }
 
 /// Asks for the addresses of a host and a service. May block for long.
-pub(crate) fn addresses(
+pub fn addresses(
     host: Option<&CStr>,
     service: Option<&CStr>,
     hints: Hints,
@@ -99,7 +99,7 @@ pub(crate) fn addresses(
 }
 
 /// The names of an address's host and service. May block for long.
-pub(crate) fn names(address: &SockAddr, flags: i32) -> Result<(CString, CString), Failure> {
+pub fn names(address: &SockAddr, flags: i32) -> Result<(CString, CString), Failure> {
     let mut host = [0 as c_char; libc::NI_MAXHOST as usize];
     let mut service = [0 as c_char; 32];
     // SAFETY: the address and both buffers are valid for their lengths, and the buffers are
@@ -125,7 +125,7 @@ pub(crate) fn names(address: &SockAddr, flags: i32) -> Result<(CString, CString)
 }
 
 /// An IPv4 address in any of the forms that inet_aton(3) takes, as it goes over the wire.
-pub(crate) fn loose_v4(text: &CStr) -> Option<[u8; 4]> {
+pub fn loose_v4(text: &CStr) -> Option<[u8; 4]> {
     unsafe extern "C" {
         // The libc crate leaves it out.
         fn inet_aton(text: *const c_char, address: *mut libc::in_addr) -> c_int;
@@ -140,7 +140,7 @@ pub(crate) fn loose_v4(text: &CStr) -> Option<[u8; 4]> {
 ///
 /// # Errors
 /// `EAFNOSUPPORT`: the family's addresses have no text.
-pub(crate) fn packed(family: i32, text: &CStr) -> io::Result<Option<Packed>> {
+pub fn packed(family: i32, text: &CStr) -> io::Result<Option<Packed>> {
     unsafe extern "C" {
         // The libc crate leaves it out.
         fn inet_pton(family: c_int, text: *const c_char, address: *mut libc::c_void) -> c_int;
@@ -158,7 +158,7 @@ pub(crate) fn packed(family: i32, text: &CStr) -> io::Result<Option<Packed>> {
 }
 
 /// The bytes of an IPv4 or IPv6 address.
-pub(crate) struct Packed {
+pub struct Packed {
     address: [u8; 16],
     len: usize,
 }

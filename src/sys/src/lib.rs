@@ -1,28 +1,28 @@
 //! The operating system: every system call and C library call, and all that is unsafe
 //! about them. Nothing here knows Python; failures are `io::Error` or a lookup code.
 
-pub(crate) mod address;
-pub(crate) mod ancillary;
-pub(crate) mod background;
-pub(crate) mod databases;
-pub(crate) mod descriptor;
-pub(crate) mod hosts_file;
-pub(crate) mod interface;
-pub(crate) mod io;
+pub mod address;
+pub mod ancillary;
+pub mod background;
+pub mod databases;
+pub mod descriptor;
+pub mod hosts_file;
+pub mod interface;
+pub mod io;
 #[cfg(target_vendor = "apple")]
-pub(crate) mod kernel_control;
-pub(crate) mod lookup;
-pub(crate) mod machine;
-pub(crate) mod memory;
-pub(crate) mod message;
-pub(crate) mod option;
-pub(crate) mod wake;
+pub mod kernel_control;
+pub mod lookup;
+pub mod machine;
+pub mod memory;
+pub mod message;
+pub mod option;
+pub mod wake;
 
-pub(crate) use address::SockAddr;
-pub(crate) use memory::Region;
+pub use address::SockAddr;
+pub use memory::Region;
 
 /// A descriptor's number.
-pub(crate) type Fd = libc::c_int;
+pub type Fd = libc::c_int;
 
 /// Runs a C call that reports failure as -1 with `errno`.
 macro_rules! syscall {

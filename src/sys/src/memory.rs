@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 /// It is no slice, because Python's buffers may be written by other threads while a system
 /// call works on them; Rust code only ever hands it to the kernel.
 #[derive(Clone, Copy)]
-pub(crate) struct Region<'a> {
+pub struct Region<'a> {
     start: *mut u8,
     len: usize,
     lent: PhantomData<&'a ()>,
@@ -23,7 +23,7 @@ impl Region<'_> {
     /// `len` bytes at `start` must stay allocated for `'a`, and be writable if the region is
     /// given to a call that receives.
     #[inline]
-    pub(crate) const unsafe fn new(start: *mut u8, len: usize) -> Self {
+    pub const unsafe fn new(start: *mut u8, len: usize) -> Self {
         Region {
             start,
             len,
@@ -32,18 +32,18 @@ impl Region<'_> {
     }
 
     #[inline]
-    pub(crate) fn len(self) -> usize {
+    pub fn len(self) -> usize {
         self.len
     }
 
     #[inline]
-    pub(crate) fn as_ptr(self) -> *mut u8 {
+    pub fn as_ptr(self) -> *mut u8 {
         self.start
     }
 
     /// What is left behind the first `count` bytes.
     #[inline]
-    pub(crate) fn skip(self, count: usize) -> Self {
+    pub fn skip(self, count: usize) -> Self {
         let count = count.min(self.len);
         Region {
             start: self.start.wrapping_add(count),
@@ -54,7 +54,7 @@ impl Region<'_> {
 
     /// At most the first `len` bytes.
     #[inline]
-    pub(crate) fn first(self, len: usize) -> Self {
+    pub fn first(self, len: usize) -> Self {
         Region {
             len: len.min(self.len),
             ..self

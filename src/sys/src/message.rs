@@ -15,7 +15,7 @@ use super::{SockAddr, syscall};
 /// system call with it.
 #[repr(transparent)]
 #[derive(Clone, Copy)]
-pub(crate) struct IoVec(iovec);
+pub struct IoVec(iovec);
 
 // SAFETY: an address and a length; the system call that uses them checks the address.
 unsafe impl Send for IoVec {}
@@ -23,21 +23,21 @@ unsafe impl Send for IoVec {}
 unsafe impl Sync for IoVec {}
 
 impl IoVec {
-    pub(crate) const EMPTY: IoVec = IoVec::new(std::ptr::null_mut(), 0);
+    pub const EMPTY: IoVec = IoVec::new(std::ptr::null_mut(), 0);
 
-    pub(crate) const fn new(start: *mut u8, len: usize) -> Self {
+    pub const fn new(start: *mut u8, len: usize) -> Self {
         IoVec(iovec {
             iov_base: start.cast(),
             iov_len: len,
         })
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.0.iov_len
     }
 
     /// What is left behind the first `count` bytes.
-    pub(crate) fn skip(self, count: usize) -> Self {
+    pub fn skip(self, count: usize) -> Self {
         let count = count.min(self.len());
         IoVec::new(
             self.0.iov_base.cast::<u8>().wrapping_add(count),
@@ -47,16 +47,16 @@ impl IoVec {
 }
 
 /// What came with a message, beside the data and the ancillary data.
-pub(crate) struct Received {
-    pub(crate) len: usize,
+pub struct Received {
+    pub len: usize,
     /// Empty where the sender has none.
-    pub(crate) address: SockAddr,
+    pub address: SockAddr,
     /// `MSG_TRUNC`, `MSG_CTRUNC`, ... as the system set them.
-    pub(crate) flags: i32,
+    pub flags: i32,
 }
 
 /// Sends one message that is gathered from several pieces. The pieces must be valid to read.
-pub(crate) fn sendmsg(
+pub fn sendmsg(
     socket: RawFd,
     address: Option<&SockAddr>,
     pieces: &[IoVec],
@@ -81,7 +81,7 @@ pub(crate) fn sendmsg(
 ///
 /// Descriptors in the ancillary data belong to `control`, see there. The pieces must be
 /// valid to write.
-pub(crate) fn recvmsg(
+pub fn recvmsg(
     socket: RawFd,
     pieces: &[IoVec],
     control: &mut Control,

@@ -12,19 +12,14 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::{Fd, SockAddr, syscall};
 
 /// socket(2).
-pub(crate) fn open(family: i32, kind: i32, protocol: i32, nonblocking: bool) -> io::Result<Fd> {
+pub fn open(family: i32, kind: i32, protocol: i32, nonblocking: bool) -> io::Result<Fd> {
     let kind = kind | libc::SOCK_CLOEXEC | if nonblocking { libc::SOCK_NONBLOCK } else { 0 };
     let protocol = (protocol != 0).then(|| Protocol::from(protocol));
     Ok(Socket::new_raw(Domain::from(family), Type::from(kind), protocol)?.into_raw_fd())
 }
 
 /// socketpair(2).
-pub(crate) fn open_pair(
-    family: i32,
-    kind: i32,
-    protocol: i32,
-    nonblocking: bool,
-) -> io::Result<(Fd, Fd)> {
+pub fn open_pair(family: i32, kind: i32, protocol: i32, nonblocking: bool) -> io::Result<(Fd, Fd)> {
     let kind = kind | libc::SOCK_CLOEXEC | if nonblocking { libc::SOCK_NONBLOCK } else { 0 };
     let protocol = (protocol != 0).then(|| Protocol::from(protocol));
     let (one, two) = Socket::pair_raw(Domain::from(family), Type::from(kind), protocol)?;
@@ -32,14 +27,14 @@ pub(crate) fn open_pair(
 }
 
 /// close(2). Never tried again on EINTR: Linux has given the number up by then.
-pub(crate) fn close(fd: Fd) -> io::Result<()> {
+pub fn close(fd: Fd) -> io::Result<()> {
     // SAFETY: takes a number only; whoever calls owns the descriptor.
     unsafe { syscall!(close(fd)) }?;
     Ok(())
 }
 
 /// Whether closing a socket may wait for the peer, `SO_LINGER`; fails for what is no socket.
-pub(crate) fn lingers(fd: Fd) -> io::Result<bool> {
+pub fn lingers(fd: Fd) -> io::Result<bool> {
     let mut linger = libc::linger {
         l_onoff: 0,
         l_linger: 0,
@@ -59,13 +54,13 @@ pub(crate) fn lingers(fd: Fd) -> io::Result<bool> {
 }
 
 /// A second descriptor of the same open file, closed on exec.
-pub(crate) fn duplicate(fd: Fd) -> io::Result<Fd> {
+pub fn duplicate(fd: Fd) -> io::Result<Fd> {
     // SAFETY: takes numbers only.
     unsafe { syscall!(fcntl(fd, libc::F_DUPFD_CLOEXEC, 0)) }
 }
 
 /// Switches `O_NONBLOCK` with one system call; fcntl(2) would need two.
-pub(crate) fn set_nonblocking(fd: Fd, nonblocking: bool) -> io::Result<()> {
+pub fn set_nonblocking(fd: Fd, nonblocking: bool) -> io::Result<()> {
     let mut value = c_int::from(nonblocking);
     // SAFETY: FIONBIO reads one int.
     unsafe { syscall!(ioctl(fd, libc::FIONBIO, ptr::from_mut(&mut value))) }?;
@@ -73,20 +68,20 @@ pub(crate) fn set_nonblocking(fd: Fd, nonblocking: bool) -> io::Result<()> {
 }
 
 /// Whether `O_NONBLOCK` is set on the open file.
-pub(crate) fn is_nonblocking(fd: Fd) -> io::Result<bool> {
+pub fn is_nonblocking(fd: Fd) -> io::Result<bool> {
     // SAFETY: takes numbers only.
     Ok(unsafe { syscall!(fcntl(fd, libc::F_GETFL)) }? & libc::O_NONBLOCK != 0)
 }
 
 /// Whether the descriptor stays open in programs that are executed.
-pub(crate) fn is_inheritable(fd: Fd) -> io::Result<bool> {
+pub fn is_inheritable(fd: Fd) -> io::Result<bool> {
     // SAFETY: takes numbers only.
     Ok(unsafe { syscall!(fcntl(fd, libc::F_GETFD)) }? & libc::FD_CLOEXEC == 0)
 }
 
 /// Switches close-on-exec with one system call; fcntl(2), which needs two, is left for
 /// systems that forbid the other (SELinux policies say EACCES).
-pub(crate) fn set_inheritable(fd: Fd, inheritable: bool) -> io::Result<()> {
+pub fn set_inheritable(fd: Fd, inheritable: bool) -> io::Result<()> {
     let request = if inheritable {
         libc::FIONCLEX
     } else {
@@ -107,31 +102,31 @@ pub(crate) fn set_inheritable(fd: Fd, inheritable: bool) -> io::Result<()> {
 }
 
 /// bind(2).
-pub(crate) fn bind(fd: Fd, address: &SockAddr) -> io::Result<()> {
+pub fn bind(fd: Fd, address: &SockAddr) -> io::Result<()> {
     // SAFETY: an address is valid memory for its length.
     unsafe { syscall!(bind(fd, address.as_ptr(), address.len() as socklen_t)) }?;
     Ok(())
 }
 
 /// listen(2).
-pub(crate) fn listen(fd: Fd, backlog: c_int) -> io::Result<()> {
+pub fn listen(fd: Fd, backlog: c_int) -> io::Result<()> {
     with_socket(fd, |socket| socket.listen(backlog))
 }
 
 /// shutdown(2), with any number: socket2 knows the three valid ones only.
-pub(crate) fn shutdown(fd: Fd, how: c_int) -> io::Result<()> {
+pub fn shutdown(fd: Fd, how: c_int) -> io::Result<()> {
     // SAFETY: takes numbers only.
     unsafe { syscall!(shutdown(fd, how)) }?;
     Ok(())
 }
 
 /// getsockname(2).
-pub(crate) fn local_address(fd: Fd) -> io::Result<SockAddr> {
+pub fn local_address(fd: Fd) -> io::Result<SockAddr> {
     name(fd, libc::getsockname)
 }
 
 /// getpeername(2).
-pub(crate) fn peer_address(fd: Fd) -> io::Result<SockAddr> {
+pub fn peer_address(fd: Fd) -> io::Result<SockAddr> {
     name(fd, libc::getpeername)
 }
 
@@ -151,12 +146,12 @@ fn name(fd: Fd, call: NameCall) -> io::Result<SockAddr> {
 }
 
 /// The type of an open socket, `SO_TYPE`.
-pub(crate) fn kind(fd: Fd) -> io::Result<i32> {
+pub fn kind(fd: Fd) -> io::Result<i32> {
     super::option::get::<i32>(fd, libc::SOL_SOCKET, libc::SO_TYPE)
 }
 
 /// The protocol of an open socket, `SO_PROTOCOL`.
-pub(crate) fn protocol(fd: Fd) -> io::Result<i32> {
+pub fn protocol(fd: Fd) -> io::Result<i32> {
     super::option::get::<i32>(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL)
 }
 

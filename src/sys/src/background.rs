@@ -14,7 +14,7 @@ use super::io::{Interest, Wake, poll};
 
 /// A call that is under way. Dropping it abandons the call: its thread runs to the end of
 /// the call, frees the result and is gone.
-pub(crate) struct Background<T> {
+pub struct Background<T> {
     result: Receiver<T>,
     done: PipeReader,
     /// Taken when the call is done, to wait for the thread's last steps.
@@ -26,7 +26,7 @@ pub(crate) struct Background<T> {
 const GLANCE: Duration = Duration::from_millis(250);
 
 /// How a wait ended.
-pub(crate) enum Wait<T> {
+pub enum Wait<T> {
     Done(T),
     /// A signal came or may have come: the caller runs its handlers and waits again.
     Unfinished,
@@ -35,7 +35,7 @@ pub(crate) enum Wait<T> {
 
 impl<T: Send + 'static> Background<T> {
     /// Starts the call; the error is that of a pipe or a thread that could not be made.
-    pub(crate) fn start(call: impl FnOnce() -> T + Send + 'static) -> io::Result<Self> {
+    pub fn start(call: impl FnOnce() -> T + Send + 'static) -> io::Result<Self> {
         let (done, mut finished) = io::pipe()?;
         let (sender, result) = sync_channel(1);
         let thread = move || {
@@ -57,7 +57,7 @@ impl<T: Send + 'static> Background<T> {
     }
 
     /// Waits for the result, for a signal, or until the deadline, for some time.
-    pub(crate) fn wait(&mut self, deadline: Option<Instant>) -> io::Result<Wait<T>> {
+    pub fn wait(&mut self, deadline: Option<Instant>) -> io::Result<Wait<T>> {
         let left = deadline.map_or(Duration::MAX, |end| {
             end.saturating_duration_since(Instant::now())
         });
@@ -111,7 +111,7 @@ impl Drop for BlockedSignals {
 
 /// Whether this is the thread that the process began with, in which Python runs the
 /// handlers of signals.
-pub(crate) fn in_main_thread() -> bool {
+pub fn in_main_thread() -> bool {
     #[cfg(linux)]
     // SAFETY: both calls only return a number.
     return unsafe { libc::gettid() == libc::getpid() };

@@ -56,19 +56,19 @@ unsafe extern "C" {
 }
 
 /// An entry of the host database.
-pub(crate) struct Host {
-    pub(crate) name: CString,
-    pub(crate) aliases: Vec<CString>,
-    pub(crate) family: i32,
+pub struct Host {
+    pub name: CString,
+    pub aliases: Vec<CString>,
+    pub family: i32,
     /// The addresses as they go over the wire: 4 or 16 bytes.
-    pub(crate) addresses: Vec<Vec<u8>>,
+    pub addresses: Vec<Vec<u8>>,
 }
 
 /// Looks an IPv4 host up by its name. May block for long.
 ///
 /// # Errors
 /// The `h_errno` code, such as `HOST_NOT_FOUND`.
-pub(crate) fn host_by_name(name: &CStr) -> Result<Host, i32> {
+pub fn host_by_name(name: &CStr) -> Result<Host, i32> {
     let mut code = 0;
     // SAFETY: the name is terminated, and the rest comes from `answer`.
     let found = unsafe {
@@ -86,7 +86,7 @@ pub(crate) fn host_by_name(name: &CStr) -> Result<Host, i32> {
 ///
 /// # Errors
 /// The `h_errno` code, such as `HOST_NOT_FOUND`.
-pub(crate) fn host_by_address(address: &SockAddr) -> Result<Host, i32> {
+pub fn host_by_address(address: &SockAddr) -> Result<Host, i32> {
     let (family, bytes) = match address.ip() {
         Some(std::net::IpAddr::V4(host)) => (libc::AF_INET, host.octets().to_vec()),
         Some(std::net::IpAddr::V6(host)) => (libc::AF_INET6, host.octets().to_vec()),
@@ -119,7 +119,7 @@ pub(crate) fn host_by_address(address: &SockAddr) -> Result<Host, i32> {
 const NO_RECOVERY: i32 = 3;
 
 /// The port of a service, of any protocol where none is named.
-pub(crate) fn service_port(name: &CStr, protocol: Option<&CStr>) -> Option<u16> {
+pub fn service_port(name: &CStr, protocol: Option<&CStr>) -> Option<u16> {
     let protocol = protocol.map_or(ptr::null(), CStr::as_ptr);
     // SAFETY: the names are terminated, and the rest comes from `answer`.
     unsafe {
@@ -133,7 +133,7 @@ pub(crate) fn service_port(name: &CStr, protocol: Option<&CStr>) -> Option<u16> 
 }
 
 /// The name of the service at a port, of any protocol where none is named.
-pub(crate) fn service_name(port: u16, protocol: Option<&CStr>) -> Option<CString> {
+pub fn service_name(port: u16, protocol: Option<&CStr>) -> Option<CString> {
     let protocol = protocol.map_or(ptr::null(), CStr::as_ptr);
     // SAFETY: the name is terminated, and the rest comes from `answer`.
     unsafe {
@@ -154,7 +154,7 @@ pub(crate) fn service_name(port: u16, protocol: Option<&CStr>) -> Option<CString
 }
 
 /// The number of a protocol.
-pub(crate) fn protocol_number(name: &CStr) -> Option<i32> {
+pub fn protocol_number(name: &CStr) -> Option<i32> {
     // SAFETY: the name is terminated, and the rest comes from `answer`.
     unsafe {
         answer(

@@ -13,17 +13,17 @@ use libc::{c_int, pthread_t, sigaction};
 
 /// A thread that can be woken as long as it lives.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Thread(pthread_t);
+pub struct Thread(pthread_t);
 
 impl Thread {
-    pub(crate) fn current() -> Self {
+    pub fn current() -> Self {
         // SAFETY: takes nothing and cannot fail.
         Thread(unsafe { libc::pthread_self() })
     }
 
     /// Ends the system call that the thread is in with EINTR, if it is in one. The thread must
     /// be alive. Does nothing where no signal can be had for it.
-    pub(crate) fn wake(self) {
+    pub fn wake(self) {
         if let Some(signal) = signal() {
             // SAFETY: the thread is alive, and the signal's handler is the one below.
             unsafe { libc::pthread_kill(self.0, signal) };
@@ -91,14 +91,14 @@ fn watch_forks() {
 
 /// How often this process is a fork of a fork: where the number has changed, the threads of
 /// before are no longer there.
-pub(crate) fn forks() -> u32 {
+pub fn forks() -> u32 {
     watch_forks();
     FORKS.load(Ordering::Relaxed)
 }
 
 /// How many forks there were on either side: where the number has changed, another process may
 /// have the descriptors of before.
-pub(crate) fn relatives() -> u32 {
+pub fn relatives() -> u32 {
     watch_forks();
     RELATIVES.load(Ordering::Relaxed)
 }

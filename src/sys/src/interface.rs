@@ -10,7 +10,7 @@ use libc::{IFNAMSIZ, ifreq};
 use super::{Fd, syscall};
 
 /// The network interfaces, with their index.
-pub(crate) fn all() -> io::Result<Vec<(u32, CString)>> {
+pub fn all() -> io::Result<Vec<(u32, CString)>> {
     // SAFETY: the list ends with an index of zero and is freed once, behind its last use.
     unsafe {
         let list = libc::if_nameindex();
@@ -33,7 +33,7 @@ pub(crate) fn all() -> io::Result<Vec<(u32, CString)>> {
 }
 
 /// The index of the interface with this name.
-pub(crate) fn by_name(name: &CStr) -> io::Result<u32> {
+pub fn by_name(name: &CStr) -> io::Result<u32> {
     // SAFETY: the name is terminated.
     match unsafe { libc::if_nametoindex(name.as_ptr()) } {
         0 => Err(io::Error::last_os_error()),
@@ -42,7 +42,7 @@ pub(crate) fn by_name(name: &CStr) -> io::Result<u32> {
 }
 
 /// The name of the interface with this index.
-pub(crate) fn by_index(index: u32) -> io::Result<CString> {
+pub fn by_index(index: u32) -> io::Result<CString> {
     let mut name = [0 as c_char; libc::IF_NAMESIZE];
     // SAFETY: the buffer has the size that the call asks for, and is terminated by it.
     unsafe {
@@ -56,7 +56,7 @@ pub(crate) fn by_index(index: u32) -> io::Result<CString> {
 /// The index of an interface as a socket sees it: in its network namespace, which need not be
 /// the one that the thread is in now. Without a socket, in the thread's.
 #[cfg(linux)]
-pub(crate) fn index(socket: Option<Fd>, name: &[u8]) -> io::Result<i32> {
+pub fn index(socket: Option<Fd>, name: &[u8]) -> io::Result<i32> {
     let mut request = empty();
     if name.len() >= IFNAMSIZ {
         return Err(io::Error::from_raw_os_error(libc::ENODEV));
@@ -78,7 +78,7 @@ pub(crate) fn index(socket: Option<Fd>, name: &[u8]) -> io::Result<i32> {
 
 /// The name of an interface, likewise; empty where there is none of this index (any more).
 #[cfg(linux)]
-pub(crate) fn name(socket: Option<Fd>, index: i32) -> Vec<u8> {
+pub fn name(socket: Option<Fd>, index: i32) -> Vec<u8> {
     let found = match socket {
         Some(socket) => {
             let mut request = empty();
