@@ -981,8 +981,8 @@ def counters() -> dict[str, int]:
 
     Returns:
         A dict: ``kept`` counts operations that were ready and kept the interpreter lock,
-        ``looked`` those that looked again before they slept, ``polled`` those that found
-        something then, ``released`` the times that the lock was given up.
+        ``busy_polls`` those that busy-polled before they slept, ``busy_poll_hits`` those that
+        found something then, ``released`` the times that the lock was given up.
     """
 
 def tune(name: str, value: int, /) -> int:

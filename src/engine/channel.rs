@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use pyo3::prelude::*;
 
 use super::Interest;
-use super::habit::Habit;
+use super::adaptive::Adaptive;
 use crate::python::error::{Error, Result};
-use crate::sys::wake::{Thread, forks, relatives};
+use crate::sys::wake::{Thread, fork_count, process_generation};
 use crate::sys::{Fd, descriptor};
 
 const NONE: Fd = -1;
@@ -50,8 +50,8 @@ pub(crate) struct Channel {
     nonblocking: AtomicBool,
     /// Whether others may have switched `O_NONBLOCK`: the descriptor was seen outside.
     shared: AtomicBool,
-    /// [`relatives`] when `O_NONBLOCK` was last seen to.
-    relatives: AtomicU32,
+    /// [`fork_count`] when `O_NONBLOCK` was last seen to.
+    fork_count: AtomicU32,
     /// An error that came behind data which had to be reported first.
     deferred: AtomicI32,
     /// The threads that sleep in a system call on the descriptor.
@@ -60,8 +60,8 @@ pub(crate) struct Channel {
     generation: AtomicU32,
     /// Whether a fork has left the list of sleepers locked by a thread that is not here.
     orphaned: AtomicBool,
-    receiving: Habit,
-    sending: Habit,
+    receiving: Adaptive,
+    sending: Adaptive,
 }
 
 impl Channel {
@@ -74,13 +74,13 @@ impl Channel {
             timeout: AtomicI64::new(-1),
             nonblocking: AtomicBool::new(false),
             shared: AtomicBool::new(false),
-            relatives: AtomicU32::new(relatives()),
+            fork_count: AtomicU32::new(fork_count()),
             deferred: AtomicI32::new(0),
             sleepers: Mutex::new(Vec::new()),
-            generation: AtomicU32::new(forks()),
+            generation: AtomicU32::new(process_generation()),
             orphaned: AtomicBool::new(false),
-            receiving: Habit::new(),
-            sending: Habit::new(),
+            receiving: Adaptive::new(),
+            sending: Adaptive::new(),
         }
     }
 
@@ -89,7 +89,7 @@ impl Channel {
     /// `shared` says that others may know the descriptor, `nonblocking` the state of
     /// `O_NONBLOCK`, `timeout` is in nanoseconds, negative for none.
     pub(crate) fn open(&self, fd: Fd, timeout: i64, nonblocking: bool, shared: bool) -> Result<()> {
-        self.renew();
+        self.after_fork_reset();
         if self.users.load(Ordering::SeqCst) != 0 {
             // A second `__init__` while another thread is inside the first descriptor.
             return Err(Error::Os(libc::EBUSY));
@@ -98,7 +98,7 @@ impl Channel {
         self.timeout.store(timeout, Ordering::Relaxed);
         self.nonblocking.store(nonblocking, Ordering::Relaxed);
         self.shared.store(shared, Ordering::Relaxed);
-        self.relatives.store(relatives(), Ordering::Relaxed);
+        self.fork_count.store(fork_count(), Ordering::Relaxed);
         self.deferred.store(0, Ordering::Relaxed);
         if before != NONE && before != fd {
             // The new one is in place: a failure must not make the caller close that.
@@ -120,7 +120,7 @@ impl Channel {
     /// Begins an operation: the descriptor stays open until the guard goes.
     #[inline]
     pub(crate) fn enter(&self) -> Result<Guard<'_>> {
-        self.renew();
+        self.after_fork_reset();
         adjust(&self.users, 1);
         let guard = Guard {
             channel: self,
@@ -150,7 +150,7 @@ impl Channel {
     /// be woken, see [`Channel::wake_sleepers`].
     #[must_use]
     pub(crate) fn retire(&self) -> Option<Fd> {
-        self.renew();
+        self.after_fork_reset();
         let fd = self.take()?;
         self.retired.store(fd, Ordering::SeqCst);
         if self.is_busy() {
@@ -169,7 +169,7 @@ impl Channel {
     /// Whether operations are on their way. Those that were when the process forked are not in
     /// the child, which has none of the threads.
     pub(crate) fn is_busy(&self) -> bool {
-        self.renew();
+        self.after_fork_reset();
         self.users.load(Ordering::SeqCst) != 0
     }
 
@@ -208,8 +208,8 @@ impl Channel {
     /// In the child of a fork: forgets the threads of before, once. Called attached to the
     /// interpreter, before anything that counts.
     #[inline]
-    fn renew(&self) {
-        if self.generation.load(Ordering::Relaxed) != forks() {
+    fn after_fork_reset(&self) {
+        if self.generation.load(Ordering::Relaxed) != process_generation() {
             self.forget_threads();
         }
     }
@@ -222,7 +222,8 @@ impl Channel {
             Err(TryLockError::WouldBlock) => self.orphaned.store(true, Ordering::Relaxed),
         }
         self.users.store(0, Ordering::SeqCst);
-        self.generation.store(forks(), Ordering::SeqCst);
+        self.generation
+            .store(process_generation(), Ordering::SeqCst);
         // Promised by a thread that is not here.
         if let Some(fd) = self.take_retired() {
             close(fd);
@@ -255,7 +256,7 @@ impl Channel {
     pub(crate) fn set_timeout(&self, nanos: i64) -> Result<()> {
         let file = self.enter()?;
         let nonblocking = nanos >= 0;
-        if self.relatives.swap(relatives(), Ordering::Relaxed) != relatives() {
+        if self.fork_count.swap(fork_count(), Ordering::Relaxed) != fork_count() {
             self.share();
         }
         if self.nonblocking.load(Ordering::Relaxed) != nonblocking
@@ -268,7 +269,7 @@ impl Channel {
         Ok(())
     }
 
-    pub(super) fn habit(&self, interest: Interest) -> &Habit {
+    pub(super) fn adaptive(&self, interest: Interest) -> &Adaptive {
         match interest {
             Interest::Read => &self.receiving,
             Interest::Write => &self.sending,

@@ -1,8 +1,8 @@
 //! The one driver of every operation: try, wait until a deadline, run signal handlers, try
 //! again. `ARCHITECTURE.md` shows one `recv` on its way through it.
 
+mod adaptive;
 mod channel;
-mod habit;
 mod settings;
 mod wait;
 
@@ -18,12 +18,12 @@ pub(crate) use settings::{
 use crate::python::error::{Error, Result};
 use crate::sys::Fd;
 pub(crate) use crate::sys::io::Interest;
-use habit::Habit;
+use adaptive::Adaptive;
 use wait::{Outcome, Wait};
 
 /// How an attempt may be made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum How {
+pub(crate) enum AttemptMode {
     /// It must not block, whatever the state of `O_NONBLOCK` is.
     Try,
     /// The descriptor has just been reported ready; it must still not block.
@@ -33,13 +33,13 @@ pub(crate) enum How {
     Block,
 }
 
-impl How {
+impl AttemptMode {
     /// The flag that says the same to recv(2) and send(2).
     #[inline]
     pub(crate) fn flags(self) -> i32 {
         match self {
-            How::Try | How::Ready => libc::MSG_DONTWAIT,
-            How::Block => 0,
+            AttemptMode::Try | AttemptMode::Ready => libc::MSG_DONTWAIT,
+            AttemptMode::Block => 0,
         }
     }
 }
@@ -82,8 +82,8 @@ impl Plan {
     /// it through a long copy costs the other threads that time, and keeping it while a thread
     /// of this process is woken makes that thread go to sleep again.
     #[inline]
-    fn keeps_lock(&self, habit: &Habit) -> bool {
-        self.size <= settings::keep_limit() && !habit.wakes_threads()
+    fn keeps_lock(&self, adaptive: &Adaptive) -> bool {
+        self.size <= settings::keep_limit() && !adaptive.wakes_threads()
     }
 }
 
@@ -91,31 +91,31 @@ impl Plan {
 ///
 /// `attempt` makes the system call once. It says with `WouldBlock` that the operation has to
 /// wait, and with `Interrupted` that signal handlers have to run; it is called again after
-/// both, and keeps what it has achieved until then to itself. With [`How::Block`]
+/// both, and keeps what it has achieved until then to itself. With [`AttemptMode::Block`]
 /// `WouldBlock` ends the operation, as it does in the kernel (`SO_RCVTIMEO`, or somebody
 /// else's `O_NONBLOCK`).
 pub(crate) fn drive<T: Send>(
     py: Python<'_>,
     channel: &Channel,
     plan: Plan,
-    mut attempt: impl FnMut(Fd, How) -> io::Result<T> + Send,
+    mut attempt: impl FnMut(Fd, AttemptMode) -> io::Result<T> + Send,
 ) -> Result<T> {
     let file = channel.enter()?;
     if let Some(errno) = channel.take_deferred() {
         return Err(Error::Os(errno));
     }
     let mode = channel.mode();
-    let habit = channel.habit(plan.interest);
+    let adaptive = channel.adaptive(plan.interest);
 
-    let keeps_lock = plan.keeps_lock(habit);
+    let keeps_lock = plan.keeps_lock(adaptive);
     if keeps_lock {
         let wakes = settings::wakes();
-        if mode == Mode::NonBlocking || (plan.tries && habit.expects_ready()) {
+        if mode == Mode::NonBlocking || (plan.tries && adaptive.expects_ready()) {
             loop {
-                match attempt(file.fd(), How::Try) {
+                match attempt(file.fd(), AttemptMode::Try) {
                     Ok(value) => {
-                        habit.was_ready();
-                        habit.woke(settings::wakes() != wakes);
+                        adaptive.was_ready();
+                        adaptive.woke(settings::wakes() != wakes);
                         settings::count_kept();
                         return Ok(value);
                     }
@@ -127,7 +127,7 @@ pub(crate) fn drive<T: Send>(
                         if mode == Mode::NonBlocking {
                             return Err(error.into());
                         }
-                        habit.was_not_ready();
+                        adaptive.was_not_ready();
                         break;
                     }
                     Err(error) => return Err(error.into()),
@@ -135,10 +135,10 @@ pub(crate) fn drive<T: Send>(
             }
         }
         if plan.polls && mode != Mode::NonBlocking {
-            match habit.look_again(|| attempt(file.fd(), How::Try)) {
+            match adaptive.busy_poll(|| attempt(file.fd(), AttemptMode::Try)) {
                 Some(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
                 Some(result) => {
-                    settings::count_polled();
+                    settings::count_busy_poll_hit();
                     return Ok(result?);
                 }
                 None => {}
@@ -146,7 +146,7 @@ pub(crate) fn drive<T: Send>(
         }
     }
 
-    let mut wait = Wait::new(mode, plan, habit, keeps_lock);
+    let mut wait = Wait::new(mode, plan, adaptive, keeps_lock);
     loop {
         // Also before the first sleep: a signal that came during the tries would not end it.
         py.check_signals()?;

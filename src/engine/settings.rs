@@ -27,8 +27,8 @@ static DEFAULT_TIMEOUT: AtomicI64 = AtomicI64::new(-1);
 
 static KEPT: AtomicU64 = AtomicU64::new(0);
 static RELEASED: AtomicU64 = AtomicU64::new(0);
-static LOOKED: AtomicU64 = AtomicU64::new(0);
-static POLLED: AtomicU64 = AtomicU64::new(0);
+static BUSY_POLLS: AtomicU64 = AtomicU64::new(0);
+static BUSY_POLL_HITS: AtomicU64 = AtomicU64::new(0);
 
 fn initial_busy_poll() -> u64 {
     let micros = std::env::var(BUSY_POLL_VARIABLE)
@@ -71,26 +71,26 @@ pub(super) fn count_released() {
     count(&RELEASED);
 }
 
-pub(super) fn count_looked() {
-    count(&LOOKED);
+pub(super) fn count_busy_poll() {
+    count(&BUSY_POLLS);
 }
 
-pub(super) fn count_polled() {
-    count(&POLLED);
+pub(super) fn count_busy_poll_hit() {
+    count(&BUSY_POLL_HITS);
 }
 
 /// How operations went so far, all sockets together. For tests and benchmarks.
 ///
 /// Returns:
 ///     A dict: ``kept`` counts operations that were ready and kept the interpreter lock,
-///     ``looked`` those that looked again before they slept, ``polled`` those that found
-///     something then, ``released`` the times that the lock was given up.
+///     ``busy_polls`` those that busy-polled before they slept, ``busy_poll_hits`` those that
+///     found something then, ``released`` the times that the lock was given up.
 #[pyfunction]
 pub(crate) fn counters(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let counts = PyDict::new(py);
     counts.set_item("kept", KEPT.load(Relaxed))?;
-    counts.set_item("looked", LOOKED.load(Relaxed))?;
-    counts.set_item("polled", POLLED.load(Relaxed))?;
+    counts.set_item("busy_polls", BUSY_POLLS.load(Relaxed))?;
+    counts.set_item("busy_poll_hits", BUSY_POLL_HITS.load(Relaxed))?;
     counts.set_item("released", RELEASED.load(Relaxed))?;
     Ok(counts)
 }

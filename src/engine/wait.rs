@@ -3,15 +3,15 @@
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
+use super::adaptive::Adaptive;
 use super::channel::Guard;
-use super::habit::Habit;
 use super::settings;
-use super::{How, Mode, Plan};
+use super::{AttemptMode, Mode, Plan};
 use crate::sys::Fd;
 use crate::sys::io::{Interest, Wake, poll};
 
 /// How long to leave a descriptor alone that is ready, but not for the operation.
-const FALSE_ALARM: Duration = Duration::from_micros(200);
+const SPURIOUS_PAUSE: Duration = Duration::from_micros(200);
 
 /// How a stay outside the interpreter ended.
 pub(super) enum Outcome<T> {
@@ -25,7 +25,7 @@ pub(super) enum Outcome<T> {
 pub(super) struct Wait<'a> {
     mode: Mode,
     plan: Plan,
-    habit: &'a Habit,
+    adaptive: &'a Adaptive,
     began: Instant,
     /// Whether it came to a sleep that teaches something.
     slept: bool,
@@ -36,14 +36,14 @@ pub(super) struct Wait<'a> {
 }
 
 impl<'a> Wait<'a> {
-    pub(super) fn new(mode: Mode, plan: Plan, habit: &'a Habit, kept_lock: bool) -> Self {
+    pub(super) fn new(mode: Mode, plan: Plan, adaptive: &'a Adaptive, kept_lock: bool) -> Self {
         // What keeps the lock was tried before; what does not is tried here.
-        let tried = kept_lock || !plan.tries || !habit.expects_ready();
+        let tried = kept_lock || !plan.tries || !adaptive.expects_ready();
         let now = Instant::now();
         Wait {
             mode,
             plan,
-            habit,
+            adaptive,
             began: now,
             slept: false,
             finished: now,
@@ -55,7 +55,7 @@ impl<'a> Wait<'a> {
     fn woke_up(&mut self) {
         if self.plan.interest == Interest::Read {
             settings::count_wake();
-            self.habit.slept(self.began.elapsed());
+            self.adaptive.slept(self.began.elapsed());
             self.slept = true;
         }
     }
@@ -63,14 +63,14 @@ impl<'a> Wait<'a> {
     /// Learns, back in the interpreter, what it cost to be outside.
     pub(super) fn returned(&mut self) {
         if std::mem::take(&mut self.slept) {
-            self.habit.regained_lock(self.finished.elapsed());
+            self.adaptive.regained_lock(self.finished.elapsed());
         }
     }
 
     pub(super) fn run<T>(
         &mut self,
         file: &Guard<'_>,
-        attempt: &mut impl FnMut(Fd, How) -> io::Result<T>,
+        attempt: &mut impl FnMut(Fd, AttemptMode) -> io::Result<T>,
     ) -> Outcome<T> {
         let outcome = self.stay(file, attempt);
         self.finished = Instant::now();
@@ -80,26 +80,27 @@ impl<'a> Wait<'a> {
     fn stay<T>(
         &mut self,
         file: &Guard<'_>,
-        attempt: &mut impl FnMut(Fd, How) -> io::Result<T>,
+        attempt: &mut impl FnMut(Fd, AttemptMode) -> io::Result<T>,
     ) -> Outcome<T> {
         let limit = match self.mode {
-            Mode::NonBlocking => return finish(attempt(file.fd(), How::Try)),
+            Mode::NonBlocking => return finish(attempt(file.fd(), AttemptMode::Try)),
             Mode::Blocking => {
-                return file.asleep(|| attempt(file.fd(), How::Block)).map_or(
-                    Outcome::Closed,
-                    |result| {
+                return file
+                    .asleep(|| attempt(file.fd(), AttemptMode::Block))
+                    .map_or(Outcome::Closed, |result| {
                         self.woke_up();
                         finish(result)
-                    },
-                );
+                    });
             }
             Mode::Timed(limit) => limit,
         };
         if !std::mem::replace(&mut self.tried, true) {
-            match attempt(file.fd(), How::Try) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.habit.was_not_ready(),
+            match attempt(file.fd(), AttemptMode::Try) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.adaptive.was_not_ready()
+                }
                 result => {
-                    self.habit.was_ready();
+                    self.adaptive.was_ready();
                     return finish(result);
                 }
             }
@@ -121,7 +122,7 @@ impl<'a> Wait<'a> {
             if !file.is_open() {
                 return Outcome::Closed;
             }
-            match attempt(file.fd(), How::Ready) {
+            match attempt(file.fd(), AttemptMode::Ready) {
                 // Somebody else was faster, or the readiness was not for this operation. poll(2)
                 // may go on to report it: the clock has to end that, and handlers have to run.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -129,7 +130,7 @@ impl<'a> Wait<'a> {
                     if left.is_zero() {
                         return Outcome::Expired;
                     }
-                    std::thread::sleep(left.min(FALSE_ALARM));
+                    std::thread::sleep(left.min(SPURIOUS_PAUSE));
                     return Outcome::Failed(ErrorKind::Interrupted.into());
                 }
                 result => return finish(result),

@@ -66,12 +66,12 @@ pub(crate) fn bytes_of<'py>(
 }
 
 /// A bytes object that is being filled: nobody else has seen it yet.
-pub(crate) struct Draft<'py> {
+pub(crate) struct BytesBuilder<'py> {
     object: Bound<'py, PyBytes>,
     capacity: usize,
 }
 
-impl<'py> Draft<'py> {
+impl<'py> BytesBuilder<'py> {
     pub(crate) fn new(py: Python<'py>, capacity: usize) -> PyResult<Self> {
         // SAFETY: a null pointer asks for uninitialised contents; the result is a new
         // reference or an exception.
@@ -82,20 +82,20 @@ impl<'py> Draft<'py> {
             )?
             .cast_into_unchecked()
         };
-        Ok(Draft { object, capacity })
+        Ok(BytesBuilder { object, capacity })
     }
 
-    /// A draft whose bytes are zeros until they are written.
+    /// A builder whose bytes are zeros until they are written.
     pub(crate) fn zeroed(py: Python<'py>, capacity: usize) -> PyResult<Self> {
-        let draft = Draft::new(py, capacity)?;
-        // SAFETY: the region is the draft's own memory, of that length.
-        unsafe { std::ptr::write_bytes(draft.region().as_ptr(), 0, capacity) };
-        Ok(draft)
+        let builder = BytesBuilder::new(py, capacity)?;
+        // SAFETY: the region is the builder's own memory, of that length.
+        unsafe { std::ptr::write_bytes(builder.region().as_ptr(), 0, capacity) };
+        Ok(builder)
     }
 
     /// All of the memory, to be written.
     pub(crate) fn region(&self) -> Region<'_> {
-        // SAFETY: the object is alive while the draft is, and nobody else knows it.
+        // SAFETY: the object is alive while the builder is, and nobody else knows it.
         unsafe {
             Region::new(
                 ffi::PyBytes_AS_STRING(self.object.as_ptr())

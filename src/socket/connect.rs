@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 
 use super::Socket;
 use super::lifecycle::{is_plain, make, registered, replacement, wrap};
-use crate::engine::{self, How, Interest, Mode, Plan, drive};
+use crate::engine::{self, AttemptMode, Interest, Mode, Plan, drive};
 use crate::python::args::Int;
 use crate::python::audit::audit;
 use crate::python::error::{Error, Result};
@@ -24,9 +24,9 @@ impl Socket {
         // others who may clear it: only poll(2) tells whether it will block.
         let plan = self.plan_without_flag(Interest::Read);
         let named = !cfg!(linux) || self.family() != libc::AF_ALG;
-        drive(py, &self.channel, plan, |fd, how| {
+        drive(py, &self.channel, plan, |fd, mode| {
             // One that does not listen is left to say so.
-            if how == How::Try
+            if mode == AttemptMode::Try
                 && let Err(error) = expect_ready(fd, Interest::Read)
                 && option::get::<i32>(fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN).unwrap_or(1) != 0
             {
@@ -47,14 +47,14 @@ impl Socket {
         }
         let plan = self.plan_without_flag(Interest::Write);
         let mut begun = false;
-        drive(py, &self.channel, plan, |fd, how| {
+        drive(py, &self.channel, plan, |fd, attempt| {
             if begun {
                 // The system goes on by itself after EINPROGRESS and EINTR; a second call
                 // would only be told so.
-                match how {
-                    How::Try => expect_ready(fd, Interest::Write)?,
-                    How::Ready => {}
-                    How::Block => sys::io::poll(fd, Interest::Write, None).map(drop)?,
+                match attempt {
+                    AttemptMode::Try => expect_ready(fd, Interest::Write)?,
+                    AttemptMode::Ready => {}
+                    AttemptMode::Block => sys::io::poll(fd, Interest::Write, None).map(drop)?,
                 }
                 return match sys::io::pending_error(fd)? {
                     0 => Ok(Ok(())),
@@ -206,7 +206,7 @@ impl Socket {
         let socket = wrap(py, fd, made, engine::default_timeout())?;
         if this.waits_for_more() {
             // The new socket has the option from this one.
-            socket.cast::<Socket>()?.get().nature.forget();
+            socket.cast::<Socket>()?.get().traits.forget();
         }
         Ok((socket, this.build_address(py, &peer)?))
     }

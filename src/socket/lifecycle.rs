@@ -117,7 +117,7 @@ impl Socket {
         }
         self.channel.open(fd, timeout, timeout >= 0, true)?;
         self.describe(found);
-        self.nature.forget();
+        self.traits.forget();
         Ok(())
     }
 
@@ -128,7 +128,7 @@ impl Socket {
             descriptor::close(fd).ok();
         })?;
         self.describe(made);
-        self.nature.is_new(self.kind());
+        self.traits.is_new(self.kind());
         Ok(())
     }
 

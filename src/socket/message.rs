@@ -57,7 +57,7 @@ impl Socket {
             py,
             &self.channel,
             self.receive_plan(size, flags),
-            |fd, how| message::recvmsg(fd, pieces, control, flags | how.flags()),
+            |fd, mode| message::recvmsg(fd, pieces, control, flags | mode.flags()),
         )?;
         self.channel.received(received.len);
         Ok(received)
@@ -199,11 +199,11 @@ impl Socket {
         let mut control = ancillary::buffer(ancbufsize.0)?;
         let (data, received): (Bound<'py, PyBytes>, Received) =
             if len > SCRATCH || self.drops(flags.0) {
-                let draft = self.draft(py, len, flags.0)?;
-                let pieces = piece(draft.region());
+                let builder = self.builder(py, len, flags.0)?;
+                let pieces = piece(builder.region());
                 let received = self.receive_message(py, &pieces, len, &mut control, flags.0)?;
                 // A longer datagram's length is told by the flags alone.
-                (draft.finish(received.len.min(len))?, received)
+                (builder.finish(received.len.min(len))?, received)
             } else {
                 with_scratch(len, |scratch| {
                     let pieces = piece(scratch);

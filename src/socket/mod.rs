@@ -5,10 +5,10 @@ mod connect;
 mod lifecycle;
 mod message;
 mod mode;
-mod nature;
 mod option;
 mod receive;
 mod send;
+mod traits;
 
 use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicIsize, Ordering::Relaxed};
@@ -19,7 +19,7 @@ use pyo3::types::{PyDict, PyTuple};
 pub(crate) use lifecycle::{close, dup, register_class, socketpair};
 pub(crate) use mode::{FUNCTIONS, nanos};
 
-use nature::Nature;
+use traits::CachedTraits;
 
 use crate::address::{self, Purpose};
 use crate::constants;
@@ -40,7 +40,7 @@ pub(crate) struct Socket {
     files: AtomicIsize,
     /// Whether `close` was called, maybe with files still open.
     closed: AtomicBool,
-    nature: Nature,
+    traits: CachedTraits,
 }
 
 /// Whether an error means no more than that nothing more can be moved now: behind data that have
@@ -58,7 +58,7 @@ impl Socket {
             protocol: AtomicI32::new(0),
             files: AtomicIsize::new(0),
             closed: AtomicBool::new(false),
-            nature: Nature::unknown(),
+            traits: CachedTraits::unknown(),
         }
     }
 
@@ -79,13 +79,13 @@ impl Socket {
     /// word where the descriptor came from outside.
     #[inline]
     fn is_stream(&self) -> bool {
-        self.nature.of(self.channel.fd()).is_stream
+        self.traits.of(self.channel.fd()).is_stream
     }
 
     /// Whether a receive waits for more than one byte, `SO_RCVLOWAT`.
     #[inline]
     fn waits_for_more(&self) -> bool {
-        self.nature.of(self.channel.fd()).waits_for_more
+        self.traits.of(self.channel.fd()).waits_for_more
     }
 
     fn parse_address(&self, caller: &'static str, address: &Bound<'_, PyAny>) -> Result<SockAddr> {

@@ -84,7 +84,7 @@ impl Socket {
         let Some(optlen) = optlen.0 else {
             self.set_option(level.0, optname.0, value)?;
             if (level.0, optname.0) == (libc::SOL_SOCKET, libc::SO_RCVLOWAT) {
-                self.nature.forget();
+                self.traits.forget();
             }
             return Ok(());
         };

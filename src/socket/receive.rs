@@ -5,10 +5,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
 use super::{Socket, ends_short};
-use crate::engine::{How, Mode, Plan, drive};
+use crate::engine::{AttemptMode, Mode, Plan, drive};
 use crate::python::args::{self, Int, Size, nonnegative};
 use crate::python::buffer::BufferSlot;
-use crate::python::bytes::{Draft, SCRATCH, bytes_of, with_scratch};
+use crate::python::bytes::{BytesBuilder, SCRATCH, bytes_of, with_scratch};
 use crate::python::error::{Error, Result};
 use crate::python::method::{Arguments, method_with};
 use crate::sys::{self, Region, SockAddr};
@@ -37,8 +37,8 @@ impl Socket {
     /// One recv(2), in the mode of the socket.
     fn receive(&self, py: Python<'_>, into: Region<'_>, flags: i32) -> Result<usize> {
         let plan = self.receive_plan(into.len(), flags);
-        let count = drive(py, &self.channel, plan, |fd, how| {
-            sys::io::recv(fd, into, flags | how.flags())
+        let count = drive(py, &self.channel, plan, |fd, mode| {
+            sys::io::recv(fd, into, flags | mode.flags())
         })?;
         self.channel.received(count);
         Ok(count)
@@ -53,8 +53,8 @@ impl Socket {
     ) -> Result<(usize, SockAddr)> {
         let mut sender = SockAddr::empty();
         let plan = self.receive_plan(into.len(), flags);
-        let count = drive(py, &self.channel, plan, |fd, how| {
-            sys::io::recvfrom(fd, into, flags | how.flags(), &mut sender)
+        let count = drive(py, &self.channel, plan, |fd, mode| {
+            sys::io::recvfrom(fd, into, flags | mode.flags(), &mut sender)
         })?;
         self.channel.received(count);
         Ok((count, sender))
@@ -66,17 +66,17 @@ impl Socket {
         flags & libc::MSG_TRUNC != 0 && self.is_stream()
     }
 
-    /// A draft for a read with these flags.
-    pub(super) fn draft<'py>(
+    /// A builder for a read with these flags.
+    pub(super) fn builder<'py>(
         &self,
         py: Python<'py>,
         capacity: usize,
         flags: i32,
-    ) -> PyResult<Draft<'py>> {
+    ) -> PyResult<BytesBuilder<'py>> {
         if self.drops(flags) {
-            Draft::zeroed(py, capacity)
+            BytesBuilder::zeroed(py, capacity)
         } else {
-            Draft::new(py, capacity)
+            BytesBuilder::new(py, capacity)
         }
     }
 
@@ -109,12 +109,12 @@ impl Socket {
         } else {
             len
         };
-        let draft = self.draft(py, capacity, flags)?;
-        let count = self.receive(py, draft.region(), flags)?;
+        let builder = self.builder(py, capacity, flags)?;
+        let count = self.receive(py, builder.region(), flags)?;
         if count == capacity && len > capacity {
-            return self.receive_rest(py, draft.region(), len);
+            return self.receive_rest(py, builder.region(), len);
         }
-        draft.finish(count)
+        builder.finish(count)
     }
 
     /// More of a stream whose first part filled the memory it had: what is there already
@@ -128,17 +128,17 @@ impl Socket {
         // What came is no less when another thread has closed the socket since, or when the
         // memory does not hold what was asked for; and one recv(2) ends before the place that
         // urgent data were sent at.
-        let (Ok(file), Ok(draft)) = (self.channel.enter(), Draft::new(py, len)) else {
+        let (Ok(file), Ok(builder)) = (self.channel.enter(), BytesBuilder::new(py, len)) else {
             return bytes_of(py, first, first.len());
         };
         if sys::io::at_mark(file.fd()) {
             return bytes_of(py, first, first.len());
         }
-        let target = draft.region();
-        // SAFETY: the kernel has filled the first part, and the draft is larger than it.
+        let target = builder.region();
+        // SAFETY: the kernel has filled the first part, and the builder is larger than it.
         unsafe { std::ptr::copy_nonoverlapping(first.as_ptr(), target.as_ptr(), first.len()) };
         let rest = target.skip(first.len());
-        let more = py.detach(|| sys::io::recv(file.fd(), rest, How::Try.flags()));
+        let more = py.detach(|| sys::io::recv(file.fd(), rest, AttemptMode::Try.flags()));
         let more = more.unwrap_or_else(|error| {
             if !ends_short(&error) {
                 self.channel
@@ -147,7 +147,7 @@ impl Socket {
             0
         });
         self.channel.received(first.len() + more);
-        draft.finish(first.len() + more)
+        builder.finish(first.len() + more)
     }
 }
 
@@ -221,9 +221,9 @@ impl Socket {
     ) -> PyResult<Bound<'py, PyTuple>> {
         let len = nonnegative(bufsize.0, "negative buffersize in recvfrom")?;
         let (data, sender) = if len > SCRATCH || self.drops(flags.0) {
-            let draft = self.draft(py, len, flags.0)?;
-            let (count, sender) = self.receive_from(py, draft.region(), flags.0)?;
-            (draft.finish(count)?, sender)
+            let builder = self.builder(py, len, flags.0)?;
+            let (count, sender) = self.receive_from(py, builder.region(), flags.0)?;
+            (builder.finish(count)?, sender)
         } else {
             with_scratch(len, |scratch| {
                 let (count, sender) = self.receive_from(py, scratch, flags.0)?;

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use super::{Socket, ends_short};
-use crate::engine::{How, Interest, Mode, Plan, drive};
+use crate::engine::{AttemptMode, Interest, Mode, Plan, drive};
 use crate::python::args::{self, Int};
 use crate::python::audit::audit;
 use crate::python::buffer::BufferSlot;
@@ -34,14 +34,14 @@ impl Socket {
     /// Sends until everything has gone: one operation for the driver, with one deadline.
     fn send_fully(&self, py: Python<'_>, data: Region<'_>, flags: i32) -> Result<()> {
         let mut sent = 0;
-        drive(py, &self.channel, Plan::send(data.len()), |fd, how| {
+        drive(py, &self.channel, Plan::send(data.len()), |fd, mode| {
             loop {
                 let rest = data.skip(sent);
-                sent += sys::io::send(fd, rest, flags | how.flags())?;
+                sent += sys::io::send(fd, rest, flags | mode.flags())?;
                 if sent >= data.len() {
                     return Ok(());
                 }
-                if how == How::Block {
+                if mode == AttemptMode::Block {
                     // A blocking send stops half-way for a signal, or at its SO_SNDTIMEO;
                     // the driver runs the handlers, and the next round tells.
                     return Err(io::Error::from(ErrorKind::Interrupted));
@@ -67,18 +67,18 @@ impl Socket {
             tries: flags & FASTOPEN == 0,
             ..Plan::send(size)
         };
-        let (sent, how) = drive(py, &self.channel, plan, |fd, how| {
-            Ok((attempt(fd, 0, flags | how.flags())?, how))
+        let (sent, mode) = drive(py, &self.channel, plan, |fd, mode| {
+            Ok((attempt(fd, 0, flags | mode.flags())?, mode))
         })?;
-        if how != How::Try || sent >= size || !self.sends_all(flags) {
+        if mode != AttemptMode::Try || sent >= size || !self.sends_all(flags) {
             return Ok(sent);
         }
         let rest = Plan {
             tries: false,
             ..Plan::send(size - sent)
         };
-        let more = drive(py, &self.channel, rest, |fd, how| {
-            match attempt(fd, sent, flags | how.flags()) {
+        let more = drive(py, &self.channel, rest, |fd, mode| {
+            match attempt(fd, sent, flags | mode.flags()) {
                 Err(error) if ends_short(&error) => Ok(0),
                 result => result,
             }
@@ -230,11 +230,13 @@ impl Socket {
     ///         socket is closed.
     #[pyo3(signature = (file, offset, count, /))]
     fn _send_from(&self, py: Python<'_>, file: Int, offset: i64, count: usize) -> Result<usize> {
-        drive(py, &self.channel, Plan::send(UNBOUNDED), |fd, how| {
+        drive(py, &self.channel, Plan::send(UNBOUNDED), |fd, mode| {
             loop {
                 match sys::io::sendfile(fd, file.0, offset, count) {
                     // Somebody else has made the descriptor non-blocking.
-                    Err(error) if how == How::Block && error.kind() == ErrorKind::WouldBlock => {
+                    Err(error)
+                        if mode == AttemptMode::Block && error.kind() == ErrorKind::WouldBlock =>
+                    {
                         sys::io::poll(fd, Interest::Write, None)?;
                     }
                     result => return result,

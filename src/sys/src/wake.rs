@@ -69,15 +69,15 @@ fn handler(signal: c_int) -> Option<usize> {
     }
 }
 
-static FORKS: AtomicU32 = AtomicU32::new(0);
-static RELATIVES: AtomicU32 = AtomicU32::new(0);
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+static FORK_COUNT: AtomicU32 = AtomicU32::new(0);
 
 extern "C" fn has_forked() {
-    RELATIVES.fetch_add(1, Ordering::Relaxed);
+    FORK_COUNT.fetch_add(1, Ordering::Relaxed);
 }
 
 extern "C" fn forked() {
-    FORKS.fetch_add(1, Ordering::Relaxed);
+    GENERATION.fetch_add(1, Ordering::Relaxed);
     has_forked();
 }
 
@@ -91,14 +91,14 @@ fn watch_forks() {
 
 /// How often this process is a fork of a fork: where the number has changed, the threads of
 /// before are no longer there.
-pub fn forks() -> u32 {
+pub fn process_generation() -> u32 {
     watch_forks();
-    FORKS.load(Ordering::Relaxed)
+    GENERATION.load(Ordering::Relaxed)
 }
 
 /// How many forks there were on either side: where the number has changed, another process may
 /// have the descriptors of before.
-pub fn relatives() -> u32 {
+pub fn fork_count() -> u32 {
     watch_forks();
-    RELATIVES.load(Ordering::Relaxed)
+    FORK_COUNT.load(Ordering::Relaxed)
 }

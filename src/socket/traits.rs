@@ -10,19 +10,19 @@ const STREAM: u8 = 2;
 const LOW_WATER: u8 = 4;
 
 /// What is known of a descriptor.
-pub(super) struct Nature(AtomicU8);
+pub(super) struct CachedTraits(AtomicU8);
 
 /// What the system said.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Answer {
+pub(super) struct Traits {
     pub(super) is_stream: bool,
     /// Whether `SO_RCVLOWAT` is more than one byte.
     pub(super) waits_for_more: bool,
 }
 
-impl Nature {
+impl CachedTraits {
     pub(super) const fn unknown() -> Self {
-        Nature(AtomicU8::new(0))
+        CachedTraits(AtomicU8::new(0))
     }
 
     /// Notes what a descriptor is that was just made, of that type.
@@ -36,12 +36,12 @@ impl Nature {
     }
 
     #[inline]
-    pub(super) fn of(&self, fd: Fd) -> Answer {
+    pub(super) fn of(&self, fd: Fd) -> Traits {
         let mut bits = self.0.load(Relaxed);
         if bits == 0 {
             bits = self.ask(fd);
         }
-        Answer {
+        Traits {
             is_stream: bits & STREAM != 0,
             waits_for_more: bits & LOW_WATER != 0,
         }

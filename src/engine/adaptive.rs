@@ -25,16 +25,16 @@ const CONTENDED: Duration = Duration::from_micros(500);
 const CONTENDED_FAILURES: u32 = 3;
 /// A send that woke a thread of this process weighs as much as so many that did not …
 const WAKE: u32 = 32;
-/// … and so much weight makes it a habit …
+/// … and so much weight makes it a adaptive …
 const WAKES: u32 = 3 * WAKE;
 /// … for so many sends.
 const YIELDS: u32 = 256;
 
-pub(super) struct Habit {
+pub(super) struct Adaptive {
     misses: AtomicU32,
     expected: AtomicUsize,
     /// How long the last sleep was, in nanoseconds, up to the largest number.
-    nap: AtomicU32,
+    last_sleep: AtomicU32,
     /// Whether the interpreter lock was long in coming back after the last sleep.
     contended: AtomicBool,
     /// Looks that did not help, less those that did.
@@ -47,12 +47,12 @@ pub(super) struct Habit {
     yields: AtomicU32,
 }
 
-impl Habit {
+impl Adaptive {
     pub(super) const fn new() -> Self {
-        Habit {
+        Adaptive {
             misses: AtomicU32::new(0),
             expected: AtomicUsize::new(0),
-            nap: AtomicU32::new(u32::MAX),
+            last_sleep: AtomicU32::new(u32::MAX),
             contended: AtomicBool::new(false),
             failures: AtomicU32::new(0),
             pause: AtomicU32::new(0),
@@ -126,7 +126,7 @@ impl Habit {
             before.saturating_sub(1)
         };
         if woken >= WAKES {
-            // The weight stays: when the habit is tried again, once is enough.
+            // The weight stays: when the adaptive is tried again, once is enough.
             self.yields.store(YIELDS, Relaxed);
         } else if woken != before {
             self.woken.store(woken, Relaxed);
@@ -136,7 +136,7 @@ impl Habit {
     /// Learns from a sleep whether the next one may be worth avoiding.
     pub(super) fn slept(&self, time: Duration) {
         let nanos = u32::try_from(time.as_nanos()).unwrap_or(u32::MAX);
-        self.nap.store(nanos, Relaxed);
+        self.last_sleep.store(nanos, Relaxed);
     }
 
     /// Learns how long the interpreter lock took to come back after a sleep.
@@ -148,16 +148,16 @@ impl Habit {
 
     /// Tries again for a short time, where that has helped lately; None where it did not
     /// help, or was not worth a look.
-    pub(super) fn look_again<T>(
+    pub(super) fn busy_poll<T>(
         &self,
         mut attempt: impl FnMut() -> io::Result<T>,
     ) -> Option<io::Result<T>> {
         let contended = self.contended.load(Relaxed);
-        let nap = Duration::from_nanos(self.nap.load(Relaxed).into());
+        let last_sleep = Duration::from_nanos(self.last_sleep.load(Relaxed).into());
         let longest = settings::busy_poll();
-        // The best part of a nap is falling asleep and waking up, so that the answer may have
+        // The best part of a last_sleep is falling asleep and waking up, so that the answer may have
         // been there long before.
-        if longest.is_zero() || !(contended || nap < 2 * longest) {
+        if longest.is_zero() || !(contended || last_sleep < 2 * longest) {
             return None;
         }
         let pause = self.pause.load(Relaxed);
@@ -165,7 +165,7 @@ impl Habit {
             self.pause.store(pause - 1, Relaxed);
             return None;
         }
-        settings::count_looked();
+        settings::count_busy_poll();
         let limit = if contended { longest } else { longest / 2 };
         let began = Instant::now();
         let mut found = None;
@@ -177,14 +177,14 @@ impl Habit {
             }
             time = began.elapsed();
         }
-        let helped = found.is_some() && (contended || time < nap);
-        self.looked(helped, contended);
+        let helped = found.is_some() && (contended || time < last_sleep);
+        self.busy_polled(helped, contended);
         found
     }
 
     /// Learns from a look. It has not helped where sleeping would have taken less time: whoever
     /// has to answer may be waiting for the very lock, or the very core, that is kept here.
-    fn looked(&self, helped: bool, contended: bool) {
+    fn busy_polled(&self, helped: bool, contended: bool) {
         let failures = self.failures.load(Relaxed);
         if helped {
             // Not forgotten at once: one look in many helps by chance anywhere.
