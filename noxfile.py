@@ -91,7 +91,7 @@ def types(session):
     install_wheel(session, "bench")
     session.install(MYPY)
     session.run("mypy", "--python-version", session.python.rstrip("t"))
-    allowed = "tests/stubtest-allowlist.txt"
+    allowed = "tests/package/stubtest-allowlist.txt"
     options = ["--allowlist", allowed] if Path(allowed).exists() else []
     session.run("python", "-m", "mypy.stubtest", "oxisock", *options)
 

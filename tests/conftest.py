@@ -10,9 +10,10 @@ import pytest
 
 import oxisock
 
-pytest.register_assert_rewrite("support")
+pytest.register_assert_rewrite("tests.helpers")
 
-from support import connected, no_new_descriptors  # noqa: E402
+from tests.helpers.net import connected  # noqa: E402
+from tests.helpers.process import no_new_descriptors  # noqa: E402
 
 
 def pytest_configure(config: pytest.Config) -> None:

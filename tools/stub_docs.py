@@ -6,7 +6,7 @@ after a change of a docstring, with the package built (``maturin develop``)::
 
     python tools/stub_docs.py
 
-``tests/test_exports.py`` fails when a stub has fallen behind.
+``tests/package/test_exports.py`` fails when a stub has fallen behind.
 """
 
 import ast

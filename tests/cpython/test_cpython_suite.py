@@ -3,7 +3,8 @@
 import os
 
 import pytest
-import runner
+
+from tests.cpython import runner
 
 pytestmark = pytest.mark.timeout(runner.DEADLINE + 60)
 

@@ -3,7 +3,8 @@
 import textwrap
 
 import pytest
-import runner
+
+from tests.cpython import runner
 
 pytestmark = pytest.mark.timeout(90)
 

@@ -1,0 +1,130 @@
+"""Rare paths: false readiness, errors behind data, forks, the end of the interpreter."""
+
+import os
+import socket as std
+import struct
+import subprocess
+import sys
+import textwrap
+import time
+
+import oxisock
+from tests.helpers.net import connected
+
+
+def test_a_full_datagram_queue_times_out_although_poll_calls_it_writable() -> None:
+    with oxisock.socket(oxisock.AF_UNIX, oxisock.SOCK_DGRAM) as receiver:
+        receiver.bind("")
+        with oxisock.socket(oxisock.AF_UNIX, oxisock.SOCK_DGRAM) as sender:
+            sender.settimeout(0.2)
+            began = time.monotonic()
+            try:
+                while True:
+                    sender.sendto(b"x", receiver.getsockname())
+            except TimeoutError:
+                pass
+            assert 0.2 <= time.monotonic() - began < 10
+
+
+def reset_behind_data(size: int) -> oxisock.socket:
+    """A connection that has `size` bytes to read and a reset behind them."""
+    with connected(oxisock) as (client, server):
+        client.setsockopt(std.SOL_SOCKET, std.SO_RCVBUF, 4 * size)
+        server.sendall(bytes(size))
+        server.setsockopt(std.SOL_SOCKET, std.SO_LINGER, struct.pack("ii", 1, 0))
+        time.sleep(0.2)
+        return oxisock.socket(fileno=client.detach())
+
+
+def test_an_error_behind_data_is_kept_for_what_moves_data() -> None:
+    with reset_behind_data(1 << 17) as sock:
+        received = 0
+        try:
+            while data := sock.recv(1 << 20):
+                received += len(data)
+                sock.settimeout(5)
+                sock.getsockname()
+        except ConnectionResetError:
+            return
+        raise AssertionError(f"a reset looked like an end, after {received} bytes")
+
+
+def test_a_truncating_stream_read_shows_nothing_of_other_reads() -> None:
+    with connected(oxisock) as (a, b), connected(oxisock) as (c, d):
+        a.sendall(b"secret" * 100)
+        assert b.recv(4096)
+        c.sendall(b"x" * 600)
+        time.sleep(0.1)
+        assert b"secret" not in d.recv(600, oxisock.MSG_TRUNC)
+
+
+def test_a_second_init_that_finds_the_first_descriptor_gone() -> None:
+    low = os.open(os.devnull, os.O_RDONLY)
+    sock = oxisock.socket()
+    os.close(sock.fileno())
+    os.close(low)
+    sock.__init__()  # type: ignore[misc]
+    assert sock.fileno() == low
+    sock.getsockname()
+    sock.close()
+
+
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def test_a_forked_child_protects_its_descriptors_as_well() -> None:
+    done = run(
+        """
+        import os, threading, time, oxisock
+        a, b = oxisock.socketpair()
+        a.settimeout(30)
+        if pid := os.fork():
+            os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        answers = []
+        def wait():
+            try:
+                answers.append(a.recv(10))
+            except OSError as error:
+                answers.append(error.errno)
+        thread = threading.Thread(target=wait)
+        thread.start()
+        time.sleep(0.3)
+        a.close()
+        others = [oxisock.socketpair() for _ in range(3)]
+        for one, two in others:
+            one.send(b"other")
+        thread.join(10)
+        os._exit(0 if answers == [9] else 1)
+        """
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_error_while_the_interpreter_ends_does_not_abort() -> None:
+    done = run(
+        """
+        import oxisock
+        closed = oxisock.socket()
+        closed.close()
+        class Last:
+            def __init__(self):
+                self.send = closed.send
+                self.me = self
+            def __del__(self):
+                try:
+                    self.send(b"x")
+                except Exception:
+                    pass
+        Last()
+        """
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_pair_of_a_file_lives_as_long_as_a_call_of_it() -> None:
+    a, b = oxisock.socketpair()
+    with a, b:
+        a.sendall(b"one\ntwo\n")
+        assert b.makefile("rwb").readline() == b"one\n"

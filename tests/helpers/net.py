@@ -1,0 +1,74 @@
+"""Servers, pairs of sockets and full queues on the loopback addresses."""
+
+import select
+import socket as std
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.helpers.process import PATIENCE
+
+LOOPBACK = {std.AF_INET: "127.0.0.1", std.AF_INET6: "::1"}
+
+
+def fill(sock: Any) -> None:
+    """Send until the system takes no more, and has not changed its mind a moment later.
+
+    TCP asks a receiver without room again after 200 ms, which may then find some; a UNIX socket
+    has one queue and no second thoughts. (Nor would select help: it calls TCP writable only when a
+    third of its room is free.)
+    """
+    sock.setblocking(False)
+    moment = 0 if sock.family == std.AF_UNIX else 0.3
+    sent = True
+    while sent:
+        sent = False
+        try:
+            while sock.send(bytes(1 << 16)):
+                sent = True
+        except BlockingIOError:
+            time.sleep(moment)
+
+
+@contextmanager
+def listening(module: Any, family: int = std.AF_INET, backlog: int | None = None) -> Iterator[Any]:
+    """A listening TCP socket on the loopback address of `family`."""
+    with module.socket(family, std.SOCK_STREAM) as server:
+        server.bind((LOOPBACK[family], 0))
+        server.settimeout(PATIENCE)
+        if backlog is None:
+            server.listen()
+        else:
+            server.listen(backlog)
+        yield server
+
+
+@contextmanager
+def connected(module: Any, family: int = std.AF_INET) -> Iterator[tuple[Any, Any]]:
+    """Two connected TCP sockets in blocking mode, the accepted one second."""
+    with listening(module, family) as server, module.socket(family, std.SOCK_STREAM) as client:
+        client.connect(server.getsockname())
+        accepted, _ = server.accept()
+        accepted.settimeout(None)
+        with accepted:
+            yield client, accepted
+
+
+@contextmanager
+def full_backlog() -> Iterator[tuple[str, int]]:
+    """The address of a TCP server where connect() blocks: nobody accepts and its queue is full."""
+    with listening(std, backlog=0) as server:
+        crowd = []
+        try:
+            for _ in range(4):
+                guest = std.socket()
+                crowd.append(guest)
+                guest.setblocking(False)
+                guest.connect_ex(server.getsockname())
+                if not select.select([], [guest], [], 0.1)[1]:
+                    break
+            yield server.getsockname()
+        finally:
+            for guest in crowd:
+                guest.close()

@@ -1,0 +1,177 @@
+"""Every program in `examples`, run as a reader would run it."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.helpers.tls import HOST, PATIENCE, OpenSSLServer, authority, identity, nginx
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+ON_OXISOCK = (sys.executable, "-m", "oxisock", "run")
+ALONE = (sys.executable,)
+
+either = pytest.mark.parametrize("runner", [ALONE, ON_OXISOCK], ids=["alone", "on oxisock"])
+
+
+def run(runner: tuple[str, ...], name: str, *arguments: str, **settings: Any) -> Any:
+    return subprocess.run(
+        [*runner, str(EXAMPLES / name), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=3 * PATIENCE,
+        check=False,
+        **settings,
+    )
+
+
+def succeeds(*call: Any) -> str:
+    done = run(*call)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_every_example_is_here() -> None:
+    tested = set(re.findall(r"\w+\.py", Path(__file__).read_text()))
+    assert {path.name for path in EXAMPLES.glob("*.py")} <= tested
+
+
+# -- echo --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("server", "client", "host"),
+    [
+        ("echo_server.py", "echo_client.py", "127.0.0.1"),
+        ("dualstack_echo_server.py", "dualstack_echo_client.py", "127.0.0.1"),
+        ("dualstack_echo_server.py", "dualstack_echo_client.py", "::1"),
+        ("dualstack_echo_server.py", "dualstack_echo_client.py", "localhost"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("there", "here"),
+    [(ON_OXISOCK, ON_OXISOCK), (ON_OXISOCK, ALONE), (ALONE, ON_OXISOCK), (ALONE, ALONE)],
+    ids=["oxisock both", "oxisock serves", "oxisock asks", "oxisock neither"],
+)
+def test_echo(there: Any, here: Any, server: str, client: str, host: str) -> None:
+    """Also across: the one end on oxisock and the other on the standard library."""
+    with subprocess.Popen(
+        [*there, str(EXAMPLES / server), "0", host],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        guard = threading.Timer(3 * PATIENCE, process.kill)
+        guard.start()
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            port = re.search(r", (\d+)", line)
+            assert port, line
+            assert succeeds(here, client, port[1], host) == "Received b'Hello, world'\n"
+            assert process.wait(PATIENCE) == 0
+            assert process.stdout.read().startswith("Connected by (")
+        finally:
+            guard.cancel()
+            process.kill()
+
+
+@either
+def test_transfer(runner: tuple[str, ...]) -> None:
+    output = succeeds(runner, "transfer.py", "0.05")
+    assert "WRONG" not in output
+    assert len(re.findall(r" ok$", output, re.MULTILINE)) == 6
+
+
+# -- options and packets -----------------------------------------------------------------------
+
+
+@either
+def test_reuse_address(runner: tuple[str, ...]) -> None:
+    assert succeeds(runner, "reuse_address.py").splitlines() == [
+        "without SO_REUSEADDR: [Errno 98] Address already in use",
+        "with SO_REUSEADDR: listening again",
+    ]
+
+
+def may_sniff() -> bool:
+    status = Path("/proc/self/status").read_text()
+    effective = re.search(r"^CapEff:\s*(\w+)$", status, re.MULTILINE)
+    return effective is not None and bool(int(effective[1], 16) & 1 << 13)  # CAP_NET_RAW
+
+
+@either
+def test_sniffer(runner: tuple[str, ...]) -> None:
+    if not may_sniff():
+        pytest.skip("packet sockets need CAP_NET_RAW")
+    lines = succeeds(runner, "sniffer.py", "3").splitlines()
+    assert len(lines) == 3
+    for line in lines:
+        # Other tests may be talking on the loopback interface as well.
+        assert re.match(r"lo: 127\.[\d.]+ > 127\.[\d.]+ protocol \d+, \d+ bytes: 45", line), line
+
+
+@either
+def test_sniffer_without_the_privilege(runner: tuple[str, ...]) -> None:
+    if os.geteuid() == 0 and may_sniff():
+        runner = ("setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw", *runner)
+    done = run(runner, "sniffer.py", "1")
+    assert done.returncode == 1
+    assert done.stderr == "packet sockets need root or the capability CAP_NET_RAW\n"
+
+
+@either
+def test_sniffer_of_an_unknown_interface(runner: tuple[str, ...]) -> None:
+    if not may_sniff():
+        pytest.skip("packet sockets need CAP_NET_RAW")
+    done = run(runner, "sniffer.py", "1", "nonexistent0")
+    assert done.returncode == 1
+    assert done.stderr.startswith("nonexistent0: [Errno 19]")
+
+
+# -- TLS ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["s_server", "nginx"])
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, int]]:
+    if request.param == "s_server":
+        with OpenSSLServer(identity(), "-www") as peer:
+            yield peer.address
+    else:
+        (tmp_path / "index.html").write_text("the front page")
+        with nginx(tmp_path, identity()) as address:
+            yield address
+
+
+def names(output: str) -> None:
+    lines = output.splitlines()
+    assert lines[0] == f"'/C=US/CN={HOST}'"
+    assert lines[1] == "'/C=US/ST=California/O=Test, Inc./CN=Test EC Intermediate'"
+    assert re.match(r"HTTP/1\.[01] 200", lines[2])
+
+
+def test_ssl_client(server: tuple[str, int]) -> None:
+    host, port = server
+    names(succeeds(ALONE, "ssl_client.py", host, str(port), "--cafile", authority().cafile))
+
+
+def test_ssl_client_unverified(server: tuple[str, int]) -> None:
+    host, port = server
+    done = run(ALONE, "ssl_client.py", host, str(port), "--unverified")
+    assert done.returncode == 0
+    names(done.stdout)
+    assert "UnverifiedTLSWarning" in done.stderr
+
+
+def test_ssl_client_with_a_server_it_does_not_trust(server: tuple[str, int]) -> None:
+    host, port = server
+    done = run(ALONE, "ssl_client.py", host, str(port))
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "CERTIFICATE_VERIFY_FAILED" in done.stderr

@@ -1,0 +1,366 @@
+"""Real programs: a Redis client and server, HTTP clients against nginx, plain and over TLS."""
+
+import importlib
+import os
+import shutil
+import socket as std
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import oxisock
+from tests.helpers.process import wait_until
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def program(name: str) -> str:
+    """The path of a program. Without it the test is skipped, but fails where CI promised it."""
+    path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"{name} is not installed")
+        pytest.skip(f"{name} is not installed")
+    return path
+
+
+def library(name: str) -> Any:
+    """A module from PyPI, missed in the same way as a program."""
+    return importlib.import_module(name) if os.environ.get("CI") else pytest.importorskip(name)
+
+
+def free_port() -> int:
+    with std.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def answers(port: int) -> bool:
+    with std.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def daemon(*command: str, port: int, log: Path) -> Iterator[None]:
+    """Run a server in the foreground until the block ends."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: answers(port) or process.poll() is not None)
+            assert process.poll() is None, log.read_text()
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(10)
+
+
+def run_on_oxisock(script: Path, code: str, *arguments: str) -> str:
+    """Run a program under `python -m oxisock run`; its output."""
+    script.write_text(code)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "oxisock", "run", str(script), *arguments],
+        capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+# -- Redis -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def redis_server(short_path: Path) -> Iterator[tuple[int, str]]:
+    """Port and UNIX path of a Redis server of our own."""
+    port, path = free_port(), str(short_path / "redis")
+    with daemon(
+        program("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--unixsocket", path,
+        "--save", "", "--appendonly", "no", "--dir", str(short_path),
+        port=port, log=short_path / "log",
+    ):  # fmt: skip
+        yield port, path
+
+
+REDIS = """
+import socket, sys, threading
+import redis
+
+assert socket.socket.__module__.partition(".")[0] == "oxisock", socket.socket
+where, options = sys.argv[1], {"socket_timeout": 20} if sys.argv[2] == "timeout" else {}
+if where.startswith("/"):
+    client = redis.Redis(unix_socket_path=where, **options)
+else:
+    client = redis.Redis("127.0.0.1", int(where), **options)
+with client:
+    assert client.ping()
+    seen = client.connection_pool.get_connection()
+    assert isinstance(seen._sock, socket.socket)
+    client.connection_pool.release(seen)
+
+    def keys(first):
+        for number in range(first, first + 2500):
+            assert client.set(f"key:{number}", f"value {number} " + "x" * (number % 300))
+        for number in range(first, first + 2500):
+            got = client.get(f"key:{number}")
+            assert got == f"value {number} {'x' * (number % 300)}".encode(), got
+            good.append(number)
+
+    good = []
+    threads = [threading.Thread(target=keys, args=(first,)) for first in range(0, 10000, 2500)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(good) == list(range(10000))
+    assert client.dbsize() == 10000
+    with client.pipeline() as pipe:
+        for number in range(1000):
+            pipe.get(f"key:{number}")
+        assert [len(value) for value in pipe.execute()][:2] == [8, 9]
+    big = bytes(range(256)) * 40000
+    client.set("big", big)
+    assert client.get("big") == big
+    with client.pubsub() as channel:
+        channel.subscribe("news")
+        assert channel.get_message(timeout=10)["type"] == "subscribe"
+        assert client.publish("news", "hello") == 1
+        assert channel.get_message(timeout=10)["data"] == b"hello"
+        assert channel.get_message(timeout=0.05) is None
+    print(len(good), client.dbsize())
+"""
+
+
+@pytest.mark.parametrize("timeout", ["timeout", "blocking"])
+@pytest.mark.parametrize("transport", ["tcp", "unix"])
+def test_redis(redis_server: tuple[int, str], tmp_path: Path, transport: str, timeout: str) -> None:
+    """The unmodified client sets and reads back 10,000 keys, from four threads."""
+    library("redis")
+    port, path = redis_server
+    where = str(port) if transport == "tcp" else path
+    output = run_on_oxisock(tmp_path / "keys.py", REDIS, where, timeout)
+    assert output == "10000 10001\n"
+
+
+# -- nginx -----------------------------------------------------------------------------------------
+
+NGINX = """
+daemon off;
+master_process off;
+pid {folder}/pid;
+error_log {folder}/error.log;
+events {{ worker_connections 128; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  server {{
+    listen 127.0.0.1:{port};
+    listen 127.0.0.1:{tls_port} ssl;
+    ssl_certificate {folder}/server.pem;
+    ssl_certificate_key {folder}/server.key;
+    root {folder}/www;
+    location /put/ {{
+      dav_methods PUT;
+      client_max_body_size 100m;
+    }}
+    location /teapot {{ return 418 "short and stout"; }}
+    location /moved {{ return 302 /hello; }}
+  }}
+}}
+"""
+
+
+@pytest.fixture(scope="module")
+def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """A web server of our own with a certificate of our own, and files to fetch."""
+    path = program("nginx")
+    trustme = library("trustme")
+    folder = tmp_path_factory.mktemp("nginx")
+    (folder / "www" / "put").mkdir(parents=True)
+    (folder / "www" / "hello").write_text("Hello, world")
+    (folder / "www" / "large").write_bytes(bytes(range(256)) * (1 << 15))
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost", "127.0.0.1")
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    certificate.private_key_pem.write_to_path(folder / "server.key")
+    for blob in certificate.cert_chain_pems:
+        blob.write_to_path(folder / "server.pem", append=True)
+    port, tls_port = free_port(), free_port()
+    (folder / "conf").write_text(NGINX.format(folder=folder, port=port, tls_port=tls_port))
+    with daemon(
+        path, "-p", str(folder), "-c", str(folder / "conf"), "-e", str(folder / "error.log"),
+        port=port, log=folder / "output",
+    ):  # fmt: skip
+        yield {"port": port, "tls_port": tls_port, "ca": str(folder / "ca.pem"), "folder": folder}
+
+
+HTTP = """
+import hashlib, http.client, socket, ssl, sys, threading, urllib.error, urllib.request
+
+assert socket.socket.__module__.partition(".")[0] == "oxisock", socket.socket
+port, tls_port, ca = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+large = hashlib.sha256(bytes(range(256)) * (1 << 15)).hexdigest()
+context = ssl.create_default_context(cafile=ca)
+plain = lambda: http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+secure = lambda: http.client.HTTPSConnection("localhost", tls_port, timeout=20, context=context)
+
+for make in (plain, secure):
+    connection = make()
+    for turn in range(200):
+        connection.request("GET", "/hello", headers={"X-Turn": str(turn)})
+        response = connection.getresponse()
+        assert (response.status, response.read()) == (200, b"Hello, world")
+    connection.request("GET", "/large")
+    response = connection.getresponse()
+    assert hashlib.sha256(response.read()).hexdigest() == large
+    connection.request("GET", "/large", headers={"Range": "bytes=256-511"})
+    response = connection.getresponse()
+    assert (response.status, response.read()) == (206, bytes(range(256)))
+    connection.request("HEAD", "/large")
+    response = connection.getresponse()
+    assert (response.getheader("Content-Length"), response.read()) == (str(1 << 23), b"")
+    connection.request("GET", "/teapot")
+    response = connection.getresponse()
+    assert (response.status, response.read()) == (418, b"short and stout")
+    connection.request("PUT", "/put/file", b"up" * 1_000_000)
+    assert connection.getresponse().read() is not None
+    connection.request("GET", "/put/file")
+    assert connection.getresponse().read() == b"up" * 1_000_000
+    connection.close()
+    with_lines = make()
+    with_lines.request("GET", "/large")
+    response = with_lines.getresponse()
+    assert len(response.readline(100)) == 11  # bytes 0 to 10, the line's end
+    response.close()
+    with_lines.close()
+
+for base in (f"http://127.0.0.1:{port}", f"https://localhost:{tls_port}"):
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
+    with opener.open(base + "/moved", timeout=20) as response:
+        assert response.url == base + "/hello" and response.read() == b"Hello, world"
+    try:
+        opener.open(base + "/missing", timeout=20)
+    except urllib.error.HTTPError as error:
+        assert error.code == 404
+        error.close()
+    else:
+        raise AssertionError
+    done = []
+    def fetch():
+        for _ in range(20):
+            with opener.open(base + "/large", timeout=20) as response:
+                done.append(hashlib.sha256(response.read()).hexdigest() == large)
+    threads = [threading.Thread(target=fetch) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert done == [True] * 80
+
+try:
+    http.client.HTTPSConnection("localhost", tls_port, timeout=20).request("GET", "/hello")
+except ssl.SSLCertVerificationError:
+    print("certificate checked")
+print("done", type(secure().sock).__name__)
+"""
+
+
+def test_http_clients_under_run(nginx: dict[str, Any], tmp_path: Path) -> None:
+    """http.client and urllib, unmodified, plain and over TLS."""
+    output = run_on_oxisock(
+        tmp_path / "web.py", HTTP, str(nginx["port"]), str(nginx["tls_port"]), nginx["ca"]
+    )
+    assert output == "certificate checked\ndone NoneType\n"
+
+
+def test_http_by_hand(nginx: dict[str, Any]) -> None:
+    """Our socket speaks to the server without any library in between."""
+    with oxisock.create_connection(("127.0.0.1", nginx["port"]), timeout=10) as sock:
+        sock.sendall(b"GET /hello HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        with sock.makefile("rb") as file:
+            assert file.readline() == b"HTTP/1.1 200 OK\r\n"
+            while file.readline().strip():
+                pass
+            assert file.read() == b"Hello, world"
+
+
+def test_tls_by_duck_typing(nginx: dict[str, Any]) -> None:
+    """SSLContext.wrap_socket takes our socket and becomes the owner of its descriptor."""
+    context = ssl.create_default_context(cafile=nginx["ca"])
+    sock = oxisock.create_connection(("127.0.0.1", nginx["tls_port"]), timeout=10)
+    with context.wrap_socket(sock, server_hostname="localhost") as secure:
+        assert sock.fileno() == -1
+        assert secure.gettimeout() == 10
+        secure.sendall(b"GET /hello HTTP/1.0\r\n\r\n")
+        got = b"".join(iter(lambda: secure.recv(4096), b""))
+    assert got.endswith(b"\r\n\r\nHello, world")
+
+
+# -- the examples ----------------------------------------------------------------------------------
+
+
+def runners() -> list[list[str]]:
+    return [[sys.executable], [sys.executable, "-m", "oxisock", "run"]]
+
+
+@pytest.mark.parametrize("runner", runners(), ids=["alone", "under run"])
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
+@pytest.mark.parametrize("pair", ["echo", "dualstack_echo"])
+def test_echo_pair(pair: str, host: str, runner: list[str]) -> None:
+    if pair == "echo" and host == "::1":
+        pytest.skip("the first pair is for IPv4")
+    port = str(free_port())
+    with subprocess.Popen(
+        [*runner, str(EXAMPLES / f"{pair}_server.py"), port, host],
+        stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as server:  # fmt: skip
+        try:
+            assert server.stdout is not None
+            assert "Listening" in server.stdout.readline()
+            client = subprocess.run(
+                [*runner, str(EXAMPLES / f"{pair}_client.py"), port, host],
+                capture_output=True, text=True, timeout=20, check=False,
+            )  # fmt: skip
+            assert client.returncode == 0, client.stderr
+            assert client.stdout == "Received b'Hello, world'\n"
+            assert server.wait(20) == 0
+            assert "Connected by" in server.stdout.read()
+        finally:
+            server.kill()
+
+
+@pytest.mark.parametrize("pair", ["echo", "dualstack_echo"])
+def test_echo_client_without_a_server(pair: str) -> None:
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / f"{pair}_client.py"), str(free_port())],
+        capture_output=True, text=True, timeout=20, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "Received" not in done.stdout
+
+
+@pytest.mark.parametrize("runner", runners(), ids=["alone", "under run"])
+def test_transfer_program(runner: list[str]) -> None:
+    """The program of the README's first command moves its data and says on what."""
+    done = subprocess.run(
+        [*runner, str(EXAMPLES / "transfer.py")],
+        capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    name = "oxisock" if len(runner) > 1 else "socket"
+    assert f"socket module: {name} " in done.stdout
+    rows = [line for line in done.stdout.splitlines() if line.rstrip().endswith("ok")]
+    assert len(rows) == 6, done.stdout
