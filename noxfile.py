@@ -12,9 +12,7 @@ from pathlib import Path
 import nox
 
 OLDEST = (3, 11)
-# The same findings everywhere, until somebody moves to newer tools on purpose.
-RUFF = "ruff==0.17.5"
-MYPY = "mypy==2.4.1"
+PROJECT = nox.project.load_toml("pyproject.toml")
 
 
 def interpreters():
@@ -72,10 +70,15 @@ def install_wheel(session, extra=None):
     session.install(f"oxisock{extras} @ {_wheels[python].as_uri()}")
 
 
+def install_group(session, group):
+    """Install the tools that a dependency group of pyproject.toml names."""
+    session.install(*nox.project.dependency_groups(PROJECT, group))
+
+
 @nox.session(python=NEWEST)
 def lint(session):
-    """Style and lints of the Python and Rust sources."""
-    session.install(RUFF)
+    """Style and lints of the Python and Rust sources, and of the workflows."""
+    install_group(session, "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("cargo", "fmt", "--all", "--check", external=True)
@@ -83,13 +86,22 @@ def lint(session):
     interpreter = {"PYO3_PYTHON": str(Path(session.bin, "python"))}
     clippy = ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]
     session.run("cargo", *clippy, env=interpreter, external=True)
+    session.run("zizmor", "--quiet", "--offline", ".github")
+    for schema, pattern in [
+        ("github-workflows", "workflows/*.yml"),
+        ("github-issue-forms", "ISSUE_TEMPLATE/[!c]*.yml"),
+        ("github-issue-config", "ISSUE_TEMPLATE/config.yml"),
+        ("dependabot", "dependabot.yml"),
+    ]:
+        files = sorted(Path(".github").glob(pattern))
+        session.run("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *files)
 
 
 @nox.session(python=PYTHONS)
 def types(session):
     """The Python sources against their types, and the stubs against the built package."""
     install_wheel(session, "bench")
-    session.install(MYPY)
+    install_group(session, "types")
     session.run("mypy", "--python-version", session.python.rstrip("t"))
     allowed = "tests/package/stubtest-allowlist.txt"
     options = ["--allowlist", allowed] if Path(allowed).exists() else []
@@ -98,10 +110,19 @@ def types(session):
 
 @nox.session(python=NEWEST)
 def docs(session):
-    """The documentation, where a warning is an error."""
+    """The documentation, where a warning is an error, and all links that need no network."""
     install_wheel(session, "docs")
     output = Path(session.cache_dir, "docs")
     session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", output / "html")
+    session.run("python", "tools/check_links.py")
+
+
+@nox.session(python=NEWEST, default=False)
+def links(session):
+    """The documentation's links to other sites: needs the network, and goes by the calendar."""
+    install_wheel(session, "docs")
+    output = Path(session.cache_dir, "docs")
+    session.run("sphinx-build", "--keep-going", "-b", "linkcheck", "docs", output / "links")
 
 
 @nox.session(python=PYTHONS)
@@ -110,3 +131,46 @@ def tests(session):
     # With what the tests of the benchmarks' tables and plots need.
     install_wheel(session, "test,bench")
     session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session(python=NEWEST, default=False)
+def coverage(session):
+    """What the tests reach in the Rust sources: a report in build/coverage."""
+    install_group(session, "coverage")
+    output = Path("build/coverage").resolve()
+    shutil.rmtree(output, ignore_errors=True)
+    profiles = output / "profiles"
+    profiles.mkdir(parents=True)
+    instrumented = {
+        "RUSTFLAGS": "-C instrument-coverage",
+        "CARGO_TARGET_DIR": str(Path("target/coverage").resolve()),
+        # %p is the process, as many tests start others, and %m what tells builds apart.
+        "LLVM_PROFILE_FILE": str(profiles / "%p-%m.profraw"),
+    }
+    session.run("maturin", "develop", "--extras", "test", env=instrumented)
+    # A failing test is the business of the session `tests`: what ran, ran.
+    session.run("python", "-m", "pytest", *session.posargs, env=instrumented, success_codes=[0, 1])
+    merged = output / "merged.profdata"
+    profdata, cov = llvm_tool(session, "llvm-profdata"), llvm_tool(session, "llvm-cov")
+    session.run(
+        profdata, "merge", "--sparse", "--failure-mode=all", *profiles.glob("*.profraw"),
+        "-o", merged, external=True,
+    )  # fmt: skip
+    shutil.rmtree(profiles)
+    (library,) = Path("python/oxisock").glob("_socket.*.so")
+    report = [library, f"--instr-profile={merged}", "--ignore-filename-regex=/(registry|rustc)/"]
+    session.run(cov, "show", *report, "--format=html", f"--output-dir={output}", external=True)
+    session.run(cov, "report", *report, external=True)
+
+
+def llvm_tool(session, name):
+    """Find a tool of the LLVM that this compiler was built with: rustup's or the system's."""
+    told = session.run("rustc", "-vV", external=True, silent=True)
+    host = re.search(r"^host: (\S+)", told, re.MULTILINE)[1]
+    version = re.search(r"^LLVM version: (\d+)", told, re.MULTILINE)[1]
+    root = session.run("rustc", "--print", "sysroot", external=True, silent=True).strip()
+    rustups = Path(root, "lib/rustlib", host, "bin", name)
+    for candidate in (rustups, shutil.which(f"{name}-{version}")):
+        if candidate and Path(candidate).exists():
+            return candidate
+    return session.error(f"{name} is missing: rustup component add llvm-tools, or llvm-{version}")

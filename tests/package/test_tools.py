@@ -1,0 +1,126 @@
+"""What the tools of the repository refuse: releases that are not ready, links to nowhere."""
+
+import importlib.util
+import re
+import shutil
+import subprocess
+import types
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def tool(name: str) -> types.ModuleType:
+    """Import a program of tools/."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# A release
+
+
+@pytest.fixture
+def ready(tmp_path: Path) -> Path:
+    """What a release looks at, as it is on the day of a release of version 3.2.1."""
+    cargo = (ROOT / "Cargo.toml").read_text("utf-8")
+    cargo, count = re.subn(r'(?m)^(version = )"[^"]+"', r'\1"3.2.1"', cargo, count=1)
+    assert count == 1
+    (tmp_path / "Cargo.toml").write_text(cargo, "utf-8")
+    project = (ROOT / "pyproject.toml").read_text("utf-8").replace("OWNER", "somebody")
+    (tmp_path / "pyproject.toml").write_text(project, "utf-8")
+    changelog = (
+        "# Changelog\n\n## [Unreleased]\n\n"
+        "## [3.2.1] - 2026-12-01\n\n### Fixed\n\n- A thing.\n\n"
+        "## [3.2.0] - 2026-11-01\n\n- Others.\n"
+    )
+    (tmp_path / "CHANGELOG.md").write_text(changelog, "utf-8")
+    return tmp_path
+
+
+def test_a_release_prints_its_notes(ready: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tool("release").main(["v3.2.1"], ready) == 0
+    assert capsys.readouterr().out == "### Fixed\n\n- A thing.\n"
+
+
+@pytest.mark.parametrize(
+    ("tag", "file", "old", "new", "complaint"),
+    [
+        ("v3.2.2", "Cargo.toml", "", "", "the tag is v3.2.2, Cargo.toml has 3.2.1"),
+        ("3.2.1", "Cargo.toml", "", "", "the tag is 3.2.1, Cargo.toml has 3.2.1"),
+        ("v3.2.1", "CHANGELOG.md", "[3.2.1]", "[3.2.2]", "the topmost release in CHANGELOG.md"),
+        ("v3.2.1", "CHANGELOG.md", "2026-12-01", "unreleased", "'unreleased' for the date"),
+        ("v3.2.1", "pyproject.toml", "somebody/", "OWNER/", "OWNER in"),
+    ],
+)
+def test_a_release_that_is_not_ready_is_refused(
+    ready: Path,
+    capsys: pytest.CaptureFixture[str],
+    tag: str,
+    file: str,
+    old: str,
+    new: str,
+    complaint: str,
+) -> None:
+    text = (ready / file).read_text("utf-8")
+    (ready / file).write_text(text.replace(old, new) if old else text, "utf-8")
+    assert tool("release").main([tag], ready) == 1
+    out, err = capsys.readouterr()
+    assert complaint in err
+    assert out == ""
+
+
+def test_everything_that_is_wrong_with_a_release_is_said(
+    ready: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (ready / "CHANGELOG.md").write_text("# Changelog\n", "utf-8")
+    assert tool("release").main(["v9"], ready) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+# Links
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A repository without files."""
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def test_links_that_lead_nowhere_are_named(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("markdown_it")
+    (repository / "a.md").write_text(
+        "# A title, `coded`\n\n## Twice\n\n## Twice\n\n"
+        "[good](b.md) [good](sub/) [good](#a-title-coded) [good](b.md#the-b) [good](#twice-1)\n"
+        "[elsewhere](https://example.org/gone.md)\n\n"
+        "[bad](c.md)\n\n| table |\n|---|\n| [bad](#twice-2) |\n\n"
+        "![bad](b.png) [bad](b.md#nothing)\n",
+        "utf-8",
+    )
+    (repository / "b.md").write_text("# The B\n", "utf-8")
+    (repository / "sub").mkdir()
+    assert tool("check_links").main(repository) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "a.md:10: c.md",
+        "a.md:14: #twice-2",
+        "a.md:16: b.png",
+        "a.md:16: b.md#nothing",
+    ]
+
+
+def test_every_link_of_this_repository_leads_somewhere() -> None:
+    pytest.importorskip("markdown_it")
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is no checkout")
+    links = tool("check_links")
+    assert {page: found for page in links.pages(ROOT) if (found := [*links.dead_links(page)])} == {}
