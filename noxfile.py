@@ -99,8 +99,8 @@ def lint(session):
 
 @nox.session(python=PYTHONS)
 def types(session):
-    """The Python sources against their types, and the stubs against the built package."""
-    install_wheel(session, "bench")
+    """The Python sources and the tests against their types, the stubs against the built package."""
+    install_wheel(session, "test,bench")
     install_group(session, "types")
     session.run("mypy", "--python-version", session.python.rstrip("t"))
     allowed = "tests/package/stubtest-allowlist.txt"

@@ -104,9 +104,9 @@ def test_random_addresses() -> None:
         packed = b"".join(word.to_bytes(2, "big") for word in words)
         if choose.random() < 0.2:
             packed = bytes(10) + choose.choice([b"\xff\xff", bytes(2)]) + packed[12:]
-        text = same(lambda m, p=packed: m.inet_ntop(m.AF_INET6, p))[1][1]
+        text = same(lambda m, p=packed: m.inet_ntop(m.AF_INET6, p))[1][1]  # type: ignore[misc]
         assert oxisock.inet_pton(oxisock.AF_INET6, text) == packed
-        text = same(lambda m, p=packed[:4]: m.inet_ntoa(p))[1][1]
+        text = same(lambda m, p=packed[:4]: m.inet_ntoa(p))[1][1]  # type: ignore[misc]
         assert oxisock.inet_aton(text) == packed[:4]
 
 

@@ -65,7 +65,7 @@ class Run:
     problems: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
-    def outcome(self, test):
+    def outcome(self, test: str) -> str:
         """Return the outcome of `test`, or "missing"."""
         result = self.results.get(test)
         return result.outcome if result else "missing"
@@ -78,13 +78,20 @@ class SuiteMissingError(Exception):
 class Runner:
     """Runs tests of `module` on one side in worker processes, as many as it takes."""
 
-    def __init__(self, side, module=SUITE, limit=LIMIT, deadline=DEADLINE, path=None):
+    def __init__(
+        self,
+        side: str,
+        module: str = SUITE,
+        limit: float = LIMIT,
+        deadline: float = DEADLINE,
+        path: Path | None = None,
+    ) -> None:
         self.module, self.limit = module, limit
         self.end = time.monotonic() + deadline
         self.path = path
         self.run = Run(side)
 
-    def all(self, pattern=None):
+    def all(self, pattern: str | None = None) -> Run:
         """Run the tests whose name contains or matches `pattern`, or all of them."""
         began = time.monotonic()
         if not self.run.tests:
@@ -94,11 +101,11 @@ class Runner:
         self.run.seconds = time.monotonic() - began
         return self.run
 
-    def alone(self, test):
+    def alone(self, test: str) -> Result:
         """Run one test again in a process of its own and return its result."""
         return self._worker([test]).get(test, Result("missing", "not in the module"))
 
-    def _until_done(self, waiting):
+    def _until_done(self, waiting: list[str]) -> None:
         while waiting:
             if time.monotonic() > self.end:
                 self.run.problems.append(f"{len(waiting)} tests had no time left to run")
@@ -111,7 +118,7 @@ class Runner:
                 break
             waiting = left
 
-    def _worker(self, tests):
+    def _worker(self, tests: list[str]) -> dict[str, Result]:
         """Start a worker on `tests`; return the results that it reached before it ended."""
         with (
             tempfile.TemporaryDirectory(prefix="sock-") as folder,
@@ -138,6 +145,7 @@ class Runner:
             )
             os.close(writer)
             try:
+                assert process.stdin is not None
                 process.stdin.write(json.dumps(job))
                 process.stdin.close()
                 running, found, finished = self._listen(reader)
@@ -161,7 +169,7 @@ class Runner:
             self.run.problems.append(f"a worker did not leave well: {how}\n{said}")
         return found
 
-    def _environment(self, folder):
+    def _environment(self, folder: str) -> dict[str, str]:
         environment = {**os.environ, "TMPDIR": folder, "PYTHONDONTWRITEBYTECODE": "1"}
         # Debugging switches of the caller would change what the tests see.
         for name in ("PYTHONWARNINGS", "PYTHONPATH", "PYTHONASYNCIODEBUG", "PYTHONDEVMODE"):
@@ -170,9 +178,11 @@ class Runner:
             environment["PYTHONPATH"] = str(self.path)
         return environment
 
-    def _listen(self, reader):
+    def _listen(self, reader: int) -> tuple[str | None, dict[str, Result], bool]:
         """Read reports until the worker closes its end, or says nothing for too long."""
-        running, found, finished, rest = None, {}, False, b""
+        running: str | None = None
+        found: dict[str, Result] = {}
+        finished, rest = False, b""
         with selectors.DefaultSelector() as selector:
             selector.register(reader, selectors.EVENT_READ)
             # The worker keeps the limit itself; this is for one that cannot any more.
@@ -196,41 +206,43 @@ class Runner:
                             self._finished(**event)
         return running, found, finished
 
-    def _wait(self, process):
+    def _wait(self, process: subprocess.Popen[str]) -> int | None:
         try:
             return process.wait(self.limit + 15)
         except subprocess.TimeoutExpired:
             return None
 
-    def _loaded(self, tests, source, python, runs_on, strays):
+    def _loaded(
+        self, tests: list[str], source: str, python: str, runs_on: str, strays: list[str]
+    ) -> None:
         run = self.run
         run.tests, run.source, run.python, run.runs_on = tests, source, python, runs_on
         self._strays(strays)
 
-    def _finished(self, sockets, foreign, strays, altered):
+    def _finished(self, sockets: int, foreign: list[str], strays: list[str], altered: bool) -> None:
         self.run.sockets += sockets
         self.run.altered |= altered
         self._strays(strays)
         for place in foreign:
             self._problem(f"a socket of the standard library was made at\n{place}")
 
-    def _strays(self, strays):
+    def _strays(self, strays: list[str]) -> None:
         if strays:
             self._problem("modules that kept the standard library: " + ", ".join(strays))
 
-    def _problem(self, text):
+    def _problem(self, text: str) -> None:
         if text not in self.run.problems:
             self.run.problems.append(text)
 
 
-def selected(test, pattern):
+def selected(test: str, pattern: str | None) -> bool:
     """Whether `test` is one of those that `-k pattern` names."""
     if not pattern:
         return True
     return pattern in test or fnmatch.fnmatchcase(test, pattern)
 
 
-def describe(code):
+def describe(code: int | None) -> str:
     """Say how a process ended."""
     if code is None:
         return "it had to be killed"
@@ -239,7 +251,7 @@ def describe(code):
     return f"exit status {code}"
 
 
-def end_group(process):
+def end_group(process: subprocess.Popen[str]) -> None:
     """End the worker and whatever its tests started."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
@@ -256,12 +268,12 @@ class Expectation:
     reason: str
     python: tuple[str, ...] = ()
 
-    def applies(self, version):
+    def applies(self, version: str) -> bool:
         """Whether the entry speaks about this interpreter, given as "3.13"."""
         return not self.python or version in self.python
 
 
-def load_expectations(path=EXPECTATIONS):
+def load_expectations(path: Path = EXPECTATIONS) -> list[Expectation]:
     """Read the expectations file; ValueError if an entry is not complete."""
     with open(path, "rb") as file:
         content = tomllib.load(file)
@@ -296,7 +308,7 @@ class Comparison:
     settled: list[str] = field(default_factory=list)
 
     @property
-    def problems(self):
+    def problems(self) -> list[str]:
         """Reasons not to believe this comparison, whatever the tests say."""
         found = list(self.ours.problems)
         if self.ours.altered and not self.standard.altered:
@@ -313,11 +325,11 @@ class Comparison:
         return found
 
     @property
-    def passed(self):
+    def passed(self) -> bool:
         """Whether oxisock is where it has to be."""
         return not (self.differences or self.stale or self.problems)
 
-    def report(self, verbose=False):
+    def report(self, verbose: bool = False) -> str:
         """Describe the comparison for people, differences first."""
         parts = []
         for test, (there, here) in self.differences.items():
@@ -337,7 +349,7 @@ class Comparison:
         parts.append(self.summary())
         return "\n".join(parts)
 
-    def summary(self):
+    def summary(self) -> str:
         """Return one paragraph with the counts of both sides."""
         lines = [f"{self.ours.source} ({self.ours.python})"]
         for run in (self.standard, self.ours):
@@ -351,12 +363,14 @@ class Comparison:
         return "\n".join(lines)
 
 
-def indent(text):
+def indent(text: str) -> str:
     """Set `text` four columns to the right."""
     return "".join(f"    {line}\n" for line in text.splitlines())
 
 
-def compare(standard, ours, expectations, selection=None):
+def compare(
+    standard: Run, ours: Run, expectations: list[Expectation], selection: str | None = None
+) -> Comparison:
     """Hold the two runs against each other without running anything."""
     comparison = Comparison(standard, ours)
     version = ".".join(ours.python.split(".")[:2])
@@ -381,7 +395,14 @@ def compare(standard, ours, expectations, selection=None):
     return comparison
 
 
-def run(pattern=None, module=SUITE, limit=LIMIT, deadline=DEADLINE, path=None, expectations=None):
+def run(
+    pattern: str | None = None,
+    module: str = SUITE,
+    limit: float = LIMIT,
+    deadline: float = DEADLINE,
+    path: Path | None = None,
+    expectations: list[Expectation] | None = None,
+) -> Comparison:
     """Run both sides at once, settle what differs, and compare.
 
     Raises SuiteMissingError when the interpreter has no such module.
@@ -389,9 +410,9 @@ def run(pattern=None, module=SUITE, limit=LIMIT, deadline=DEADLINE, path=None, e
     if expectations is None:
         expectations = load_expectations()
     there, here = (Runner(side, module, limit, deadline, path) for side in ("standard", "oxisock"))
-    failed = []
+    failed: list[Exception] = []
 
-    def standard_side():
+    def standard_side() -> None:
         try:
             there.all(pattern)
         except Exception as error:  # handed to the caller's thread
@@ -413,9 +434,9 @@ def run(pattern=None, module=SUITE, limit=LIMIT, deadline=DEADLINE, path=None, e
     return comparison
 
 
-def settle(there, here, excused):
+def settle(there: Runner, here: Runner, excused: set[str]) -> list[str]:
     """Run again, alone, what failed on oxisock; return the tests that then passed."""
-    settled = []
+    settled: list[str] = []
     odd = [
         test
         for test, result in here.run.results.items()
@@ -439,7 +460,7 @@ def settle(there, here, excused):
     return settled
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> int:
     """Run by hand; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.cpython.runner", description="Run CPython's socket tests on oxisock."

@@ -1,6 +1,7 @@
 """CPython's own socket tests, on oxisock, held against the standard library."""
 
 import os
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ pytestmark = pytest.mark.timeout(runner.DEADLINE + 60)
 
 
 @pytest.fixture(scope="module")
-def comparison():
+def comparison() -> Any:
     try:
         return runner.run()
     except runner.SuiteMissingError as missing:
@@ -19,14 +20,14 @@ def comparison():
         pytest.skip(str(missing))
 
 
-def test_runs_on_oxisock(comparison):
+def test_runs_on_oxisock(comparison: Any) -> None:
     """The tests used sockets of oxisock, and no module kept the standard library's."""
     assert not comparison.problems, "\n".join(comparison.problems)
 
 
-def test_passes_what_the_standard_library_passes(comparison):
+def test_passes_what_the_standard_library_passes(comparison: Any) -> None:
     assert not comparison.differences, "\n" + comparison.report()
 
 
-def test_expectations_are_still_true(comparison):
+def test_expectations_are_still_true(comparison: Any) -> None:
     assert not comparison.stale, "\n".join(comparison.stale)

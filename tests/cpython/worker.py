@@ -18,6 +18,8 @@ import sys
 import traceback
 import types
 import unittest
+from collections.abc import Callable, Iterator
+from typing import Any
 
 # Resources of CPython's test suite that stay on this machine: everything but the network.
 LOCAL_RESOURCES = ("cpu", "largefile", "walltime")
@@ -26,13 +28,15 @@ LOCAL_RESOURCES = ("cpu", "largefile", "walltime")
 class Report(unittest.TestResult):
     """Turns what unittest says into one outcome for each test, sent when the test is over."""
 
-    def __init__(self, emit, limit):
+    def __init__(self, emit: Callable[..., None], limit: float) -> None:
         super().__init__()
         self.emit, self.limit = emit, limit
-        self.current, self.outcome, self.details = None, None, []
-        self.fixtures = []
+        self.current: str | None = None
+        self.outcome: str | None = None
+        self.details: list[str] = []
+        self.fixtures: list[tuple[str, str, str]] = []
 
-    def startTest(self, test):  # noqa: N802
+    def startTest(self, test: unittest.TestCase) -> None:  # noqa: N802
         super().startTest(test)
         self.current, self.outcome, self.details = test.id(), "ok", []
         self.emit(event="start", test=self.current)
@@ -40,7 +44,7 @@ class Report(unittest.TestResult):
         # interpreter lock. The traceback of every thread goes to standard error.
         faulthandler.dump_traceback_later(self.limit, exit=True)
 
-    def stopTest(self, test):  # noqa: N802
+    def stopTest(self, test: unittest.TestCase) -> None:  # noqa: N802
         faulthandler.cancel_dump_traceback_later()
         self.emit(
             event="result", test=self.current, outcome=self.outcome, detail="\n".join(self.details)
@@ -48,7 +52,7 @@ class Report(unittest.TestResult):
         self.current = None
         super().stopTest(test)
 
-    def note(self, test, outcome, detail):
+    def note(self, test: Any, outcome: str, detail: str) -> None:
         if self.current is None and isinstance(test, unittest.TestCase):
             # Python 3.12.1 has no startTest before the skip of a class.
             self.current, self.outcome, self.details = test.id(), "ok", []
@@ -59,26 +63,26 @@ class Report(unittest.TestResult):
             self.outcome = outcome
         self.details.append(detail)
 
-    def failed(self, test, error):
+    def failed(self, test: Any, error: Any) -> None:
         self.note(test, "fail", "".join(traceback.format_exception(*error)))
 
-    def addError(self, test, err):  # noqa: N802
+    def addError(self, test: Any, err: Any) -> None:  # noqa: N802
         self.failed(test, err)
 
-    def addFailure(self, test, err):  # noqa: N802
+    def addFailure(self, test: Any, err: Any) -> None:  # noqa: N802
         self.failed(test, err)
 
-    def addSubTest(self, test, subtest, err):  # noqa: N802
+    def addSubTest(self, test: Any, subtest: Any, err: Any) -> None:  # noqa: N802
         if err is not None:
             self.failed(test, err)
 
-    def addSkip(self, test, reason):  # noqa: N802
+    def addSkip(self, test: Any, reason: Any) -> None:  # noqa: N802
         self.note(test, "skip", reason)
 
-    def addUnexpectedSuccess(self, test):  # noqa: N802
+    def addUnexpectedSuccess(self, test: Any) -> None:  # noqa: N802
         self.note(test, "fail", "unexpected success")
 
-    def unraisable(self, hook_args):
+    def unraisable(self, hook_args: Any) -> None:
         """Count an exception that a finaliser lost, which no test would see."""
         error = (hook_args.exc_type, hook_args.exc_value, hook_args.exc_traceback)
         text = "".join(traceback.format_exception(*error))
@@ -89,7 +93,7 @@ class Report(unittest.TestResult):
             self.outcome = "fail"
             self.details.append(detail)
 
-    def close(self, tests):
+    def close(self, tests: list[str]) -> None:
         """Report the tests that never started because a fixture of theirs failed or skipped."""
         for name, outcome, detail in self.fixtures:
             # unittest names a fixture "setUpClass (module.Class)".
@@ -102,12 +106,13 @@ class Report(unittest.TestResult):
 class Sockets:
     """Counts the sockets of this run by the audit event of their creation."""
 
-    def __init__(self, wanted, avoided):
+    def __init__(self, wanted: Any, avoided: Any) -> None:
         self.wanted, self.avoided = wanted, avoided
-        self.made, self.foreign = 0, []
+        self.made = 0
+        self.foreign: list[str] = []
         sys.addaudithook(self)
 
-    def __call__(self, event, args):
+    def __call__(self, event: str, args: tuple[Any, ...]) -> None:
         if event != "socket.__new__":
             return
         if isinstance(args[0], self.wanted):
@@ -116,14 +121,14 @@ class Sockets:
             self.foreign.append("".join(traceback.format_stack(sys._getframe(1), limit=3)))
 
 
-def private_half(oxisock):
+def private_half(oxisock: types.ModuleType) -> Any:
     """Build what ``import _socket`` gives: the names of the private module, from oxisock.
 
     The tests hold the public module against its private half (``SocketType`` is
     ``_socket.socket``, the enumerations have the constants of ``_socket``), so both have to come
     from the same side. Constants are plain integers there.
     """
-    half = types.ModuleType("_socket")
+    half: Any = types.ModuleType("_socket")
     for name in dir(oxisock):
         if not name.startswith("_"):
             value = getattr(oxisock, name)
@@ -134,7 +139,7 @@ def private_half(oxisock):
     return half
 
 
-def holders(foreign):
+def holders(foreign: list[Any]) -> list[str]:
     """Name the modules that have one of the `foreign` objects among their globals."""
     # `ssl` works on the layout of the standard class, and the private half of the standard
     # library is where the standard module has its names from.
@@ -149,7 +154,7 @@ def holders(foreign):
     return sorted(found)
 
 
-def flatten(suite):
+def flatten(suite: Any) -> Iterator[Any]:
     for test in suite:
         if isinstance(test, unittest.TestSuite):
             yield from flatten(test)
@@ -157,13 +162,13 @@ def flatten(suite):
             yield test
 
 
-def main():
+def main() -> None:
     job = json.load(sys.stdin)
     pipe = os.fdopen(job["descriptor"], "w", buffering=1)
     # Children of the tests have no business with the report.
     os.set_inheritable(job["descriptor"], False)
 
-    def emit(**event):
+    def emit(**event: Any) -> None:
         pipe.write(json.dumps(event) + "\n")
 
     faulthandler.enable()
@@ -171,7 +176,8 @@ def main():
     import _socket
     import socket
 
-    foreign, avoided = [], ()
+    foreign: list[Any] = []
+    avoided: Any = ()
     if job["side"] == "oxisock":
         import oxisock
 
@@ -184,7 +190,7 @@ def main():
         sys.modules["_socket"] = private_half(oxisock)
     sockets = Sockets(socket.SocketType, avoided)
 
-    from test import support
+    from test import support  # type: ignore[import-not-found]
 
     support.use_resources = LOCAL_RESOURCES
     module = importlib.import_module(job["module"])

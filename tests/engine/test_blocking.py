@@ -125,7 +125,7 @@ def test_sendto_on_a_stream_sends_it_all() -> None:
             client.shutdown(std.SHUT_WR)
             reader.result()
             assert received == 20 * PIECE
-            return short
+            return int(short)
 
     assert same(scene)[1][1] == 0
 

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -19,11 +21,12 @@ ROUNDS = 200
 
 
 @contextlib.contextmanager
-def counting_thread():
+def counting_thread() -> Iterator[Any]:
     """A CPU-bound thread; gives a list whose only item it counts up."""
-    count, stop, running = [0], [], threading.Event()
+    count, running = [0], threading.Event()
+    stop: list[bool] = []
 
-    def run():
+    def run() -> None:
         running.set()
         while not stop:
             count[0] += 1
@@ -39,16 +42,16 @@ def counting_thread():
 
 
 @contextlib.contextmanager
-def counted():
+def counted() -> Iterator[Any]:
     """Give a dict that holds, after the block, how far each counter moved in it."""
-    moved = {}
+    moved: dict[str, int] = {}
     before = _socket.counters()
     yield moved
     moved.update({name: value - before[name] for name, value in _socket.counters().items()})
 
 
 @contextlib.contextmanager
-def looking_for(seconds):
+def looking_for(seconds: Any) -> Iterator[Any]:
     """Let sockets look again for so long before they sleep."""
     before = oxisock.getbusypoll()
     oxisock.setbusypoll(seconds)
@@ -58,11 +61,11 @@ def looking_for(seconds):
         oxisock.setbusypoll(before)
 
 
-def unix():
+def unix() -> Any:
     return oxisock.socketpair()
 
 
-def tcp():
+def tcp() -> Any:
     with oxisock.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)
@@ -71,7 +74,7 @@ def tcp():
         return a, listener.accept()[0]
 
 
-def udp():
+def udp() -> Any:
     a, b = oxisock.socket(type=oxisock.SOCK_DGRAM), oxisock.socket(type=oxisock.SOCK_DGRAM)
     a.bind(("127.0.0.1", 0))
     b.bind(("127.0.0.1", 0))
@@ -87,7 +90,7 @@ TIMEOUTS = pytest.mark.parametrize(
 
 @TIMEOUTS
 @pytest.mark.parametrize("make", [unix, tcp, udp])
-def test_ready_operations_beside_a_cpu_bound_thread_keep_the_lock(make, timeout):
+def test_ready_operations_beside_a_cpu_bound_thread_keep_the_lock(make: Any, timeout: Any) -> None:
     a, b = make()
     buffer = bytearray(64)
     with a, b, counting_thread():
@@ -102,7 +105,7 @@ def test_ready_operations_beside_a_cpu_bound_thread_keep_the_lock(make, timeout)
     assert moved == {"kept": 4 * ROUNDS, "released": 0, "busy_polls": 0, "busy_poll_hits": 0}
 
 
-def test_nothing_there_yet_on_a_nonblocking_socket_keeps_the_lock():
+def test_nothing_there_yet_on_a_nonblocking_socket_keeps_the_lock() -> None:
     a, b = unix()
     with a, b:
         a.setblocking(False)
@@ -114,7 +117,7 @@ def test_nothing_there_yet_on_a_nonblocking_socket_keeps_the_lock():
 
 
 @pytest.mark.parametrize("timeout", [None, 10.0], ids=["blocking", "timeout"])
-def test_waiting_gives_the_lock_up_so_that_others_run(timeout):
+def test_waiting_gives_the_lock_up_so_that_others_run(timeout: Any) -> None:
     """The data only comes after another thread has seen that the lock was given up."""
     a, b = unix()
     with a, b:
@@ -122,7 +125,7 @@ def test_waiting_gives_the_lock_up_so_that_others_run(timeout):
 
         released = _socket.counters()["released"]
 
-        def answer():
+        def answer() -> None:
             patience = time.monotonic() + 60
             while _socket.counters()["released"] == released and time.monotonic() < patience:
                 pass
@@ -136,10 +139,10 @@ def test_waiting_gives_the_lock_up_so_that_others_run(timeout):
     assert moved["released"] == 1
 
 
-def test_large_transfer_lets_other_threads_run():
+def test_large_transfer_lets_other_threads_run() -> None:
     a, b = stdlib.socketpair()
     drain = "import sys; f = sys.stdin.buffer.raw\nwhile f.read(1 << 20): pass"
-    with subprocess.Popen([sys.executable, "-c", drain], stdin=b) as reader:
+    with subprocess.Popen([sys.executable, "-c", drain], stdin=b.fileno()) as reader:
         b.close()
         data = bytes(64 << 20)
         with oxisock.socket(fileno=a.detach()) as ours, counting_thread() as count:
@@ -152,7 +155,7 @@ def test_large_transfer_lets_other_threads_run():
     assert after - before > 1000
 
 
-def test_busy_receive_loop_lets_other_threads_run():
+def test_busy_receive_loop_lets_other_threads_run() -> None:
     """Kept for one operation after the other, the lock still goes round between them."""
     a, b = unix()
     with a, b, counting_thread() as count:
@@ -167,7 +170,7 @@ def test_busy_receive_loop_lets_other_threads_run():
     assert moved["released"] == 0
 
 
-def test_border_between_small_and_large_can_be_set():
+def test_border_between_small_and_large_can_be_set() -> None:
     a, b = unix()
     before = _socket.tune("keep_limit", 1024)
     try:
@@ -184,24 +187,24 @@ def test_border_between_small_and_large_can_be_set():
     assert large == {"kept": 0, "released": 1, "busy_polls": 0, "busy_poll_hits": 0}
 
 
-def test_unknown_parameter_is_refused():
+def test_unknown_parameter_is_refused() -> None:
     with pytest.raises(ValueError, match="nonsense"):
         _socket.tune("nonsense", 1)
 
 
 @pytest.fixture
-def echo_process():
+def echo_process() -> Iterator[Any]:
     """A process that echoes on the socket it is given: answers come soon, but not at once."""
     ours, theirs = stdlib.socketpair()
     echo = "import os\nwhile data := os.read(0, 64): os.write(0, data)"
-    with subprocess.Popen([sys.executable, "-c", echo], stdin=theirs) as process:
+    with subprocess.Popen([sys.executable, "-c", echo], stdin=theirs.fileno()) as process:
         theirs.close()
         with oxisock.socket(fileno=ours.detach()) as connection:
             yield connection
         process.wait()
 
 
-def test_looking_again_can_be_switched_off(echo_process):
+def test_looking_again_can_be_switched_off(echo_process: Any) -> None:
     with looking_for(0), counted() as moved:
         for _ in range(ROUNDS):
             echo_process.send(b"x")
@@ -209,7 +212,7 @@ def test_looking_again_can_be_switched_off(echo_process):
     assert moved["busy_polls"] == 0
 
 
-def test_answers_that_come_soon_are_looked_for(echo_process):
+def test_answers_that_come_soon_are_looked_for(echo_process: Any) -> None:
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("the peer needs a core of its own")
     with looking_for(0.005), counted() as moved:
@@ -221,7 +224,7 @@ def test_answers_that_come_soon_are_looked_for(echo_process):
     assert moved["busy_polls"] >= moved["busy_poll_hits"] >= 1
 
 
-def test_a_signal_during_a_look_is_not_slept_over():
+def test_a_signal_during_a_look_is_not_slept_over() -> None:
     """What the read waits for comes only when the handler of that signal has run."""
     looked = slept_over = 0
     with looking_for(0.005):
@@ -249,7 +252,7 @@ def test_a_signal_during_a_look_is_not_slept_over():
 
 
 @pytest.mark.parametrize("seconds", [-1e-9, 0.1, float("nan"), float("inf")])
-def test_time_to_look_again_is_bounded(seconds):
+def test_time_to_look_again_is_bounded(seconds: Any) -> None:
     before = oxisock.getbusypoll()
     with pytest.raises(ValueError):
         oxisock.setbusypoll(seconds)
@@ -259,7 +262,7 @@ def test_time_to_look_again_is_bounded(seconds):
 @pytest.mark.parametrize(
     ("text", "seconds"), [("0", 0.0), ("20", 20e-6), ("1000000", 0.005), ("nonsense", 100e-6)]
 )
-def test_time_to_look_again_comes_from_the_environment(text, seconds):
+def test_time_to_look_again_comes_from_the_environment(text: Any, seconds: Any) -> None:
     code = "import oxisock; print(oxisock.getbusypoll())"
     environment = {**os.environ, "OXISOCK_BUSY_POLL_US": text}
     command = [sys.executable, "-c", code]
@@ -267,7 +270,7 @@ def test_time_to_look_again_comes_from_the_environment(text, seconds):
     assert float(output) == pytest.approx(seconds)
 
 
-def test_idle_connection_is_not_looked_at_again():
+def test_idle_connection_is_not_looked_at_again() -> None:
     """Data that comes late teaches a socket to sleep: it burns no time looking each time."""
     a, b = unix()
     with a, b:

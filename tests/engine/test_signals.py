@@ -100,7 +100,7 @@ class TestSend:
         fill(a)
         a.settimeout(timeout)
         ran, done = threading.Event(), threading.Event()
-        reader = Task(lambda: ran.wait(10) and drain(b, done))
+        reader = Task(lambda: ran.wait(10) and drain(b, done))  # type: ignore[func-returns-value]
         with alarm(ran.set) as runs:
             result = SEND[name](a)
         done.set()

@@ -10,7 +10,9 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -104,7 +106,7 @@ class Case:
     unseen: int = 1
 
 
-def transfers():
+def transfers() -> Iterator[Any]:
     """Every way of moving data, ready at once, in the three modes: one call."""
     for mode, timeout in [("blocking", None), ("timeout", 5.0), ("nonblocking", 0.0)]:
         for name, operation in [
@@ -190,7 +192,7 @@ LATE = Case(
 
 
 @pytest.fixture(scope="module")
-def strace():
+def strace() -> Any:
     """The path of a strace that works here; only CI insists on it."""
     path = shutil.which("strace")
     works = path and subprocess.run([path, "-qq", "-o", "/dev/null", "true"]).returncode == 0
@@ -200,7 +202,7 @@ def strace():
     return path
 
 
-def trace(strace, tmp_path_factory, module, cases):
+def trace(strace: Any, tmp_path_factory: Any, module: Any, cases: Any) -> Any:
     """Run the cases on a module; give for each the lines of strace between its marks."""
     rows = [(case.name, case.unseen, case.setup, case.operation) for case in cases]
     program = f"REPEAT = {REPEAT}\nCASES = {rows!r}\n{PROGRAM}"
@@ -210,8 +212,10 @@ def trace(strace, tmp_path_factory, module, cases):
     failures = result.stderr.strip()
     assert result.returncode == 0, failures
 
-    found = {"failures": failures}
-    name = thread = None
+    found: dict[str, Any] = {"failures": failures}
+    name: Any = None
+    thread: Any = None
+    lines: list[str] = []
     for line in output.read_text(errors="replace").splitlines():
         match = re.match(r"(\d+) +(\w+)\((.*)", line)
         if not match:
@@ -229,26 +233,28 @@ def trace(strace, tmp_path_factory, module, cases):
 
 
 @pytest.fixture(scope="module")
-def traced(strace, tmp_path_factory):
+def traced(strace: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What strace saw of every case on oxisock."""
     return trace(strace, tmp_path_factory, "oxisock", [*CASES, LATE])
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_operation_makes_no_call_too_many(traced, case):
+def test_operation_makes_no_call_too_many(traced: Any, case: Any) -> None:
     assert case.name in traced, traced["failures"]
     assert len(traced[case.name]) <= case.calls * REPEAT, "\n".join(traced[case.name])
     if case.calls:
         assert len(traced[case.name]) >= REPEAT, "the operation did not reach the system"
 
 
-def test_data_that_comes_late_does_not_cost_a_failed_try_each_time(traced):
+def test_data_that_comes_late_does_not_cost_a_failed_try_each_time(traced: Any) -> None:
     receives = [line for line in traced[LATE.name] if line.startswith("recv")]
     # One after each wait; now and then a socket may try whether things have changed.
     assert REPEAT <= len(receives) <= REPEAT * 1.5, "\n".join(traced[LATE.name])
 
 
-def test_harness_sees_what_the_standard_library_does(strace, tmp_path_factory):
+def test_harness_sees_what_the_standard_library_does(
+    strace: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """Known counts, so that a harness that misses calls is noticed."""
     expected = {
         "recv.blocking": ["recvfrom"],

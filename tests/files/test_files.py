@@ -31,7 +31,7 @@ def test_modes(mode: str, buffering: int | None) -> None:
     def describe(module: Any) -> Any:
         a, b = module.socketpair()
         with a, b, a.makefile(mode, buffering) as file:
-            layers = [type(file).__name__]
+            layers: list[Any] = [type(file).__name__]
             for attribute in ("buffer", "raw"):
                 inner = getattr(file, attribute, None)
                 if isinstance(inner, io.IOBase):

@@ -10,8 +10,9 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import pytest
 
@@ -23,13 +24,13 @@ ENCODINGS = {"utf-8": "aé\n\r", "utf-16": "aé\n\r", "latin-1": "aé\n\r", "shi
 
 
 @pytest.fixture
-def pair():
+def pair() -> Iterator[Any]:
     peer, sock = oxisock.socketpair()
     with peer, sock:
         yield peer, sock
 
 
-def first_line(text, newline):
+def first_line(text: Any, newline: Any) -> Any:
     """The first line of *text* as TextIOWrapper would cut it; bytes are cut at \\n."""
     if isinstance(text, bytes):
         return text[: text.find(b"\n") + 1] or text
@@ -39,7 +40,7 @@ def first_line(text, newline):
     return text[: text.find(end) + len(end)] if end in text else text
 
 
-def random_read(rnd, file, binary):
+def random_read(rnd: Any, file: Any, binary: Any) -> Any:
     """Read in some random way; return what came and whether it has to be one whole line."""
     choices = ["line", "line", "line", "limited", "count", "lines", "all", "next"]
     if binary:
@@ -68,7 +69,7 @@ def random_read(rnd, file, binary):
 
 @pytest.mark.parametrize("mode", ["r", "rw", "rb", "rwb"])
 @pytest.mark.parametrize("seed", range(25))
-def test_random_reads_get_what_was_sent(pair, mode, seed):
+def test_random_reads_get_what_was_sent(pair: Any, mode: Any, seed: Any) -> None:
     rnd = random.Random(f"{mode} {seed}")
     peer, sock = pair
     binary = "b" in mode
@@ -77,10 +78,9 @@ def test_random_reads_get_what_was_sent(pair, mode, seed):
     alphabet = ENCODINGS[encoding] + "bcd" * rnd.choice([1, 20])
     body = "".join(rnd.choice(alphabet) for _ in range(rnd.choice([5, 300, 12_000])))
     data = body.encode(encoding)
-    if binary:
-        expected = data
-        options = {}
-    else:
+    expected: Any = data
+    options: dict[str, Any] = {}
+    if not binary:
         options = {"encoding": encoding, "newline": newline}
         expected = io.TextIOWrapper(io.BytesIO(data), **options).read()
 
@@ -157,14 +157,16 @@ def alarm_while_waiting() -> Iterator[None]:
     ],
 )
 @pytest.mark.parametrize("cause", ["timeout", "signal"])
-def test_each_way_of_reading_can_go_on(pair, mode, buffering, name, cause):
+def test_each_way_of_reading_can_go_on(
+    pair: Any, mode: Any, buffering: Any, name: Any, cause: Any
+) -> None:
     peer, sock = pair
     file = sock.makefile(mode, buffering, newline=None if "b" in mode else "\n")
 
     class AlarmError(Exception):
         pass
 
-    def handler(number, frame):
+    def handler(number: Any, frame: Any) -> None:
         raise AlarmError
 
     expected = TimeoutError if cause == "timeout" else AlarmError
@@ -191,7 +193,7 @@ def test_each_way_of_reading_can_go_on(pair, mode, buffering, name, cause):
 
 @pytest.mark.parametrize("name", ["read1", "readinto1", "peek"])
 @pytest.mark.parametrize("mode", ["rb", "rwb"])
-def test_a_timeout_is_not_taken_for_the_end(pair, name, mode):
+def test_a_timeout_is_not_taken_for_the_end(pair: Any, name: Any, mode: Any) -> None:
     peer, sock = pair
     sock.settimeout(0.01)
     file = sock.makefile(mode)
@@ -203,7 +205,7 @@ def test_a_timeout_is_not_taken_for_the_end(pair, name, mode):
     assert file.read1(5) == b"hello"
 
 
-def test_the_stream_beneath_raises_when_it_is_read_itself(pair):
+def test_the_stream_beneath_raises_when_it_is_read_itself(pair: Any) -> None:
     peer, sock = pair
     sock.settimeout(0.01)
     file = sock.makefile("rb")
@@ -222,7 +224,7 @@ def test_the_stream_beneath_raises_when_it_is_read_itself(pair):
     assert io.BufferedReader(raw).readline() == b"partial\n"
 
 
-def test_a_reset_comes_after_the_data_that_came_before_it(pair):
+def test_a_reset_comes_after_the_data_that_came_before_it(pair: Any) -> None:
     listener = oxisock.create_server(("127.0.0.1", 0))
     with listener, oxisock.create_connection(listener.getsockname(), timeout=10) as sock:
         peer, _ = listener.accept()
@@ -236,15 +238,16 @@ def test_a_reset_comes_after_the_data_that_came_before_it(pair):
         assert file.read() == b"part"
 
 
-def test_a_wrong_size_takes_nothing(pair):
+def test_a_wrong_size_takes_nothing(pair: Any) -> None:
     peer, sock = pair
     peer.send(b"one\ntwo\n")
     with sock.makefile("r") as file:
-        for call in (
+        calls: list[Callable[[], object]] = [
             lambda: file.readline("1"),
             lambda: file.readline(None),
             lambda: file.read("1"),
-        ):
+        ]
+        for call in calls:
             with pytest.raises(TypeError):
                 call()
         assert [file.readline(), file.read(4)] == ["one\n", "two\n"]
@@ -252,7 +255,7 @@ def test_a_wrong_size_takes_nothing(pair):
 
 @pytest.mark.parametrize("end", ["close", "detach"])
 @pytest.mark.parametrize("read", [*INTERRUPTED.values()])
-def test_a_file_that_is_closed_or_detached_says_so(pair, end, read):
+def test_a_file_that_is_closed_or_detached_says_so(pair: Any, end: Any, read: Any) -> None:
     peer, sock = pair
     file = sock.makefile("r")
     peer.send(b"one\ntwo\n")
@@ -262,7 +265,7 @@ def test_a_file_that_is_closed_or_detached_says_so(pair, end, read):
         read(file)
 
 
-def test_an_interrupted_read_leaves_no_cycle(pair):
+def test_an_interrupted_read_leaves_no_cycle(pair: Any) -> None:
     peer, sock = pair
     sock.settimeout(0.01)
     for mode in ("rb", "r", "rwb", "rw"):

@@ -9,24 +9,25 @@ import ctypes
 import json
 import socket
 import sys
+from typing import Any
 
 probe = ctypes.CDLL(sys.argv[1])
 here, there = socket.socketpair()
 
 
-def stand_in(family, protocol):
+def stand_in(family: int, protocol: int) -> socket.socket:
     """A socket that believes to be of a family which the kernel may not have."""
     probe.probe_answer(None, 0)
     return socket.socket(family, socket.SOCK_RAW, protocol, fileno=socket.dup(here.fileno()))
 
 
-def seen():
+def seen() -> bytes:
     buffer = ctypes.create_string_buffer(1 << 16)
     length = probe.probe_seen(buffer)
     return buffer.raw[:length]
 
 
-def run(operation, family, protocol, expression):
+def run(operation: str, family: int, protocol: int, expression: str) -> str:
     value = eval(expression)
     if operation == "control":
         here.sendmsg([b"x"], value)
@@ -47,7 +48,7 @@ def run(operation, family, protocol, expression):
 
 for line in sys.stdin:
     try:
-        answer = ["returns", run(*json.loads(line))]
+        answer: list[Any] = ["returns", run(*json.loads(line))]
     except Exception as error:
         answer = ["raises", type(error).__name__, getattr(error, "errno", None), str(error)]
     print(json.dumps(answer), flush=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.helpers.process import PATIENCE
 
-LOOPBACK = {std.AF_INET: "127.0.0.1", std.AF_INET6: "::1"}
+LOOPBACK: dict[int, str] = {std.AF_INET: "127.0.0.1", std.AF_INET6: "::1"}
 
 
 def fill(sock: Any) -> None:

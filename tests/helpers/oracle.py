@@ -267,7 +267,7 @@ def agree(expression: str, directory: Path, *, message: bool = False) -> tuple[A
     return expected
 
 
-def cases(table: str) -> Any:
+def cases(table: str) -> pytest.MarkDecorator:
     """Parametrise a test over the lines of a table, each an expression for `agree`."""
     lines = [line.strip() for line in table.splitlines()]
     rows = [line for line in lines if line and not line.startswith("#")]

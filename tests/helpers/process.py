@@ -20,7 +20,7 @@ class Task(threading.Thread):
 
     def __init__(self, target: Callable[..., Any], *arguments: Any) -> None:
         super().__init__(daemon=True)
-        self.call = lambda: target(*arguments)
+        self.call: Callable[[], Any] = lambda: target(*arguments)
         self.value: Any = None
         self.error: BaseException | None = None
         self.finished = 0.0

@@ -207,7 +207,7 @@ class Authority:
 
 
 @contextlib.contextmanager
-def serving(handler: Callable[[socket.socket], None]) -> Iterator[Any]:
+def serving(handler: Callable[[socket.socket], object]) -> Iterator[Any]:
     """Yield an oxisock socket that is connected to `handler`, which runs in a thread.
 
     The handler is the far end: its error is the test's error.
@@ -239,7 +239,7 @@ def serving(handler: Callable[[socket.socket], None]) -> Iterator[Any]:
 
 
 def serving_tls(
-    handler: Callable[[ssl.SSLSocket], None],
+    handler: Callable[[ssl.SSLSocket], object],
     server: Identity,
     **settings: Any,
 ) -> contextlib.AbstractContextManager[Any]:

@@ -63,7 +63,8 @@ def test_streams(family: str, short_path: Path) -> None:
         async with server:
             client = oxisock.socket(getattr(std, family))
             client.setblocking(False)
-            await asyncio.get_running_loop().sock_connect(client, listener.getsockname())
+            loop: Any = asyncio.get_running_loop()
+            await loop.sock_connect(client, listener.getsockname())
             if family == "AF_UNIX":
                 reader, writer = await asyncio.open_unix_connection(sock=client)
             else:
@@ -102,7 +103,7 @@ def test_datagrams() -> None:
             self.queue.put_nowait(data)
 
     async def main() -> None:
-        loop = asyncio.get_running_loop()
+        loop: Any = asyncio.get_running_loop()
         made = []
         for _ in range(2):
             sock = oxisock.socket(std.AF_INET, std.SOCK_DGRAM)
@@ -125,7 +126,7 @@ def test_sock_methods(tmp_path: Path) -> None:
     """sock_accept, sock_connect, sock_recv, sock_recv_into, sock_sendall, sock_sendfile."""
 
     async def main() -> None:
-        loop = asyncio.get_running_loop()
+        loop: Any = asyncio.get_running_loop()
         with oxisock.create_server(("127.0.0.1", 0)) as server, oxisock.socket() as client:
             for sock in (server, client):
                 sock.setblocking(False)
@@ -162,7 +163,7 @@ def test_sock_datagrams(udp: Any) -> None:
     a, b = udp
 
     async def main() -> None:
-        loop = asyncio.get_running_loop()
+        loop: Any = asyncio.get_running_loop()
         for sock in (a, b):
             sock.setblocking(False)
         receiving = asyncio.ensure_future(loop.sock_recvfrom(b, 100))
@@ -179,7 +180,7 @@ def test_sock_datagrams(udp: Any) -> None:
 
 def test_cancelled_operations_leave_the_socket_usable() -> None:
     async def main() -> None:
-        loop = asyncio.get_running_loop()
+        loop: Any = asyncio.get_running_loop()
         a, b = oxisock.socketpair()
         with a, b:
             for sock in (a, b):

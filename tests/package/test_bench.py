@@ -8,6 +8,8 @@ import re
 import socket
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,13 +29,13 @@ UNMEASURED = {
 }
 
 
-def run(*arguments):
+def run(*arguments: Any) -> Any:
     parser = argparse.ArgumentParser()
     cli.add_arguments(parser)
     return cli.main(parser.parse_args(arguments))
 
 
-def test_every_public_operation_has_a_row():
+def test_every_public_operation_has_a_row() -> None:
     functions = {name for name in dir(socket) if inspect.isbuiltin(getattr(socket, name))} | {
         name for name in socket.__all__ if inspect.isfunction(getattr(socket, name))
     }
@@ -47,14 +49,14 @@ def test_every_public_operation_has_a_row():
     assert missing - UNMEASURED == set()
 
 
-def test_names_of_rows_are_unique_and_groups_are_their_own():
+def test_names_of_rows_are_unique_and_groups_are_their_own() -> None:
     names = [row.name for row in ROWS]
     assert len(names) == len(set(names))
     assert {row.group for row in ROWS} == {group.name for group in GROUPS}
     assert all(row.text for row in ROWS)
 
 
-def test_run_writes_json_and_tables(tmp_path, capsys):
+def test_run_writes_json_and_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("rich")
     results = tmp_path / "results.json"
     rows = ["family", "send-recv.unix", "throughput.udp.64B"]
@@ -76,7 +78,7 @@ def test_run_writes_json_and_tables(tmp_path, capsys):
     assert all(row in output for row in rows)
 
 
-def test_plot_is_drawn(tmp_path):
+def test_plot_is_drawn(tmp_path: Path) -> None:
     """In a process of its own, because matplotlib keeps its fonts open."""
     pytest.importorskip("rich")
     pytest.importorskip("matplotlib")
@@ -88,7 +90,9 @@ def test_plot_is_drawn(tmp_path):
     assert plot.read_text().lstrip().startswith("<?xml")
 
 
-def test_earlier_results_are_shown_again(tmp_path, capsys):
+def test_earlier_results_are_shown_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("rich")
     results = tmp_path / "results.json"
     assert run("--quick", "fileno", "proto", "--json", str(results)) == 0
@@ -99,13 +103,13 @@ def test_earlier_results_are_shown_again(tmp_path, capsys):
     assert run("--load", str(results)) == 2
 
 
-def test_json_on_stdout_is_nothing_but_json(capsys):
+def test_json_on_stdout_is_nothing_but_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--quick", "fileno", "--json", "-") == 0
     assert json.loads(capsys.readouterr().out)["rows"][0]["name"] == "fileno"
 
 
-def test_rows_are_chosen_by_name_group_and_pattern():
-    def names(*patterns):
+def test_rows_are_chosen_by_name_group_and_pattern() -> None:
+    def names(*patterns: Any) -> Any:
         return [row.name for row in cli.choose(GROUPS, list(patterns))]
 
     assert names() == [row.name for row in ROWS]
@@ -116,7 +120,7 @@ def test_rows_are_chosen_by_name_group_and_pattern():
     assert names("htonl", "htons", "htons") == ["htons", "htonl"]
 
 
-def test_unknown_row_is_refused_with_a_hint(capsys):
+def test_unknown_row_is_refused_with_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("htosn") == 2
     message = capsys.readouterr().err
     assert "htosn" in message
@@ -124,7 +128,9 @@ def test_unknown_row_is_refused_with_a_hint(capsys):
     assert message.count("\n") == 1
 
 
-def test_list_measures_nothing(capsys, monkeypatch):
+def test_list_measures_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("rich")
     monkeypatch.setattr(measure, "measure", None)
     assert run("--list", "files") == 0
@@ -132,12 +138,14 @@ def test_list_measures_nothing(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("rounds", ["0", "-1", "x"])
-def test_rounds_must_be_positive(rounds):
+def test_rounds_must_be_positive(rounds: Any) -> None:
     with pytest.raises(SystemExit):
         run("--rounds", rounds)
 
 
-def test_file_that_cannot_be_written_is_refused_before_measuring(capsys):
+def test_file_that_cannot_be_written_is_refused_before_measuring(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     pytest.importorskip("rich")
     assert run("fileno", "--json", "/nonexistent/results.json") == 2
     assert "/nonexistent" in capsys.readouterr().err
@@ -147,10 +155,15 @@ def test_file_that_cannot_be_written_is_refused_before_measuring(capsys):
     ("missing", "arguments"),
     [("rich", ["--list"]), ("matplotlib", ["htons", "--json", "-", "--plot", "plot.svg"])],
 )
-def test_missing_extra_is_one_clear_line(missing, arguments, capsys, monkeypatch):
+def test_missing_extra_is_one_clear_line(
+    missing: Any,
+    arguments: Any,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     real = builtins.__import__
 
-    def without(name, *rest):
+    def without(name: Any, *rest: Any) -> Any:
         if name.partition(".")[0] == missing:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         return real(name, *rest)
@@ -166,14 +179,16 @@ def test_missing_extra_is_one_clear_line(missing, arguments, capsys, monkeypatch
     )
 
 
-def test_check_fails_on_a_missed_target(monkeypatch):
+def test_check_fails_on_a_missed_target(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [Row("slow", "names", nothing, "socket.getdefaulttimeout()", target=1e9)]
     monkeypatch.setattr(cli, "choose", lambda groups, patterns: rows)
     assert run("--quick", "--json", "-") == 0
     assert run("--quick", "--json", "-", "--check") == 1
 
 
-def test_failing_row_is_reported_and_does_not_stop_the_others(monkeypatch, capsys):
+def test_failing_row_is_reported_and_does_not_stop_the_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = [
         Row("broken", "names", nothing, "socket.no_such_name()"),
         Row("sound", "names", nothing, "socket.getdefaulttimeout()"),
@@ -187,22 +202,22 @@ def test_failing_row_is_reported_and_does_not_stop_the_others(monkeypatch, capsy
     assert sound["error"] is None
 
 
-def test_row_can_be_measured_in_a_new_interpreter():
+def test_row_can_be_measured_in_a_new_interpreter() -> None:
     row = next(row for row in ROWS if row.name == "recv-64KiB.udp")
     result = measure.measure_fresh(row, cli.QUICK)
     assert result.error is None
     assert set(result.times) == {"stdlib", "oxisock", "floor"}
 
 
-def test_sides_are_measured_alike():
+def test_sides_are_measured_alike() -> None:
     """Both modules get the same number of rounds, in turning order, and the floor with them."""
     seen = []
 
     class Module:
-        def __init__(self, name):
+        def __init__(self, name: Any) -> None:
             self.name = name
 
-        def work(self):
+        def work(self) -> None:
             seen.append(self.name)
 
     row = Row("row", "names", nothing, "socket.work()", slice=1e-5)
@@ -214,8 +229,8 @@ def test_sides_are_measured_alike():
     assert turns == [*["stdlib", "oxisock"] * 4, "stdlib"]
 
 
-def test_geometric_mean_leaves_out_the_convoy_and_the_differences():
-    def result(ratio, **fields):
+def test_geometric_mean_leaves_out_the_convoy_and_the_differences() -> None:
+    def result(ratio: Any, **fields: Any) -> Any:
         row = Row("row", "names", nothing, "pass", **fields)
         return measure.Result(row, {"stdlib": ratio, "oxisock": 1.0, "floor": 0.5})
 
@@ -224,7 +239,7 @@ def test_geometric_mean_leaves_out_the_convoy_and_the_differences():
     assert measure.geometric_mean(results[2:]) is None
 
 
-def test_ratio_above_the_floor_is_that_of_the_differences():
+def test_ratio_above_the_floor_is_that_of_the_differences() -> None:
     row = Row("row", "above", nothing, "pass", above_floor=True)
     result = measure.Result(row, {"stdlib": 3e-6, "oxisock": 2e-6, "floor": 1e-6})
     assert result.ratio == pytest.approx(2.0)
@@ -232,7 +247,7 @@ def test_ratio_above_the_floor_is_that_of_the_differences():
     assert below.ratio == pytest.approx(2000.0)
 
 
-def test_floor_makes_the_calls_it_names():
+def test_floor_makes_the_calls_it_names() -> None:
     a, b = socket.socketpair()
     with a, b:
         steps = [("send", [a.fileno(), 7]), ("send", [a.fileno(), 5])]
@@ -244,7 +259,7 @@ def test_floor_makes_the_calls_it_names():
             b.recv(1)
 
 
-def test_floor_of_two_threads():
+def test_floor_of_two_threads() -> None:
     a, b = socket.socketpair()
     with a, b:
         ours = [("send", [a.fileno(), 64]), ("recv", [a.fileno(), 64])]
@@ -255,7 +270,7 @@ def test_floor_of_two_threads():
             a.recv(1)
 
 
-def test_floor_closes_what_it_made():
+def test_floor_closes_what_it_made() -> None:
     """Descriptors that steps made are gone, whether the steps closed them or not."""
     probe = socket.socket()
     lowest = probe.fileno()
@@ -269,7 +284,7 @@ def test_floor_closes_what_it_made():
         assert probe.fileno() == lowest
 
 
-def test_floor_of_every_row_can_be_run():
+def test_floor_of_every_row_can_be_run() -> None:
     """Each floor's text is understood, and its calls succeed."""
     from contextlib import ExitStack
 
@@ -292,18 +307,18 @@ def test_floor_of_every_row_can_be_run():
         [("bind", [1, 99])],
     ],
 )
-def test_malformed_floor_is_refused(steps):
+def test_malformed_floor_is_refused(steps: Any) -> None:
     with pytest.raises(ValueError):
         floor.run(steps, 1)
 
 
-def test_floor_reports_the_system_error():
+def test_floor_reports_the_system_error() -> None:
     with pytest.raises(OSError) as caught:
         floor.run([("recv", [-1, 1])], 1)
     assert caught.value.errno == 9
 
 
-def test_floor_text_names_sockets_constants_and_made_descriptors():
+def test_floor_text_names_sockets_constants_and_made_descriptors() -> None:
     from contextlib import ExitStack
 
     with ExitStack() as stack:
@@ -317,7 +332,7 @@ def test_floor_text_names_sockets_constants_and_made_descriptors():
         ]
 
 
-def test_command_is_reached_from_the_package():
+def test_command_is_reached_from_the_package() -> None:
     command = [sys.executable, "-m", "oxisock", "bench", "fileno", "--quick", "--json", "-"]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr

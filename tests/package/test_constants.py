@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ ENUMERATIONS = ("AddressFamily", "SocketKind", "MsgFlag", "AddressInfo")
 UNLISTED = ("EAGAIN", "EBADF", "EWOULDBLOCK")
 
 
-def std_constants():
+def std_constants() -> Any:
     return {
         name: value
         for name in [*socket.__all__, *UNLISTED]
@@ -28,7 +29,7 @@ def std_constants():
     }
 
 
-def look(value):
+def look(value: Any) -> Any:
     """All that a program sees of a constant."""
     return (
         type(value).__name__,
@@ -41,19 +42,19 @@ def look(value):
 
 
 class TestSideBySide:
-    def test_every_constant_of_the_standard_module(self):
+    def test_every_constant_of_the_standard_module(self) -> None:
         std = std_constants()
         assert len(std) > 300
         assert {name: look(getattr(oxisock, name, None)) for name in std} == {
             name: look(value) for name, value in std.items()
         }
 
-    def test_plain_constants_have_plain_types(self):
+    def test_plain_constants_have_plain_types(self) -> None:
         for name, value in std_constants().items():
             if type(value) in (int, str, bool):
                 assert type(getattr(oxisock, name)) is type(value), name
 
-    def test_names_list_what_the_standard_module_lists(self):
+    def test_names_list_what_the_standard_module_lists(self) -> None:
         listed = _enums.names()
         assert len(listed) == len(set(listed))
         assert not set(UNLISTED) & set(listed)
@@ -61,7 +62,7 @@ class TestSideBySide:
         assert wanted <= set(listed)
 
     @pytest.mark.parametrize("name", ENUMERATIONS)
-    def test_members_and_aliases(self, name):
+    def test_members_and_aliases(self, name: Any) -> None:
         std, ours = getattr(socket, name), getattr(oxisock, name)
         names = set(std.__members__)
         assert {n: m.name for n, m in ours.__members__.items() if n in names} == {
@@ -73,7 +74,7 @@ class TestSideBySide:
         ]
 
     @pytest.mark.parametrize("name", ENUMERATIONS)
-    def test_class(self, name):
+    def test_class(self, name: Any) -> None:
         std, ours = getattr(socket, name), getattr(oxisock, name)
         assert ours.__module__ == "oxisock"
         assert (ours.__name__, ours.__qualname__) == (std.__name__, std.__qualname__)
@@ -85,7 +86,7 @@ class TestSideBySide:
         assert own == set(vars(ours)) - set(ours.__members__)
 
     @pytest.mark.parametrize("name", ENUMERATIONS)
-    def test_members_behave(self, name):
+    def test_members_behave(self, name: Any) -> None:
         std, ours = getattr(socket, name), getattr(oxisock, name)
         for member in std:
             mine = ours[member.name]
@@ -97,7 +98,7 @@ class TestSideBySide:
             assert look(mine + 1) == look(member + 1)
 
     @pytest.mark.parametrize("name", ["MsgFlag", "AddressInfo"])
-    def test_flags_combine(self, name):
+    def test_flags_combine(self, name: Any) -> None:
         std, ours = getattr(socket, name), getattr(oxisock, name)
         pairs = [(std[a.name], std[b.name]) for a in std for b in std]
         assert pairs
@@ -113,8 +114,8 @@ class TestSideBySide:
 
     @pytest.mark.parametrize("name", ENUMERATIONS)
     @pytest.mark.parametrize("value", [98765, -(2**40), "AF_INET", None])
-    def test_values_without_a_member(self, name, value):
-        def outcome(module):
+    def test_values_without_a_member(self, name: Any, value: Any) -> None:
+        def outcome(module: Any) -> Any:
             try:
                 return int(getattr(module, name)(value))
             except (ValueError, TypeError) as error:
@@ -125,7 +126,7 @@ class TestSideBySide:
 
 class TestPickle:
     @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-    def test_round_trip(self, protocol):
+    def test_round_trip(self, protocol: Any) -> None:
         for name in ENUMERATIONS:
             for member in getattr(oxisock, name):
                 assert pickle.loads(pickle.dumps(member, protocol)) is member
@@ -134,17 +135,17 @@ class TestPickle:
         kind = oxisock.SocketKind
         assert pickle.loads(pickle.dumps(kind, protocol)) is kind
 
-    def test_same_form_as_the_standard_module(self):
+    def test_same_form_as_the_standard_module(self) -> None:
         ours, std = pickle.dumps(oxisock.AF_INET, 0), pickle.dumps(socket.AF_INET, 0)
         assert ours.replace(b"oxisock", b"socket") == std
 
-    def test_fresh_process(self):
+    def test_fresh_process(self) -> None:
         data = pickle.dumps((oxisock.AF_INET, oxisock.MSG_PEEK | oxisock.MSG_OOB))
         code = f"import pickle; print(*map(repr, pickle.loads({data!r})))"
         assert bare(code) == "<AddressFamily.AF_INET: 2> <MsgFlag.MSG_OOB|MSG_PEEK: 3>"
 
 
-def bare(code):
+def bare(code: Any) -> Any:
     """Run code in a new interpreter that has imported nothing but what it needs to start."""
     where = str(Path(oxisock.__file__).parent.parent)
     done = subprocess.run(
@@ -159,7 +160,7 @@ def bare(code):
 
 
 class TestLazy:
-    def test_import_builds_nothing(self):
+    def test_import_builds_nothing(self) -> None:
         assert (
             bare(
                 "bare = 'enum' in sys.modules\n"
@@ -171,7 +172,7 @@ class TestLazy:
             == ""
         )
 
-    def test_plain_constants_need_no_enumeration(self):
+    def test_plain_constants_need_no_enumeration(self) -> None:
         bare(
             "bare = 'enum' in sys.modules\n"
             "import oxisock, oxisock._enums as lazy\n"
@@ -190,27 +191,27 @@ class TestLazy:
             ("MsgFlag", "MsgFlag"),
         ],
     )
-    def test_one_name_builds_one_class(self, name, built):
+    def test_one_name_builds_one_class(self, name: Any, built: Any) -> None:
         code = f"import oxisock, oxisock._enums as lazy; oxisock.{name}; print(*lazy._built)"
         assert bare(code) == built
 
-    def test_what_was_looked_up_stays(self):
+    def test_what_was_looked_up_stays(self) -> None:
         value = oxisock.SO_KEEPALIVE
         assert vars(oxisock)["SO_KEEPALIVE"] is value
 
-    def test_threads_share_one_class(self, monkeypatch):
+    def test_threads_share_one_class(self, monkeypatch: pytest.MonkeyPatch) -> None:
         # The race, made certain: while this thread builds, another one finishes first.
-        built = {}
+        built: dict[str, Any] = {}
         monkeypatch.setattr(_enums, "_built", built)
         build = _enums._build
 
-        def slow(name):
+        def slow(name: Any) -> Any:
             built.setdefault(name, build(name))
             return build(name)
 
         monkeypatch.setattr(_enums, "_build", slow)
         assert _enums.enumeration("MsgFlag") is built["MsgFlag"]
-        assert _enums.resolve("MSG_OOB") is built["MsgFlag"].MSG_OOB
+        assert _enums.resolve("MSG_OOB") is built["MsgFlag"]["MSG_OOB"]
 
 
 class TestUnknown:
@@ -218,7 +219,7 @@ class TestUnknown:
         "name",
         ["", "AF_", "AF_NOT_THERE", "af_inet", "SO_REUSEADDR ", "AF_INET\0", "é", "\ud800", "_x"],
     )
-    def test_attribute_error(self, name):
+    def test_attribute_error(self, name: Any) -> None:
         with pytest.raises(AttributeError) as caught:
             _enums.resolve(name)
         assert caught.value.name == name
@@ -227,33 +228,33 @@ class TestUnknown:
         assert not hasattr(_socket, name)
         assert _socket.constant(name) is None
 
-    def test_names_of_other_systems(self):
+    def test_names_of_other_systems(self) -> None:
         for name in ("SIO_RCVALL", "RCVALL_ON", "RCVALL_OFF", "SO_EXCLUSIVEADDRUSE"):
             assert not hasattr(oxisock, name)
 
-    def test_wrong_types(self):
+    def test_wrong_types(self) -> None:
         with pytest.raises(TypeError):
-            _socket.constant(3)
+            _socket.constant(3)  # type: ignore[arg-type]
         with pytest.raises(TypeError):
-            _socket.constants(3)
+            _socket.constants(3)  # type: ignore[arg-type]
         with pytest.raises(KeyError):
             _enums.enumeration("Nothing")
 
 
 class TestNumbersToMembers:
-    def test_known(self):
+    def test_known(self) -> None:
         for member in oxisock.AddressFamily:
             assert _enums.family_member(int(member)) is member
-        for member in oxisock.SocketKind:
-            assert _enums.kind_member(int(member)) is member
+        for kind in oxisock.SocketKind:
+            assert _enums.kind_member(int(kind)) is kind
 
     @pytest.mark.parametrize("value", [-1, 4321, 2**31 - 1])
     @pytest.mark.parametrize("convert", [_enums.family_member, _enums.kind_member])
-    def test_unknown_stays_an_int(self, convert, value):
+    def test_unknown_stays_an_int(self, convert: Any, value: Any) -> None:
         assert type(convert(value)) is int
         assert convert(value) == value
 
-    def test_members(self):
+    def test_members(self) -> None:
         assert _enums.members("SocketKind")[1] is oxisock.SOCK_STREAM
         assert set(_enums.members("MsgFlag")) == {int(m) for m in oxisock.MsgFlag}
 
@@ -277,15 +278,15 @@ BEYOND = """
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of the Linux kernel")
 class TestBeyond:
-    def test_present(self):
+    def test_present(self) -> None:
         assert [name for name in BEYOND.split() if not hasattr(oxisock, name)] == []
 
-    def test_additional_names_join_their_enumeration(self):
+    def test_additional_names_join_their_enumeration(self) -> None:
         assert type(oxisock.AF_BLUETOOTH) is oxisock.AddressFamily
         assert type(oxisock.MSG_ZEROCOPY) is oxisock.MsgFlag
         assert type(oxisock.SOCK_DCCP) is oxisock.SocketKind
 
-    def test_sizes_and_signs(self):
+    def test_sizes_and_signs(self) -> None:
         assert oxisock.VMADDR_CID_ANY == oxisock.VMADDR_PORT_ANY == 2**32 - 1
         assert oxisock.QRTR_NODE_BCAST == 2**32 - 1
         assert oxisock.TIPC_WAIT_FOREVER == -1
@@ -318,7 +319,7 @@ CHANGED = {"TCP_RESERVED_BITS"}
 C_LOCALE = {**os.environ, "LC_ALL": "C"}
 
 
-def values_in_headers(headers, names, tmp_path):
+def values_in_headers(headers: Any, names: Any, tmp_path: Any) -> Any:
     """Value of each name that the C compiler knows with these headers."""
     includes = "".join(
         f"#if __has_include(<{header}>)\n#include <{header}>\n#endif\n"
@@ -356,7 +357,7 @@ def values_in_headers(headers, names, tmp_path):
 )
 class TestHeaders:
     @pytest.mark.parametrize("which", HEADERS)
-    def test_values(self, which, tmp_path):
+    def test_values(self, which: Any, tmp_path: Path) -> None:
         ours = {
             name: value
             for name, value in _socket.constants().items()

@@ -34,7 +34,7 @@ def run(runner: tuple[str, ...], name: str, *arguments: str, **settings: Any) ->
 def succeeds(*call: Any) -> str:
     done = run(*call)
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return str(done.stdout)
 
 
 def test_every_example_is_here() -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import types
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ ADDED = {"getaddrinfo": [("timeout", "KEYWORD_ONLY", None)]}
 CLASS_IDS = ["socket", "SocketType", "SocketIO"]
 
 
-def public(namespace):
+def public(namespace: Any) -> Any:
     """The public names of a module or class, without what it merely imported."""
     return {
         name
@@ -40,7 +41,7 @@ def public(namespace):
     }
 
 
-def kind(value):
+def kind(value: Any) -> Any:
     """What sort of thing a name stands for, for someone who uses it."""
     if inspect.isclass(value):
         return "class"
@@ -51,7 +52,7 @@ def kind(value):
     return type(value).__name__
 
 
-def parameters(routine, method):
+def parameters(routine: Any, method: Any) -> Any:
     """The parameters as a caller sees them; None if the routine does not tell."""
     try:
         found = list(inspect.signature(routine).parameters.values())
@@ -71,7 +72,7 @@ def parameters(routine, method):
     ]
 
 
-def signature_differences(theirs, ours, names, *, method):
+def signature_differences(theirs: Any, ours: Any, names: Any, *, method: Any) -> Any:
     differences = {}
     for name in names:
         standard, here = getattr(theirs, name), getattr(ours, name, None)
@@ -91,15 +92,15 @@ def signature_differences(theirs, ours, names, *, method):
 # The standard library's names
 
 
-def test_every_public_name_exists():
+def test_every_public_name_exists() -> None:
     assert [name for name in sorted(public(socket)) if not hasattr(oxisock, name)] == []
 
 
-def test_all_has_every_name_of_the_standard_library():
+def test_all_has_every_name_of_the_standard_library() -> None:
     assert sorted(set(socket.__all__) - set(oxisock.__all__)) == []
 
 
-def test_every_name_is_the_same_kind_of_thing():
+def test_every_name_is_the_same_kind_of_thing() -> None:
     differences = {
         name: f"{kind(getattr(socket, name))} there, {kind(getattr(oxisock, name, None))} here"
         for name in sorted(public(socket))
@@ -108,7 +109,7 @@ def test_every_name_is_the_same_kind_of_thing():
     assert differences == {}
 
 
-def test_every_constant_has_the_same_value():
+def test_every_constant_has_the_same_value() -> None:
     differences = {}
     for name in sorted(public(socket)):
         theirs, ours = getattr(socket, name), getattr(oxisock, name, None)
@@ -120,12 +121,12 @@ def test_every_constant_has_the_same_value():
 
 
 @pytest.mark.parametrize("name", ["error", "timeout", "gaierror", "herror"])
-def test_exceptions_are_the_interpreters_own(name):
+def test_exceptions_are_the_interpreters_own(name: Any) -> None:
     assert getattr(oxisock, name) is getattr(socket, name)
 
 
 @pytest.mark.parametrize("name", ["AddressFamily", "SocketKind", "MsgFlag", "AddressInfo"])
-def test_enumerations_have_the_same_members(name):
+def test_enumerations_have_the_same_members(name: Any) -> None:
     theirs, ours = getattr(socket, name), getattr(oxisock, name)
     assert ours.__bases__ == theirs.__bases__
     missing = {
@@ -138,27 +139,27 @@ def test_enumerations_have_the_same_members(name):
         assert getattr(oxisock, member) is value
 
 
-def test_every_function_has_the_same_signature():
+def test_every_function_has_the_same_signature() -> None:
     assert signature_differences(socket, oxisock, sorted(socket.__all__), method=False) == {}
 
 
-def test_private_names_that_other_modules_use():
+def test_private_names_that_other_modules_use() -> None:
     # http.client, ftplib, smtplib, telnet clients and CPython's own tests reach for these.
     names = {"_GLOBAL_DEFAULT_TIMEOUT", "_LOCALHOST", "_LOCALHOST_V6", "_GiveupOnSendfile"}
     if hasattr(socket, "_fallback_socketpair"):
         names.add("_fallback_socketpair")
     assert {name for name in names if not hasattr(oxisock, name)} == set()
-    assert issubclass(oxisock._GiveupOnSendfile, Exception)
+    assert issubclass(oxisock._GiveupOnSendfile, Exception)  # type: ignore[attr-defined]
 
 
-def test_names_that_only_old_editions_have():
+def test_names_that_only_old_editions_have() -> None:
     assert callable(oxisock.ssl)
     assert issubclass(oxisock.sslerror, OSError)
     assert inspect.isclass(oxisock.SSLObject)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="this is about their absence")
-def test_names_of_windows_are_absent():
+def test_names_of_windows_are_absent() -> None:
     names = {"SIO_RCVALL", "SIO_KEEPALIVE_VALS", "RCVALL_ON", "RCVALL_OFF", "fromshare"}
     assert {name for name in names if hasattr(oxisock, name)} == set()
     assert not hasattr(oxisock.socket, "ioctl")
@@ -169,12 +170,12 @@ def test_names_of_windows_are_absent():
 
 
 @pytest.mark.parametrize(("theirs", "ours"), CLASSES, ids=CLASS_IDS)
-def test_every_method_exists(theirs, ours):
+def test_every_method_exists(theirs: Any, ours: Any) -> None:
     assert sorted(public(theirs) - public(ours)) == []
 
 
 @pytest.mark.parametrize(("theirs", "ours"), CLASSES, ids=CLASS_IDS)
-def test_methods_are_the_same_kind_of_thing(theirs, ours):
+def test_methods_are_the_same_kind_of_thing(theirs: Any, ours: Any) -> None:
     differences = {
         name: f"{kind(getattr(theirs, name))} there, {kind(getattr(ours, name, None))} here"
         for name in sorted(public(theirs))
@@ -184,16 +185,16 @@ def test_methods_are_the_same_kind_of_thing(theirs, ours):
 
 
 @pytest.mark.parametrize(("theirs", "ours"), CLASSES, ids=CLASS_IDS)
-def test_methods_have_the_same_signature(theirs, ours):
+def test_methods_have_the_same_signature(theirs: Any, ours: Any) -> None:
     assert signature_differences(theirs, ours, sorted(public(theirs)), method=True) == {}
 
 
-def test_classes_are_made_with_the_same_arguments():
+def test_classes_are_made_with_the_same_arguments() -> None:
     for theirs, ours in CLASSES[::2]:
         assert parameters(ours, method=False) == parameters(theirs, method=False)
 
 
-def test_classes_have_the_same_special_methods():
+def test_classes_have_the_same_special_methods() -> None:
     for theirs, ours in CLASSES:
         special = {
             name
@@ -211,14 +212,14 @@ def test_classes_have_the_same_special_methods():
         assert missing == set(), ours
 
 
-def test_classes_are_related_in_the_same_way():
+def test_classes_are_related_in_the_same_way() -> None:
     assert issubclass(oxisock.socket, oxisock.SocketType)
     assert oxisock.socket is not oxisock.SocketType
     assert issubclass(oxisock.SocketIO, io.RawIOBase)
     assert not issubclass(oxisock.socket, socket.SocketType)
 
 
-def test_instances_take_no_foreign_attributes():
+def test_instances_take_no_foreign_attributes() -> None:
     for module in (socket, oxisock):
         with module.socket() as one:
             assert not hasattr(one, "__dict__")
@@ -229,20 +230,20 @@ def test_instances_take_no_foreign_attributes():
         pass
 
     with Subclass() as one:
-        one.colour = "red"
+        one.colour = "red"  # type: ignore[attr-defined]
 
 
 # The module itself
 
 
-def test_all_names_exist_once():
+def test_all_names_exist_once() -> None:
     assert len(oxisock.__all__) == len(set(oxisock.__all__))
     assert [name for name in oxisock.__all__ if not hasattr(oxisock, name)] == []
     assert sorted(set(oxisock.__all__) - set(dir(oxisock))) == []
     assert [name for name in oxisock.__all__ if name.startswith("_")] == []
 
 
-def test_star_import_gives_all_names():
+def test_star_import_gives_all_names() -> None:
     program = (
         "import sys\n"
         "from oxisock import *\n"
@@ -256,14 +257,14 @@ def test_star_import_gives_all_names():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_name_that_does_not_exist_is_an_attribute_error():
+def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="SO_NO_SUCH_OPTION"):
-        _ = oxisock.SO_NO_SUCH_OPTION
+        _ = oxisock.SO_NO_SUCH_OPTION  # type: ignore[attr-defined]
     with pytest.raises(ImportError):
         exec("from oxisock import SO_NO_SUCH_OPTION")
 
 
-def test_constants_are_those_of_the_native_module():
+def test_constants_are_those_of_the_native_module() -> None:
     table = native.constants()
     assert sorted(table.keys() - set(oxisock.__all__)) == []
     differences = {
@@ -277,7 +278,7 @@ def test_constants_are_those_of_the_native_module():
     assert numbers - table.keys() <= {"EBADF", "EAGAIN", "EWOULDBLOCK"}
 
 
-def test_everything_has_a_docstring_of_its_own():
+def test_everything_has_a_docstring_of_its_own() -> None:
     bad = []
     for where, theirs, ours in [
         ("", socket, oxisock),
@@ -303,11 +304,11 @@ def test_everything_has_a_docstring_of_its_own():
 # The stubs
 
 
-def stub_names(path):
+def stub_names(path: Any) -> Any:
     """The public names of a stub, as a type checker on this interpreter sees them."""
-    names = {}
+    names: dict[str, Any] = {}
 
-    def visit(body):
+    def visit(body: Any) -> None:
         for node in body:
             match node:
                 case ast.If(test=test):
@@ -335,14 +336,14 @@ def stub_names(path):
     [(oxisock, "__init__.pyi"), (native, "_socket.pyi")],
     ids=["oxisock", "_socket"],
 )
-def test_stub_and_module_have_the_same_names(module, stub):
+def test_stub_and_module_have_the_same_names(module: Any, stub: Any) -> None:
     declared = set(stub_names(PACKAGE / stub))
     assert sorted(public(module) - declared) == []
     # Not all constants that a module has when it is asked are in its dir().
     assert sorted(name for name in declared if not hasattr(module, name)) == []
 
 
-def test_stub_class_has_every_method():
+def test_stub_class_has_every_method() -> None:
     classes = {
         name: node
         for stub in ("_socket.pyi", "_class.pyi")
@@ -350,7 +351,7 @@ def test_stub_class_has_every_method():
         if isinstance(node, ast.ClassDef)
     }
 
-    def declared(name):
+    def declared(name: Any) -> Any:
         node = classes.get(name)
         if node is None:
             return set()
@@ -371,12 +372,12 @@ def test_stub_class_has_every_method():
 @pytest.mark.parametrize(
     ("owner", "stub"), [(native, "_socket.pyi"), (oxisock, "_class.pyi")], ids=["_socket", "_class"]
 )
-def test_docstrings_of_the_stubs_are_those_of_the_package(owner, stub):
+def test_docstrings_of_the_stubs_are_those_of_the_package(owner: Any, stub: Any) -> None:
     """`python tools/stub_docs.py` brings them up to date."""
     wrong = []
 
-    def compare(body, owner):
-        first = {}
+    def compare(body: Any, owner: Any) -> None:
+        first: dict[Any, Any] = {}
         for node in body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 first.setdefault(node.name, node)  # of several overloads it has the docstring
@@ -392,7 +393,7 @@ def test_docstrings_of_the_stubs_are_those_of_the_package(owner, stub):
     assert wrong == []
 
 
-def test_package_says_that_it_is_typed():
+def test_package_says_that_it_is_typed() -> None:
     assert (PACKAGE / "py.typed").is_file()
 
 
@@ -400,7 +401,7 @@ def test_package_says_that_it_is_typed():
 
 
 @pytest.fixture(scope="module")
-def documentation():
+def documentation() -> Any:
     text = "\n".join(
         path.read_text(encoding="utf-8")
         for path in sorted(DOCS.rglob("*"))
@@ -410,7 +411,7 @@ def documentation():
     return text
 
 
-def documented_constants(documentation):
+def documented_constants(documentation: Any) -> Any:
     """The constants in the groups of the stub that a page shows as a table."""
     text = (PACKAGE / "__init__.pyi").read_text(encoding="utf-8")
     _, *parts = re.split(r"^# \[(\w+)\]", text, flags=re.MULTILINE)
@@ -423,24 +424,24 @@ def documented_constants(documentation):
     }
 
 
-def test_every_public_name_is_documented(documentation):
+def test_every_public_name_is_documented(documentation: Any) -> None:
     words = set(re.findall(r"\w+", documentation)) | documented_constants(documentation)
     assert sorted(public(oxisock) - words) == []
 
 
 @pytest.mark.parametrize("name", ["socket", "SocketIO"])
-def test_every_method_is_documented(documentation, name):
+def test_every_method_is_documented(documentation: Any, name: Any) -> None:
     words = set(re.findall(r"\w+", documentation))
     inherited = set(dir(io.RawIOBase)) if name == "SocketIO" else set()
     assert sorted(public(getattr(oxisock, name)) - words - inherited) == []
 
 
-def test_everything_that_is_documented_exists(documentation):
+def test_everything_that_is_documented_exists(documentation: Any) -> None:
     kinds = "function|class|method|data|attribute|exception|property"
     named = re.findall(rf"(?:py:)?(?:{kinds})(?:\}}|::)\s+(?:oxisock\.)?([\w.]+)", documentation)
-    gone = []
+    gone: list[Any] = []
     for name in named:
-        value = oxisock
+        value: Any = oxisock
         for part in name.split("."):
             value = getattr(value, part, gone)
         if value is gone:
@@ -448,7 +449,7 @@ def test_everything_that_is_documented_exists(documentation):
     assert gone == []
 
 
-def test_the_enumerations_are_real_enumerations():
+def test_the_enumerations_are_real_enumerations() -> None:
     for name in ("AddressFamily", "SocketKind"):
         assert issubclass(getattr(oxisock, name), enum.IntEnum)
     for name in ("MsgFlag", "AddressInfo"):

@@ -7,13 +7,17 @@ import subprocess
 import sys
 import textwrap
 import zipfile
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 RUN = ("-m", "oxisock", "run")
 
 
-def python(*arguments, cwd=None, stdin="", flags=(), **environment):
+def python(
+    *arguments: Any, cwd: Any = None, stdin: Any = "", flags: Any = (), **environment: Any
+) -> Any:
     """Run the interpreter, with every warning that points at a leak turned on."""
     return subprocess.run(
         [sys.executable, *flags, *map(str, arguments)],
@@ -26,19 +30,19 @@ def python(*arguments, cwd=None, stdin="", flags=(), **environment):
     )
 
 
-def run(*arguments, **options):
+def run(*arguments: Any, **options: Any) -> Any:
     return python(*RUN, *arguments, **options)
 
 
-def ok(result):
+def ok(result: Any) -> Any:
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
     return result.stdout
 
 
 @pytest.fixture
-def write(tmp_path):
-    def write(name, text):
+def write(tmp_path: Path) -> Any:
+    def write(name: Any, text: Any) -> Any:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text), encoding="utf-8")
@@ -96,7 +100,9 @@ WORLD = """
     ids=lambda arguments: " ".join(arguments)[:30],
 )
 @pytest.mark.parametrize("flags", [(), ("-P",)], ids=["plain", "safe_path"])
-def test_behaves_as_the_interpreter_does(tmp_path, write, arguments, flags):
+def test_behaves_as_the_interpreter_does(
+    tmp_path: Path, write: Any, arguments: Any, flags: Any
+) -> None:
     for name in ("world.py", "pack/__main__.py", "pack/inner.py", "directory/__main__.py"):
         write(name, WORLD)
     write("pack/__init__.py", "")
@@ -146,7 +152,7 @@ def test_behaves_as_the_interpreter_does(tmp_path, write, arguments, flags):
     assert got.returncode == expected.returncode
 
 
-def test_a_module_that_fails_shows_its_own_frames_alone(tmp_path, write):
+def test_a_module_that_fails_shows_its_own_frames_alone(tmp_path: Path, write: Any) -> None:
     write("fails.py", "def f():\n    1 / 0\nf()\n")
     result = run("-m", "fails", cwd=tmp_path)
     assert result.returncode == 1
@@ -156,7 +162,7 @@ def test_a_module_that_fails_shows_its_own_frames_alone(tmp_path, write):
 
 
 @pytest.mark.parametrize("how", ["script", "module"])
-def test_ctrl_c_ends_the_program_by_its_signal(tmp_path, write, how):
+def test_ctrl_c_ends_the_program_by_its_signal(tmp_path: Path, write: Any, how: Any) -> None:
     script = write(
         "waits.py",
         "import socket\nprint('ready', flush=True)\na, b = socket.socketpair()\na.recv(1)\n",
@@ -169,6 +175,7 @@ def test_ctrl_c_ends_the_program_by_its_signal(tmp_path, write, how):
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
+        assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
@@ -177,7 +184,7 @@ def test_ctrl_c_ends_the_program_by_its_signal(tmp_path, write, how):
     assert "oxisock/_run.py" not in errors
 
 
-def test_socket_is_oxisock_and_ssl_is_not(write):
+def test_socket_is_oxisock_and_ssl_is_not(write: Any) -> None:
     script = write(
         "program.py",
         """
@@ -196,7 +203,7 @@ def test_socket_is_oxisock_and_ssl_is_not(write):
     assert ok(run(script)) == "done\n"
 
 
-def test_asyncio_streams(write):
+def test_asyncio_streams(write: Any) -> None:
     script = write(
         "program.py",
         """
@@ -227,7 +234,7 @@ def test_asyncio_streams(write):
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A self-signed certificate for 127.0.0.1, with its key."""
     if shutil.which("openssl") is None:
         pytest.skip("needs the openssl command to make a certificate")
@@ -248,7 +255,7 @@ def certificate(tmp_path_factory):
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_http_client_and_server(write, certificate, scheme):
+def test_http_client_and_server(write: Any, certificate: Any, scheme: Any) -> None:
     script = write(
         "program.py",
         """
@@ -295,7 +302,7 @@ def test_http_client_and_server(write, certificate, scheme):
     assert ok(run(script, scheme, certificate)) == "done\n"
 
 
-def test_children_of_multiprocessing(write):
+def test_children_of_multiprocessing(write: Any) -> None:
     script = write(
         "program.py",
         """
@@ -316,7 +323,7 @@ def test_children_of_multiprocessing(write):
     assert ok(run(script)) == "fork oxisock\nspawn socket\nforkserver socket\n"
 
 
-def test_a_spawned_child_may_install_for_itself(write):
+def test_a_spawned_child_may_install_for_itself(write: Any) -> None:
     script = write(
         "program.py",
         """
@@ -337,7 +344,7 @@ def test_a_spawned_child_may_install_for_itself(write):
     assert ok(python(script)) == "oxisock\n"
 
 
-def test_install_and_uninstall():
+def test_install_and_uninstall() -> None:
     program = """
         import sys, threading
         import oxisock
@@ -374,7 +381,7 @@ def test_install_and_uninstall():
     ok(python("-c", textwrap.dedent(program)))
 
 
-def test_modules_of_both_sides_share_the_mark_for_no_timeout():
+def test_modules_of_both_sides_share_the_mark_for_no_timeout() -> None:
     program = """
         import http.client, http.server, threading
         import oxisock
@@ -412,7 +419,7 @@ def test_modules_of_both_sides_share_the_mark_for_no_timeout():
         (("-c",), "argument expected for the -c option"),
     ],
 )
-def test_a_wrong_command_line(arguments, message):
+def test_a_wrong_command_line(arguments: Any, message: Any) -> None:
     result = run(*arguments)
     assert result.returncode == 2
     assert result.stdout == ""
@@ -420,7 +427,7 @@ def test_a_wrong_command_line(arguments, message):
     assert message in result.stderr.splitlines()[-1]
 
 
-def test_help_and_version():
+def test_help_and_version() -> None:
     import oxisock
 
     assert ok(python("-m", "oxisock", "--version")) == f"oxisock {oxisock.__version__}\n"

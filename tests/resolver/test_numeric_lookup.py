@@ -17,6 +17,9 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,7 +42,7 @@ HOSTS = [None, "127.0.0.1", b"10.1.2.3", "255.255.255.255", "::1", b"fe80::1", "
 PORTS = [None, 0, 80, 65535, 65536, -1, "80", b"80", "", "http"]
 
 
-def outcome(function, *args, **kwargs):
+def outcome(function: Any, *args: Any, **kwargs: Any) -> Any:
     """What a call returns, or the class and arguments of what it raises."""
     try:
         return function(*args, **kwargs)
@@ -47,7 +50,7 @@ def outcome(function, *args, **kwargs):
         return type(error), error.args
 
 
-def same(name, *args):
+def same(name: Any, *args: Any) -> Any:
     """The outcome of a call of ours, which must be that of the standard library's."""
     ours = outcome(getattr(native, name), *args)
     assert ours == outcome(getattr(std, name), *args), (name, args)
@@ -55,14 +58,14 @@ def same(name, *args):
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_every_combination_of_hints_gives_the_answer_of_the_c_library(host):
+def test_every_combination_of_hints_gives_the_answer_of_the_c_library(host: Any) -> None:
     answered = 0
     for hints in itertools.product(PORTS, FAMILIES, KINDS, PROTOCOLS, FLAGS):
         answered += isinstance(same("getaddrinfo", host, *hints), list)
     assert answered > 100
 
 
-def test_results_are_enumeration_members():
+def test_results_are_enumeration_members() -> None:
     import oxisock
 
     (found,) = native.getaddrinfo("127.0.0.1", 80, 0, std.SOCK_STREAM)
@@ -98,7 +101,7 @@ def test_results_are_enumeration_members():
     ],
 )
 @pytest.mark.parametrize("family", [std.AF_UNSPEC, std.AF_INET, std.AF_INET6])
-def test_other_forms_of_numbers(host, family):
+def test_other_forms_of_numbers(host: Any, family: Any) -> None:
     same("getaddrinfo", host, 80, family, 0, 0, std.AI_NUMERICHOST)
 
 
@@ -126,11 +129,11 @@ def test_other_forms_of_numbers(host, family):
         b"\xff",
     ],
 )
-def test_other_forms_of_ports(port):
+def test_other_forms_of_ports(port: Any) -> None:
     same("getaddrinfo", "127.0.0.1", port, 0, std.SOCK_STREAM)
 
 
-def random_texts(count):
+def random_texts(count: Any) -> Iterator[Any]:
     """Texts that are addresses, and texts that are nearly addresses."""
     chance = random.Random(8)
     parts = ["0", "1", "ff", "abcd", "0001", "00001", "1.2.3.4", "255.255.255.255", "01.2.3.4"]
@@ -146,7 +149,7 @@ def random_texts(count):
         yield ".".join(str(chance.choice([0, 1, 9, 99, 255, 256, "00", ""])) for _ in range(4))
 
 
-def test_texts_and_bytes_of_addresses():
+def test_texts_and_bytes_of_addresses() -> None:
     valid = 0
     for text in random_texts(2000):
         for family in (std.AF_INET, std.AF_INET6):
@@ -179,7 +182,7 @@ def test_texts_and_bytes_of_addresses():
         ("::1", 80, 0, 0, 0),
     ],
 )
-def test_names_of_addresses(address, flags):
+def test_names_of_addresses(address: Any, flags: Any) -> None:
     same("getnameinfo", address, flags)
 
 
@@ -196,11 +199,11 @@ def test_names_of_addresses(address, flags):
         ("192.0.2.1", 80),
     ],
 )
-def test_numbers_of_addresses(address, flags):
+def test_numbers_of_addresses(address: Any, flags: Any) -> None:
     same("getnameinfo", address, flags)
 
 
-def test_timeout_of_a_numeric_lookup_is_checked_but_never_needed():
+def test_timeout_of_a_numeric_lookup_is_checked_but_never_needed() -> None:
     found = native.getaddrinfo("127.0.0.1", 80)
     for timeout in (None, 0, 0.0, 5, 1e9):
         assert native.getaddrinfo("127.0.0.1", 80, timeout=timeout) == found
@@ -208,11 +211,11 @@ def test_timeout_of_a_numeric_lookup_is_checked_but_never_needed():
         with pytest.raises(ValueError):
             native.getaddrinfo("127.0.0.1", 80, timeout=timeout)
     with pytest.raises(TypeError):
-        native.getaddrinfo("127.0.0.1", 80, timeout="1")
+        native.getaddrinfo("127.0.0.1", 80, timeout="1")  # type: ignore[arg-type]
 
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
-def test_a_numeric_lookup_makes_no_system_call(tmp_path):
+def test_a_numeric_lookup_makes_no_system_call(tmp_path: Path) -> None:
     script = """
         import os
         from oxisock import _socket as native
@@ -228,7 +231,7 @@ def test_a_numeric_lookup_makes_no_system_call(tmp_path):
         os.path.exists("/end")
     """
     log = tmp_path / "log"
-    command = ["strace", "-o", log, sys.executable, "-c", textwrap.dedent(script)]
+    command = ["strace", "-o", str(log), sys.executable, "-c", textwrap.dedent(script)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     if done.returncode != 0 and "ptrace" in done.stderr:
         pytest.skip("strace may not trace here")
@@ -289,10 +292,10 @@ def while_interrupted(call):
 
 
 @pytest.fixture
-def silent(tmp_path):
+def silent(tmp_path: Path) -> Any:
     """Runs a script where the name server is silent."""
 
-    def run(script):
+    def run(script: Any) -> None:
         unshare = shutil.which("unshare")
         if unshare is None:
             pytest.skip("unshare is not installed")
@@ -327,11 +330,11 @@ def silent(tmp_path):
         "oxisock.socket().bind(('host.invalid', 80))",
     ],
 )
-def test_ctrl_c_ends_a_lookup(silent, call):
+def test_ctrl_c_ends_a_lookup(silent: Any, call: Any) -> None:
     silent(f"import oxisock; while_interrupted(lambda: {call})")
 
 
-def test_handlers_run_and_the_lookup_goes_on(silent):
+def test_handlers_run_and_the_lookup_goes_on(silent: Any) -> None:
     silent("""
         handled = []
         signal.signal(signal.SIGUSR1, lambda *_: handled.append(threading.current_thread()))
@@ -364,7 +367,7 @@ def test_handlers_run_and_the_lookup_goes_on(silent):
 
 
 @pytest.mark.parametrize("where", ["main", "other"])
-def test_timeout_ends_a_lookup(silent, where):
+def test_timeout_ends_a_lookup(silent: Any, where: Any) -> None:
     silent(f"""
         def work():
             for timeout in (0, 0.2):
@@ -389,7 +392,7 @@ def test_timeout_ends_a_lookup(silent, where):
     """)
 
 
-def test_a_lookup_leaves_other_threads_running_and_nothing_behind(silent):
+def test_a_lookup_leaves_other_threads_running_and_nothing_behind(silent: Any) -> None:
     silent("""
         def descriptors():
             return len(os.listdir("/proc/self/fd"))
@@ -419,7 +422,7 @@ def test_a_lookup_leaves_other_threads_running_and_nothing_behind(silent):
     """)
 
 
-def test_what_the_hosts_file_has_needs_no_name_server(silent):
+def test_what_the_hosts_file_has_needs_no_name_server(silent: Any) -> None:
     silent("""
         assert native.gethostbyname("known") == "127.0.0.1"
         assert native.gethostbyaddr("127.0.0.1")[0] == "localhost"
@@ -430,7 +433,7 @@ def test_what_the_hosts_file_has_needs_no_name_server(silent):
     """)
 
 
-def test_a_lookup_in_a_forked_child(silent):
+def test_a_lookup_in_a_forked_child(silent: Any) -> None:
     silent("""
         native.gethostbyname("known")
         child = os.fork()
@@ -445,7 +448,7 @@ def test_a_lookup_in_a_forked_child(silent):
     """)
 
 
-def test_host_name_can_be_changed(silent):
+def test_host_name_can_be_changed(silent: Any) -> None:
     silent("""
         before = native.gethostname()
         for name, text in (("other", "other"), (b"bytes", "bytes"), ("\\xfcber", "\\xfcber")):
@@ -461,7 +464,7 @@ def test_host_name_can_be_changed(silent):
     """)
 
 
-def test_own_host_name_did_not_change():
+def test_own_host_name_did_not_change() -> None:
     assert native.gethostname() == std.gethostname() == os.uname().nodename
 
 
@@ -471,7 +474,7 @@ HOST_FUNCTIONS = ["gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getaddr
 
 @pytest.mark.parametrize("name", BAD_NAMES)
 @pytest.mark.parametrize("function", HOST_FUNCTIONS)
-def test_a_name_that_idna_cannot_express(function, name):
+def test_a_name_that_idna_cannot_express(function: Any, name: Any) -> None:
     args = (name, 80) if function == "getaddrinfo" else (name,)
     with pytest.raises(UnicodeError):
         getattr(std, function)(*args)
@@ -484,7 +487,7 @@ def test_a_name_that_idna_cannot_express(function, name):
 
 @pytest.mark.parametrize("method", ["bind", "connect", "connect_ex"])
 @pytest.mark.parametrize("name", ["é" * 70, "\udcff", "\udcff.example"])
-def test_a_name_that_idna_cannot_express_in_an_address(name, method):
+def test_a_name_that_idna_cannot_express_in_an_address(name: Any, method: Any) -> None:
     import oxisock
 
     with oxisock.socket() as sock, pytest.raises(UnicodeError) as caught:
@@ -492,12 +495,12 @@ def test_a_name_that_idna_cannot_express_in_an_address(name, method):
     assert isinstance(caught.value, std.gaierror)
 
 
-def run_alone(script):
+def run_alone(script: Any) -> None:
     """Runs a script in an interpreter of its own: audit hooks stay for ever."""
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=60)
 
 
-def test_audit_events():
+def test_audit_events() -> None:
     run_alone("""
         import sys
         seen = []
@@ -528,7 +531,7 @@ def test_audit_events():
     """)
 
 
-def test_an_audit_hook_can_forbid():
+def test_an_audit_hook_can_forbid() -> None:
     run_alone("""
         import sys
         from oxisock import _socket as native
@@ -546,14 +549,14 @@ def test_an_audit_hook_can_forbid():
     """)
 
 
-def test_threads_get_their_own_answers():
+def test_threads_get_their_own_answers() -> None:
     services = {"http": 80, "domain": 53, "ssh": 22, "smtp": 25}
     protocols = {"tcp": 6, "udp": 17, "icmp": 1, "sctp": 132}
     wrong = []
     asked = []
     until = time.monotonic() + 1.5
 
-    def work(service, protocol):
+    def work(service: Any, protocol: Any) -> None:
         while time.monotonic() < until:
             answer = (
                 native.getservbyname(service),

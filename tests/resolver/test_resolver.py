@@ -1,6 +1,7 @@
 """Names to addresses and back, against the standard library on the same machine."""
 
 import socket as std
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -260,7 +261,7 @@ def test_failures_can_be_caught() -> None:
 @pytest.mark.parametrize("host", ["a" * 64, "a..b", "\udcff"], ids=ascii)
 def test_impossible_names(host: str) -> None:
     """A name that IDNA cannot express does not exist: a gaierror, and a UnicodeError too."""
-    calls = [lambda: oxisock.getaddrinfo(host, 80)]
+    calls: list[Callable[[], object]] = [lambda: oxisock.getaddrinfo(host, 80)]
     if host != "a..b":  # gethostbyname passes it on to the system as it is
         calls.append(lambda: oxisock.gethostbyname(host))
     for call in calls:
@@ -293,11 +294,11 @@ def services() -> dict[str, int]:
 @pytest.mark.skipif(not Path("/etc/services").exists(), reason="no list of services here")
 def test_the_whole_list_of_services() -> None:
     for name in services():
-        same(lambda m, n=name: m.getservbyname(n))
-        same(lambda m, n=name: m.getservbyname(n, "tcp"))
+        same(lambda m, n=name: m.getservbyname(n))  # type: ignore[misc]
+        same(lambda m, n=name: m.getservbyname(n, "tcp"))  # type: ignore[misc]
     for port in {*services().values(), *range(0, 1024, 7)}:
-        same(lambda m, p=port: m.getservbyport(p))
-        same(lambda m, p=port: m.getservbyport(p, "udp"))
+        same(lambda m, p=port: m.getservbyport(p))  # type: ignore[misc]
+        same(lambda m, p=port: m.getservbyport(p, "udp"))  # type: ignore[misc]
 
 
 @pytest.mark.differs("the standard library mixes the answers up: its C functions share one buffer")

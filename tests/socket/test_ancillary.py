@@ -43,9 +43,9 @@ SIZES = [
 @pytest.mark.parametrize("name", ["CMSG_LEN", "CMSG_SPACE"])
 def test_sizes_are_those_of_the_standard_library(name: str) -> None:
     for size in [*SIZES, True, "1", None, 1.0, b"1"]:
-        same(lambda m, size=size: getattr(m, name)(size))
+        same(lambda m, size=size: getattr(m, name)(size))  # type: ignore[misc]
     for size in (-1, EDGE):
-        same(lambda m, size=size: getattr(m, name)(size), message=True)
+        same(lambda m, size=size: getattr(m, name)(size), message=True)  # type: ignore[misc]
     same(lambda m: getattr(m, name)())
     same(lambda m: getattr(m, name)(1, 2))
     same(lambda m: getattr(m, name)(length=1))
@@ -123,7 +123,7 @@ def test_the_exception_of_an_item_goes_through() -> None:
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        _socket.encode_ancillary([Item()])
+        _socket.encode_ancillary([Item()])  # type: ignore[list-item]
 
 
 def test_too_much_is_refused() -> None:
@@ -280,13 +280,13 @@ def test_a_list_of_items_that_is_cleared_meanwhile() -> None:
 def test_an_item_that_is_cleared_meanwhile() -> None:
     item: list[Any] = []
     item += [Clearing(item, 1), 2, b"x" * 100]
-    assert _socket.decode_ancillary(_socket.encode_ancillary([item])) == [(1, 2, b"x" * 100)]
+    assert _socket.decode_ancillary(_socket.encode_ancillary([item])) == [(1, 2, b"x" * 100)]  # type: ignore[list-item]
 
 
 def test_data_that_are_resized_by_a_later_item() -> None:
     data = bytearray(b"x" * 1000)
     items = [(1, 2, data), (Clearing(data, 3), 4, b"y")]  # type: ignore[arg-type]
-    assert _socket.decode_ancillary(_socket.encode_ancillary(items)) == [
+    assert _socket.decode_ancillary(_socket.encode_ancillary(items)) == [  # type: ignore[arg-type]
         (1, 2, b"x" * 1000),
         (3, 4, b"y"),
     ]

@@ -3,6 +3,8 @@
 import contextlib
 import gc
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -10,12 +12,12 @@ import oxisock
 
 
 @pytest.fixture
-def hosts(monkeypatch):
+def hosts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Make getaddrinfo() answer with the given listeners; offers listeners of three kinds."""
     with contextlib.ExitStack() as stack:
 
         class Hosts:
-            def silent(self):
+            def silent(self) -> Any:
                 """A listener whose queue is full: the kernel drops every further SYN."""
                 listener = stack.enter_context(oxisock.socket())
                 listener.bind(("127.0.0.1", 0))
@@ -26,15 +28,15 @@ def hosts(monkeypatch):
                     filler.connect_ex(listener.getsockname())
                 return listener
 
-            def refusing(self):
+            def refusing(self) -> Any:
                 sock = stack.enter_context(oxisock.socket())
                 sock.bind(("127.0.0.1", 0))
                 return sock
 
-            def live(self):
+            def live(self) -> Any:
                 return stack.enter_context(oxisock.create_server(("127.0.0.1", 0)))
 
-            def resolve_to(self, *socks):
+            def resolve_to(self, *socks: Any) -> None:
                 found = [
                     (sock.family, sock.type, sock.proto, "", sock.getsockname()) for sock in socks
                 ]
@@ -43,11 +45,11 @@ def hosts(monkeypatch):
         yield Hosts()
 
 
-def connect(**options):
+def connect(**options: Any) -> Any:
     return oxisock.create_connection(("host.invalid", 1), **options)
 
 
-def test_dead_addresses_share_one_timeout(hosts):
+def test_dead_addresses_share_one_timeout(hosts: Any) -> None:
     hosts.resolve_to(*(hosts.silent() for _ in range(3)))
     start = time.monotonic()
     with pytest.raises(TimeoutError, match="timed out"):
@@ -56,7 +58,7 @@ def test_dead_addresses_share_one_timeout(hosts):
     assert 1.9 < time.monotonic() - start < 5
 
 
-def test_a_dead_address_does_not_starve_the_next(hosts):
+def test_a_dead_address_does_not_starve_the_next(hosts: Any) -> None:
     live = hosts.live()
     hosts.resolve_to(hosts.silent(), hosts.silent(), live)
     with connect(timeout=6) as sock:
@@ -64,7 +66,7 @@ def test_a_dead_address_does_not_starve_the_next(hosts):
         assert sock.gettimeout() == 6
 
 
-def test_the_default_timeout_is_shared_too(hosts):
+def test_the_default_timeout_is_shared_too(hosts: Any) -> None:
     live = hosts.live()
     hosts.resolve_to(hosts.silent(), live)
     oxisock.setdefaulttimeout(3)
@@ -77,13 +79,13 @@ def test_the_default_timeout_is_shared_too(hosts):
 
 
 @pytest.mark.parametrize("timeout", [None, 30])
-def test_the_socket_has_the_timeout_that_was_asked_for(hosts, timeout):
+def test_the_socket_has_the_timeout_that_was_asked_for(hosts: Any, timeout: Any) -> None:
     hosts.resolve_to(hosts.refusing(), hosts.live())
     with connect(timeout=timeout) as sock:
         assert sock.gettimeout() == timeout
 
 
-def test_all_errors_has_one_for_each_address(hosts):
+def test_all_errors_has_one_for_each_address(hosts: Any) -> None:
     hosts.resolve_to(hosts.refusing(), hosts.silent(), hosts.refusing())
     with pytest.raises(ExceptionGroup, match="create_connection failed") as caught:
         connect(timeout=2, all_errors=True)
@@ -92,28 +94,28 @@ def test_all_errors_has_one_for_each_address(hosts):
     assert "ConnectionRefusedError" in repr(caught.value)
 
 
-def test_without_waiting_at_all(hosts):
+def test_without_waiting_at_all(hosts: Any) -> None:
     hosts.resolve_to(hosts.live(), hosts.live())
     with pytest.raises(BlockingIOError):
         connect(timeout=0)
 
 
 @pytest.mark.parametrize(("timeout", "error"), [(-1, ValueError), ("1", TypeError)])
-def test_a_wrong_timeout_leaves_no_socket_open(hosts, timeout, error):
+def test_a_wrong_timeout_leaves_no_socket_open(hosts: Any, timeout: Any, error: Any) -> None:
     hosts.resolve_to(hosts.live(), hosts.live())
     with pytest.raises(error):
         connect(timeout=timeout)
     gc.collect()  # a socket that was left open would warn now, and warnings are errors
 
 
-def test_no_addresses(hosts):
+def test_no_addresses(hosts: Any) -> None:
     hosts.resolve_to()
     with pytest.raises(OSError, match="getaddrinfo returns an empty list"):
         connect()
 
 
 @pytest.mark.parametrize("all_errors", [False, True])
-def test_a_failure_leaves_no_cycle(hosts, all_errors):
+def test_a_failure_leaves_no_cycle(hosts: Any, all_errors: Any) -> None:
     hosts.resolve_to(hosts.refusing(), hosts.refusing())
     gc.collect()
     gc.disable()

@@ -121,8 +121,8 @@ def test_an_argument_receives_on_the_same_socket() -> None:
     a, b = oxisock.socketpair()
     with a, b:
         b.sendall(b"onetwo")
-        assert a.recv(Doing(lambda: a.recv(3), 3)) == b"two"
-        a.send(Doing.__doc__.encode(), Doing(lambda: a.send(b"first "), 0))  # type: ignore[union-attr]
+        assert a.recv(Doing(lambda: a.recv(3), 3)) == b"two"  # type: ignore[arg-type]
+        a.send(Doing.__doc__.encode(), Doing(lambda: a.send(b"first "), 0))  # type: ignore[union-attr,arg-type]
         assert b.recv(6) == b"first "
 
 
@@ -137,7 +137,7 @@ def test_an_address_that_changes_its_mind() -> None:
         sock.bind(("127.0.0.1", Port(0)))
         for address in (["127.0.0.1", 0], {"127.0.0.1": 0}, range(2), "ab"):
             with pytest.raises(TypeError):
-                sock.connect(address)
+                sock.connect(address)  # type: ignore[arg-type]
 
 
 def test_destructors_that_use_the_socket() -> None:
@@ -154,7 +154,7 @@ def test_destructors_that_use_the_socket() -> None:
 
         for call in (a.recv, a.listen, a.shutdown):
             with pytest.raises(ZeroDivisionError):
-                call(Last())
+                call(Last())  # type: ignore[arg-type]
         assert b.recv(10) in (b"x", b"xx", b"xxx")
 
 
@@ -293,7 +293,7 @@ def test_random_method_arguments(
                 if subject not in ("closed", "blank"):
                     sock.setblocking(False)
                 given = fresh(arguments)
-                answers.append(outcome(lambda s=sock, g=given: getattr(s, name)(*g)))
+                answers.append(outcome(lambda s=sock, g=given: getattr(s, name)(*g)))  # type: ignore[misc]
             finally:
                 scene.strike()
             if place == "o":
@@ -332,12 +332,12 @@ def test_random_function_arguments(name: str) -> None:
         for module in (std, oxisock):
             before, given = descriptors(), fresh(arguments)
             try:
-                answers.append(outcome(lambda m=module, g=given: getattr(m, name)(*g)))
+                answers.append(outcome(lambda m=module, g=given: getattr(m, name)(*g)))  # type: ignore[misc]
             finally:
                 module.setdefaulttimeout(None)
             if module is oxisock:
                 # A look-up's thread may still be on its way out.
-                wait_until(lambda before=before: not new_descriptors(before))
+                wait_until(lambda before=before: not new_descriptors(before))  # type: ignore[misc]
         expected, answer = (kind(answer, arguments) for answer in answers)
         assert answer == expected, (name, arguments)
 

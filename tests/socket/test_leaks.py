@@ -58,7 +58,7 @@ def actions(a: Any, b: Any, udp: Any, server: Any, closed: Any) -> dict[str, Cal
         "socket": with_socket,
         "failed socket": lambda: oxisock.socket(99),
         "failed fileno": lambda: oxisock.socket(fileno=999_999),
-        "wrong fileno": lambda: oxisock.socket(fileno="x"),
+        "wrong fileno": lambda: oxisock.socket(fileno="x"),  # type: ignore[arg-type]
         "accept": accept,
         "socketpair": pair,
         "dup": lambda: a.dup().close(),
@@ -96,7 +96,7 @@ def actions(a: Any, b: Any, udp: Any, server: Any, closed: Any) -> dict[str, Cal
         "getaddrinfo": lambda: oxisock.getaddrinfo("127.0.0.1", 80),
         "getaddrinfo localhost": lambda: oxisock.getaddrinfo("localhost", "http"),
         "getaddrinfo fails": lambda: oxisock.getaddrinfo("x", 1, 0, 0, 0, std.AI_NUMERICHOST),
-        "getaddrinfo wrong": lambda: oxisock.getaddrinfo("x", []),
+        "getaddrinfo wrong": lambda: oxisock.getaddrinfo("x", []),  # type: ignore[arg-type]
         "getnameinfo": lambda: oxisock.getnameinfo(("127.0.0.1", 80), 3),
         "gethostbyname": lambda: oxisock.gethostbyname_ex("127.0.0.1"),
         "gethostname": oxisock.gethostname,

@@ -284,7 +284,7 @@ def test_repr(family: str) -> None:
 
 def test_repr_odd() -> None:
     def texts(module: Any) -> list[str]:
-        class Derived(module.socket):  # type: ignore[name-defined,misc]
+        class Derived(module.socket):  # type: ignore[misc]
             pass
 
         with Derived() as derived:
@@ -438,8 +438,8 @@ def test_subclass_without_super() -> None:
 
 def test_subclass_with_new() -> None:
     class Fresh(oxisock.socket):
-        def __new__(cls, family: int, extra: str) -> "Fresh":
-            made = super().__new__(cls)
+        def __new__(cls, family: int, extra: str) -> Any:
+            made: Any = super().__new__(cls)
             made.extra = extra
             return made
 
@@ -449,7 +449,7 @@ def test_subclass_with_new() -> None:
         extra: str
 
     with Fresh(std.AF_INET6, "more") as sock:
-        assert (sock.family, sock.extra) == (std.AF_INET6, "more")
+        assert (sock.family, sock.extra) == (oxisock.AF_INET6, "more")
 
 
 def test_second_init() -> None:
@@ -558,7 +558,7 @@ def test_a_subclass_has_a_say_in_accept_and_close() -> None:
     def scene(module: Any) -> list[str]:
         calls = []
 
-        class Derived(module.socket):  # type: ignore[name-defined,misc]
+        class Derived(module.socket):  # type: ignore[misc]
             def _accept(self) -> Any:
                 calls.append("_accept")
                 return super()._accept()
@@ -590,7 +590,7 @@ def test_a_class_in_the_place_of_socket_is_used(monkeypatch: pytest.MonkeyPatch)
     """As pytest-socket and others do it."""
 
     def scene(module: Any) -> list[str]:
-        class Guarded(module.socket):  # type: ignore[name-defined,misc]
+        class Guarded(module.socket):  # type: ignore[misc]
             pass
 
         monkeypatch.setattr(module, "socket", Guarded)

@@ -8,7 +8,7 @@ import select
 import socket as std
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +191,7 @@ def test_a_datagram_is_cut_to_what_was_asked_for(udp: Any) -> None:
     assert buffer == b"012....."
 
 
-NAMES = {
+NAMES: dict[str, Callable[[Path], Any]] = {
     "path": lambda folder: str(folder / "name"),
     "bytes path": lambda folder: os.fsencode(folder / "name"),
     "non-ascii": lambda folder: str(folder / "n\u00e4me"),
@@ -350,7 +350,7 @@ def test_fifty_clients_at_once() -> None:
     def ask(number: int) -> bool:
         with oxisock.create_connection(address, timeout=20) as client:
             return all(
-                client.sendall(message) is None and client.recv(4096) == message[::-1]
+                client.sendall(message) is None and client.recv(4096) == message[::-1]  # type: ignore[func-returns-value]
                 for message in (b"%d:%d" % (number, turn) for turn in range(20))
             )
 

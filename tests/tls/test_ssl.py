@@ -220,7 +220,7 @@ def test_over_a_unix_socket_pair(unverified: None) -> None:
         server = identity().server_context()
 
         def serve() -> None:
-            with server.wrap_socket(theirs, server_side=True) as session:
+            with server.wrap_socket(theirs, server_side=True) as session:  # type: ignore[arg-type]
                 echo(session)
 
         thread = threading.Thread(target=serve)
@@ -331,7 +331,7 @@ def test_arguments_that_do_not_go_together() -> None:
         with pytest.raises(oxisock.sslerror), pytest.warns(oxisock.UnverifiedTLSWarning):
             oxisock.ssl(sock, context=identity().server_context())
         with pytest.raises(TypeError):
-            oxisock.ssl(sock, None, None, context)
+            oxisock.ssl(sock, None, None, context)  # type: ignore[call-arg]
 
 
 def test_encrypted_key_is_an_error_and_no_prompt() -> None:
@@ -351,7 +351,7 @@ def test_sockets_that_cannot_do_it() -> None:
     with pytest.raises(OSError, match="Bad file descriptor"):
         oxisock.ssl(sock)
     with pytest.raises((TypeError, AttributeError)):
-        oxisock.ssl(5)
+        oxisock.ssl(5)  # type: ignore[arg-type]
 
 
 def test_socket_closed_under_the_session(unverified: None) -> None:

@@ -242,11 +242,11 @@ def test_certificate_larger_than_openssl_takes() -> None:
 
 
 def test_many_session_tickets() -> None:
-    with serving_tls(
-        lambda session: [session.sendall(data) for data in incoming(session)],
-        identity(),
-        num_tickets=20,
-    ) as sock:
+    def echo(session: ssl.SSLSocket) -> None:
+        for data in incoming(session):
+            session.sendall(data)
+
+    with serving_tls(echo, identity(), num_tickets=20) as sock:
         session = oxisock.ssl(sock)
         session.write(b"x")
         assert session.read(10) == b"x"

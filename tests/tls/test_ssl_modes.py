@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -210,7 +211,8 @@ def test_silent_peer_during_a_read() -> None:
     with serving_tls(lambda session: list(incoming(session)), identity()) as sock:
         session = oxisock.ssl(sock)
         sock.settimeout(0.3)
-        for call in (session.read, lambda: session.read(10)):
+        calls: list[Callable[[], object]] = [session.read, lambda: session.read(10)]
+        for call in calls:
             started = time.monotonic()
             with pytest.raises(TimeoutError, match="read"):
                 call()
@@ -278,7 +280,7 @@ def test_peer_that_stops_reading_and_a_write_that_goes_on() -> None:
         with pytest.raises(TimeoutError, match="write") as caught:
             session.write(BLOB)
         assert 1 <= time.monotonic() - started < PATIENCE / 2
-        sent = caught.value.characters_written
+        sent = caught.value.characters_written  # type: ignore[attr-defined]
         assert 0 < sent < len(BLOB)
         release.set()
         sock.settimeout(PATIENCE)

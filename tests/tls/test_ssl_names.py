@@ -4,6 +4,7 @@ import datetime
 import ssl
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -46,12 +47,12 @@ def certificate(subject: x509.Name, issuer: x509.Name | None = None) -> x509.Cer
     )
 
 
-def line(*attributes: x509.NameAttribute) -> str:
+def line(*attributes: "x509.NameAttribute[Any]") -> str:
     der = certificate(x509.Name(attributes)).public_bytes(DER)
     return distinguished_names(der)[0]
 
 
-def attribute(value: str | bytes, kind: Kind = Kind.UTF8String) -> x509.NameAttribute:
+def attribute(value: str | bytes, kind: Kind = Kind.UTF8String) -> "x509.NameAttribute[Any]":
     oid = NameOID.X500_UNIQUE_IDENTIFIER if isinstance(value, bytes) else NameOID.COMMON_NAME
     return x509.NameAttribute(oid, value, kind)
 

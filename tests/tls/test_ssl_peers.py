@@ -26,12 +26,12 @@ VERSIONS = {"1.2": "-tls1_2", "1.3": "-tls1_3"}
 
 @pytest.fixture(params=["ec", "rsa"])
 def kind(request: pytest.FixtureRequest) -> str:
-    return request.param
+    return str(request.param)
 
 
 @pytest.fixture(params=list(VERSIONS))
 def number(request: pytest.FixtureRequest) -> str:
-    return request.param
+    return str(request.param)
 
 
 @pytest.fixture(params=["verified", "unverified"])
@@ -52,7 +52,7 @@ def start(request: pytest.FixtureRequest, kind: str) -> Callable[..., Any]:
     return verified if request.param == "verified" else unverified
 
 
-def get(session: Any, path: str) -> bytes:
+def get(session: Any, path: str) -> Any:
     """The body of a response of HTTP/1.0, whose end is the end of the session."""
     request = f"GET {path} HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode()
     assert session.write(request) == len(request)
@@ -85,7 +85,8 @@ def test_s_server_wants_a_client_certificate(
     options = ("-Verify", "3", "-verify_return_error", "-CAfile", cafile, VERSIONS[number])
     with OpenSSLServer(identity(kind), "-www", *options) as server:
         with oxisock.create_connection(server.address, timeout=PATIENCE) as sock:
-            client = authority("ec").issue()
+            client: Identity | None = authority("ec").issue()
+            assert client is not None
             assert client.certificate.public_bytes(PEM) in get(start(sock, client), "/")
         for client in (None, authority("rsa").issue()):
             with oxisock.create_connection(server.address, timeout=PATIENCE) as sock:
