@@ -48,6 +48,9 @@ pub(crate) struct Channel {
     timeout: AtomicI64,
     /// Whether `O_NONBLOCK` is set, as far as this object knows.
     nonblocking: AtomicBool,
+    /// How often this object has switched `O_NONBLOCK`, so that an operation in blocking mode can
+    /// tell that it is the reason for `EAGAIN`.
+    mode_changes: AtomicU32,
     /// Whether others may have switched `O_NONBLOCK`: the descriptor was seen outside.
     shared: AtomicBool,
     /// [`fork_count`] when `O_NONBLOCK` was last seen to.
@@ -73,6 +76,7 @@ impl Channel {
             retired: AtomicI32::new(NONE),
             timeout: AtomicI64::new(-1),
             nonblocking: AtomicBool::new(false),
+            mode_changes: AtomicU32::new(0),
             shared: AtomicBool::new(false),
             fork_count: AtomicU32::new(fork_count()),
             deferred: AtomicI32::new(0),
@@ -126,6 +130,7 @@ impl Channel {
             channel: self,
             fd: self.fd.load(Ordering::SeqCst),
             generation: self.generation.load(Ordering::Relaxed),
+            mode_changes: self.mode_changes.load(Ordering::SeqCst),
         };
         guard.check_open()?;
         Ok(guard)
@@ -259,13 +264,18 @@ impl Channel {
         if self.fork_count.swap(fork_count(), Ordering::Relaxed) != fork_count() {
             self.share();
         }
+        // Before the system is told: whoever gets `EAGAIN` for it has to find the change.
+        let before = self.timeout.swap(nanos, Ordering::SeqCst);
         if self.nonblocking.load(Ordering::Relaxed) != nonblocking
             || (self.shared.load(Ordering::Relaxed) && nanos <= 0)
         {
-            descriptor::set_nonblocking(file.fd(), nonblocking)?;
+            self.mode_changes.fetch_add(1, Ordering::SeqCst);
+            if let Err(error) = descriptor::set_nonblocking(file.fd(), nonblocking) {
+                self.timeout.store(before, Ordering::SeqCst);
+                return Err(error.into());
+            }
             self.nonblocking.store(nonblocking, Ordering::Relaxed);
         }
-        self.timeout.store(nanos, Ordering::Relaxed);
         Ok(())
     }
 
@@ -301,6 +311,7 @@ pub(crate) struct Guard<'a> {
     channel: &'a Channel,
     fd: Fd,
     generation: u32,
+    mode_changes: u32,
 }
 
 impl Guard<'_> {
@@ -311,6 +322,11 @@ impl Guard<'_> {
 
     pub(crate) fn is_open(&self) -> bool {
         self.channel.fd() == self.fd
+    }
+
+    /// Whether another thread has switched `O_NONBLOCK` since the operation began.
+    pub(super) fn mode_changed(&self) -> bool {
+        self.channel.mode_changes.load(Ordering::SeqCst) != self.mode_changes
     }
 
     /// Fails where the socket was closed since, or never was open.

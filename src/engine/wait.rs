@@ -85,12 +85,20 @@ impl<'a> Wait<'a> {
         let limit = match self.mode {
             Mode::NonBlocking => return finish(attempt(file.fd(), AttemptMode::Try)),
             Mode::Blocking => {
-                return file
-                    .asleep(|| attempt(file.fd(), AttemptMode::Block))
-                    .map_or(Outcome::Closed, |result| {
+                let Some(result) = file.asleep(|| attempt(file.fd(), AttemptMode::Block)) else {
+                    return Outcome::Closed;
+                };
+                match result {
+                    // `settimeout` in another thread. This operation keeps the mode that it began
+                    // in, as in the standard library: it waits, only not in that call.
+                    Err(error) if error.kind() == ErrorKind::WouldBlock && file.mode_changed() => {
+                        Duration::MAX
+                    }
+                    result => {
                         self.woke_up();
-                        finish(result)
-                    });
+                        return finish(result);
+                    }
+                }
             }
             Mode::Timed(limit) => limit,
         };
@@ -106,6 +114,7 @@ impl<'a> Wait<'a> {
             }
         }
         loop {
+            // Longer than poll can count where there is no deadline.
             let left = limit.saturating_sub(self.began.elapsed());
             match file.asleep(|| poll(file.fd(), self.plan.interest, Some(left))) {
                 None => return Outcome::Closed,

@@ -73,7 +73,8 @@ impl Socket {
                 }
                 Err(error)
                     if error.raw_os_error() == Some(libc::EINPROGRESS)
-                        && matches!(mode, Mode::Timed(_)) =>
+                        // In blocking mode another thread may have changed that since.
+                        && (matches!(mode, Mode::Timed(_)) || self.channel.mode() != mode) =>
                 {
                     begun = true;
                     Err(io::Error::from_raw_os_error(libc::EAGAIN))

@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -342,3 +343,94 @@ def test_eintr_never_reaches_the_program(tcp: Any) -> None:
             b.sendall(b"x")
             assert a.recv(1) == b"x"
     assert len(runs) > 10
+
+
+# -- settimeout in another thread, and a signal ----------------------------------------------------
+
+WAITING: dict[str, Callable[[Any], Any]] = {
+    **RECEIVE,
+    "recvmsg_into": lambda s: s.recvmsg_into([bytearray(10)]),
+    "reader": lambda s: s.makefile("rb").readline(),
+}
+
+
+@pytest.mark.parametrize("timeout", [10.0, 0.0])
+@pytest.mark.parametrize("name", WAITING)
+def test_a_receive_keeps_the_mode_that_it_began_in(stream: Any, name: str, timeout: float) -> None:
+    """After the signal it waits anew, on a descriptor that is non-blocking by then."""
+    a, b = stream
+    changes = [timeout, None, timeout]
+
+    def change() -> None:
+        # Later changes come while it waits in whatever way it has found.
+        if changes:
+            a.settimeout(changes.pop(0))
+        else:
+            b.sendall(b"signal\n")
+
+    with alarm(change, interval=0.05) as runs:
+        assert WAITING[name](a)
+    assert len(runs) >= 4
+
+
+@pytest.mark.parametrize("name", SEND)
+def test_a_send_keeps_the_mode_that_it_began_in(unix: Any, name: str) -> None:
+    a, b = unix
+    fill(a)
+    a.settimeout(None)
+    done = threading.Event()
+    readers = []
+
+    def change() -> None:
+        if a.gettimeout() is None:
+            a.settimeout(10)
+        elif not readers:
+            readers.append(Task(drain, b, done))
+
+    with alarm(change, interval=0.05) as runs:
+        SEND[name](a)
+    assert len(runs) >= 2
+    done.set()
+    readers[0].result()
+
+
+def test_accept_keeps_the_mode_that_it_began_in() -> None:
+    with listening(oxisock) as server, oxisock.socket() as client:
+        server.settimeout(None)
+
+        def change() -> None:
+            if server.gettimeout() is None:
+                server.settimeout(10)
+            elif not runs[2:]:
+                client.connect(server.getsockname())
+
+        with alarm(change, interval=0.05) as runs:
+            accepted, _ = server.accept()
+        accepted.close()
+
+
+@pytest.mark.parametrize("name", WAITING)
+def test_a_mode_that_changes_as_a_receive_begins(unix: Any, name: str) -> None:
+    """Not one of many is told that its descriptor is non-blocking."""
+    a, b = unix
+    for _ in range(60):
+        a.settimeout(None)
+        task = Task(WAITING[name], a)
+        a.settimeout(10)
+        time.sleep(0.001)
+        b.sendall(b"signal\n")
+        assert task.result()
+
+
+def test_the_kernels_own_timeout_still_ends_a_blocking_call(unix: Any) -> None:
+    a, _ = unix
+    a.setsockopt(oxisock.SOL_SOCKET, oxisock.SO_RCVTIMEO, struct.pack("@ll", 0, 50_000))
+    with pytest.raises(BlockingIOError):
+        a.recv(10)
+
+
+def test_a_mode_set_behind_the_objects_back_still_ends_a_blocking_call(unix: Any) -> None:
+    a, _ = unix
+    os.set_blocking(a.fileno(), False)
+    with pytest.raises(BlockingIOError):
+        a.recv(10)
