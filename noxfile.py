@@ -55,19 +55,29 @@ nox.options.error_on_missing_interpreters = True
 _wheels = {}
 
 
-def install_wheel(session, extra=None):
-    """Install the package as a user gets it; one build for each Python and run of nox."""
-    python = session.python
-    if python not in _wheels:
-        folder = Path(session.cache_dir, "wheels", python).resolve()
+def wheel(session, source):
+    """Build a package of this repository once for each Python and run of nox."""
+    key = session.python, source
+    if key not in _wheels:
+        folder = Path(session.cache_dir, "wheels", session.python, Path(source).name or "oxisock")
+        folder = folder.resolve()
         shutil.rmtree(folder, ignore_errors=True)
         session.run(
-            "python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, "."
+            "python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, source
         )
-        (_wheels[python],) = folder.glob("*.whl")
+        (_wheels[key],) = folder.glob("*.whl")
+    return _wheels[key]
+
+
+def install_wheel(session, extra=None, bench=False):
+    """Install the package as a user gets it, if asked with the benchmark beside it."""
+    wheels = [wheel(session, ".")]
+    if bench:
+        wheels.append(wheel(session, "./benches"))
+    session.install("--force-reinstall", "--no-deps", *map(str, wheels))
     extras = f"[{extra}]" if extra else ""
-    session.install("--force-reinstall", "--no-deps", str(_wheels[python]))
-    session.install(f"oxisock{extras} @ {_wheels[python].as_uri()}")
+    # Once more, for what they depend on.
+    session.install(f"oxisock{extras} @ {wheels[0].as_uri()}", *map(str, wheels[1:]))
 
 
 def install_group(session, group):
@@ -100,12 +110,12 @@ def lint(session):
 @nox.session(python=PYTHONS)
 def types(session):
     """The Python sources and the tests against their types, the stubs against the built package."""
-    install_wheel(session, "test,bench")
+    install_wheel(session, "test", bench=True)
     install_group(session, "types")
     session.run("mypy", "--python-version", session.python.rstrip("t"))
     allowed = "tests/package/stubtest-allowlist.txt"
     options = ["--allowlist", allowed] if Path(allowed).exists() else []
-    session.run("python", "-m", "mypy.stubtest", "oxisock", *options)
+    session.run("python", "-m", "mypy.stubtest", "oxisock", "oxisock_bench", *options)
 
 
 @nox.session(python=NEWEST)
@@ -128,8 +138,7 @@ def links(session):
 @nox.session(python=PYTHONS)
 def tests(session):
     """All tests, on the installed wheel."""
-    # With what the tests of the benchmarks' tables and plots need.
-    install_wheel(session, "test,bench")
+    install_wheel(session, "test", bench=True)
     session.run("python", "-m", "pytest", *session.posargs)
 
 

@@ -7,7 +7,6 @@ mod certificate;
 mod constants;
 mod engine;
 mod files;
-mod floor;
 mod inet;
 mod python;
 mod resolver;
@@ -36,8 +35,6 @@ mod _socket {
     use crate::engine::{counters, getbusypoll, setbusypoll, tune};
     #[pymodule_export]
     use crate::files::{open_raw, register_files};
-    #[pymodule_export]
-    use crate::floor::Floor;
     #[pymodule_export]
     use crate::inet::{inet_aton, inet_ntoa, inet_ntop, inet_pton};
     #[pymodule_export]

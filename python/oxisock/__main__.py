@@ -31,18 +31,19 @@ def main(arguments: list[str]) -> int:
             parser.print_help()
         return 0
     try:
-        from ._bench import cli
-
-        cli.add_arguments(bench)
-        return cli.main(parser.parse_args(arguments))
+        from oxisock_bench import cli
     except ModuleNotFoundError as exc:
-        if exc.name is None or exc.name.partition(".")[0] == "oxisock":
+        # Anything else that is missing is missing in the benchmark's own installation.
+        if exc.name != "oxisock_bench":
             raise
         print(
-            f"python -m oxisock bench needs {exc.name}: pip install 'oxisock[bench]'",
+            "python -m oxisock bench needs the package oxisock-bench: pip install 'oxisock[bench]'"
+            " (in a checkout of oxisock: pip install ./benches)",
             file=sys.stderr,
         )
-        return 1
+        return 2
+    cli.add_arguments(bench)
+    return cli.main(parser.parse_args(arguments))
 
 
 if __name__ == "__main__":

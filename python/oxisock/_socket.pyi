@@ -1,7 +1,7 @@
 """The native half of oxisock. Private: import `oxisock` instead."""
 
 from collections.abc import Iterable
-from typing import Any, SupportsIndex, TypeAlias, final, overload
+from typing import Any, SupportsIndex, TypeAlias, overload
 
 from _typeshed import ReadableBuffer, WriteableBuffer
 from typing_extensions import disjoint_base
@@ -1027,36 +1027,6 @@ def decode_ancillary(control: bytes, /) -> list[_CMSG]:
 
     Private: for tests, and for buffers that came from elsewhere.
     """
-
-@final
-class floor:
-    """Loops of system calls without Python: what no socket module for Python can be faster than.
-
-    A class that is never made, as a submodule would make PyO3 import `types`.
-    """
-
-    @staticmethod
-    def run(steps: list[tuple[str, list[int]]], rounds: int) -> float:
-        """Repeat system calls and return the seconds that all rounds together took.
-
-        `steps` are pairs of a name and its integers: `("send", [fd, 64])`. Steps that make a
-        descriptor push it on a stack; a negative descriptor counts from its top (-1 is the latest)
-        and `("close", [])` closes the top. Descriptors must be in blocking mode.
-
-        Raises ValueError for a malformed step and OSError when a system call fails.
-        """
-    @staticmethod
-    def run_pair(
-        ours: list[tuple[str, list[int]]], theirs: list[tuple[str, list[int]]], rounds: int
-    ) -> float:
-        """Repeat `ours` in this thread and `theirs` as often in a second one, and return the seconds
-        that ours took.
-
-        When one thread fails, the other may wait for it forever unless the caller closes or shuts
-        down the sockets: meant for steps that succeed.
-
-        Raises ValueError for a malformed step and OSError when a system call fails.
-        """
 
 # The constants that the Python layer itself uses; a module `__getattr__` has all of them. As plain
 # integers: the members of the enumerations are made by `oxisock`.

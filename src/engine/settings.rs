@@ -8,8 +8,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// Up to this many bytes are copied with the interpreter lock kept. `benches/border.py`
-/// measures it.
+/// Up to this many bytes are copied with the interpreter lock kept.
+/// `benches/experiments/lock_threshold.py` measures it.
 static KEEP_LIMIT: AtomicUsize = AtomicUsize::new(16 * 1024);
 
 /// How long a receive may look again before it sleeps, in nanoseconds.

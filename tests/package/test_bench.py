@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from oxisock._bench import cli, floors, measure, record
-from oxisock._bench.row import Row, every_row
-from oxisock._bench.rows import GROUPS
-from oxisock._bench.setups import nothing, unix
-from oxisock._socket import floor
+pytest.importorskip("oxisock_bench", reason="pip install ./benches")
+
+from oxisock_bench import _baseline, cli, measure, record, syscalls
+from oxisock_bench.row import Row, every_row
+from oxisock_bench.rows import GROUPS
+from oxisock_bench.setups import nothing, unix
 
 ROWS = list(every_row(GROUPS))
 
@@ -68,7 +69,7 @@ def test_run_writes_json_and_tables(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert sorted(entry["name"] for entry in data["rows"]) == sorted(rows)
     for entry in data["rows"]:
         assert entry["error"] is None
-        sides = {"stdlib", "oxisock"} | ({"floor"} if entry["name"] != "family" else set())
+        sides = {"stdlib", "oxisock"} | ({"baseline"} if entry["name"] != "family" else set())
         assert set(entry["times"]) == sides
         assert all(0 < time < 1 for time in entry["times"].values())
         expected = entry["times"]["stdlib"] / entry["times"]["oxisock"]
@@ -155,7 +156,7 @@ def test_file_that_cannot_be_written_is_refused_before_measuring(
     ("missing", "arguments"),
     [("rich", ["--list"]), ("matplotlib", ["htons", "--json", "-", "--plot", "plot.svg"])],
 )
-def test_missing_extra_is_one_clear_line(
+def test_missing_dependency_is_one_clear_line(
     missing: Any,
     arguments: Any,
     capsys: pytest.CaptureFixture[str],
@@ -171,7 +172,7 @@ def test_missing_extra_is_one_clear_line(
     for module in [name for name in sys.modules if name.partition(".")[0] == missing]:
         monkeypatch.delitem(sys.modules, module)
     for module in ("report", "plot"):
-        monkeypatch.delitem(sys.modules, f"oxisock._bench.{module}", raising=False)
+        monkeypatch.delitem(sys.modules, f"oxisock_bench.{module}", raising=False)
     monkeypatch.setattr(builtins, "__import__", without)
     assert run(*arguments) == 2
     assert capsys.readouterr().err == (
@@ -206,11 +207,11 @@ def test_row_can_be_measured_in_a_new_interpreter() -> None:
     row = next(row for row in ROWS if row.name == "recv-64KiB.udp")
     result = measure.measure_fresh(row, cli.QUICK)
     assert result.error is None
-    assert set(result.times) == {"stdlib", "oxisock", "floor"}
+    assert set(result.times) == {"stdlib", "oxisock", "baseline"}
 
 
 def test_sides_are_measured_alike() -> None:
-    """Both modules get the same number of rounds, in turning order, and the floor with them."""
+    """Both modules get the same number of rounds, in turning order, and the baseline with them."""
     seen = []
 
     class Module:
@@ -232,66 +233,71 @@ def test_sides_are_measured_alike() -> None:
 def test_geometric_mean_leaves_out_the_convoy_and_the_differences() -> None:
     def result(ratio: Any, **fields: Any) -> Any:
         row = Row("row", "names", nothing, "pass", **fields)
-        return measure.Result(row, {"stdlib": ratio, "oxisock": 1.0, "floor": 0.5})
+        return measure.Result(row, {"stdlib": ratio, "oxisock": 1.0, "baseline": 0.5})
 
-    results = [result(2.0), result(8.0), result(500.0, busy=True), result(90.0, above_floor=True)]
+    results = [
+        result(2.0),
+        result(8.0),
+        result(500.0, busy=True),
+        result(90.0, above_baseline=True),
+    ]
     assert measure.geometric_mean(results) == pytest.approx(4.0)
     assert measure.geometric_mean(results[2:]) is None
 
 
-def test_ratio_above_the_floor_is_that_of_the_differences() -> None:
-    row = Row("row", "above", nothing, "pass", above_floor=True)
-    result = measure.Result(row, {"stdlib": 3e-6, "oxisock": 2e-6, "floor": 1e-6})
+def test_ratio_above_the_baseline_is_that_of_the_differences() -> None:
+    row = Row("row", "above", nothing, "pass", above_baseline=True)
+    result = measure.Result(row, {"stdlib": 3e-6, "oxisock": 2e-6, "baseline": 1e-6})
     assert result.ratio == pytest.approx(2.0)
-    below = measure.Result(row, {"stdlib": 3e-6, "oxisock": 0.9e-6, "floor": 1e-6})
+    below = measure.Result(row, {"stdlib": 3e-6, "oxisock": 0.9e-6, "baseline": 1e-6})
     assert below.ratio == pytest.approx(2000.0)
 
 
-def test_floor_makes_the_calls_it_names() -> None:
+def test_baseline_makes_the_calls_it_names() -> None:
     a, b = socket.socketpair()
     with a, b:
         steps = [("send", [a.fileno(), 7]), ("send", [a.fileno(), 5])]
-        assert floor.run(steps, 3) > 0
+        assert _baseline.run(steps, 3) > 0
         assert len(b.recv(1000)) == 36
-        assert floor.run([("send", [a.fileno(), 9]), ("recv", [b.fileno(), 9])], 1000) > 0
+        assert _baseline.run([("send", [a.fileno(), 9]), ("recv", [b.fileno(), 9])], 1000) > 0
         b.setblocking(False)
         with pytest.raises(BlockingIOError):
             b.recv(1)
 
 
-def test_floor_of_two_threads() -> None:
+def test_baseline_of_two_threads() -> None:
     a, b = socket.socketpair()
     with a, b:
         ours = [("send", [a.fileno(), 64]), ("recv", [a.fileno(), 64])]
         theirs = [("recv", [b.fileno(), 64]), ("send", [b.fileno(), 64])]
-        assert floor.run_pair(ours, theirs, 100) > 0
+        assert _baseline.run_pair(ours, theirs, 100) > 0
         a.setblocking(False)
         with pytest.raises(BlockingIOError):
             a.recv(1)
 
 
-def test_floor_closes_what_it_made() -> None:
+def test_baseline_closes_what_it_made() -> None:
     """Descriptors that steps made are gone, whether the steps closed them or not."""
     probe = socket.socket()
     lowest = probe.fileno()
     probe.close()
     make = ("socket", [socket.AF_UNIX, socket.SOCK_STREAM, 0])
-    floor.run([make, ("close", [])], 50)
-    floor.run([make], 50)
+    _baseline.run([make, ("close", [])], 50)
+    _baseline.run([make], 50)
     with pytest.raises(OSError):
-        floor.run([make, ("getpeername", [-1])], 1)
+        _baseline.run([make, ("getpeername", [-1])], 1)
     with socket.socket() as probe:
         assert probe.fileno() == lowest
 
 
-def test_floor_of_every_row_can_be_run() -> None:
-    """Each floor's text is understood, and its calls succeed."""
+def test_baseline_of_every_row_can_be_run() -> None:
+    """Each baseline's text is understood, and its calls succeed."""
     from contextlib import ExitStack
 
     for row in ROWS:
-        if isinstance(row.floor, str) and "peer" not in row.note and "process" not in row.name:
+        if isinstance(row.baseline, str) and "peer" not in row.note and "process" not in row.name:
             with ExitStack() as stack:
-                loop = floors.loop_of(row.floor, row.setup(socket, stack))
+                loop = syscalls.loop_of(row.baseline, row.setup(socket, stack))
                 assert loop(2) > 0, row.name
 
 
@@ -307,24 +313,24 @@ def test_floor_of_every_row_can_be_run() -> None:
         [("bind", [1, 99])],
     ],
 )
-def test_malformed_floor_is_refused(steps: Any) -> None:
+def test_malformed_baseline_is_refused(steps: Any) -> None:
     with pytest.raises(ValueError):
-        floor.run(steps, 1)
+        _baseline.run(steps, 1)
 
 
-def test_floor_reports_the_system_error() -> None:
+def test_baseline_reports_the_system_error() -> None:
     with pytest.raises(OSError) as caught:
-        floor.run([("recv", [-1, 1])], 1)
+        _baseline.run([("recv", [-1, 1])], 1)
     assert caught.value.errno == 9
 
 
-def test_floor_text_names_sockets_constants_and_made_descriptors() -> None:
+def test_baseline_text_names_sockets_constants_and_made_descriptors() -> None:
     from contextlib import ExitStack
 
     with ExitStack() as stack:
         names = unix()(socket, stack)
         text = "send a 64; getsockopt b SOL_SOCKET SO_TYPE; close; listen made2 1"
-        assert floors.steps(text, names) == [
+        assert syscalls.steps(text, names) == [
             ("send", [names["a"].fileno(), 64]),
             ("getsockopt", [names["b"].fileno(), socket.SOL_SOCKET, socket.SO_TYPE]),
             ("close", []),
@@ -337,3 +343,29 @@ def test_command_is_reached_from_the_package() -> None:
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["rows"][0]["name"] == "fileno"
+
+
+def test_missing_package_is_one_clear_line() -> None:
+    program = (
+        "import sys\n"
+        "sys.modules['oxisock_bench'] = None\n"
+        "from oxisock.__main__ import main\n"
+        "sys.exit(main(['bench', 'fileno']))\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert "pip install 'oxisock[bench]'" in line
+    assert "./benches" in line
+
+
+def test_package_has_no_benchmark_code() -> None:
+    import oxisock
+    from oxisock import _socket
+
+    files = list(Path(oxisock.__path__[0]).rglob("*.py"))
+    assert files
+    assert not [path.name for path in files if "bench" in path.name]
+    assert not hasattr(_socket, "floor")
+    assert not hasattr(_socket, "run_pair")

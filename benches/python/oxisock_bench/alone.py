@@ -1,4 +1,4 @@
-"""Measures one row in a new interpreter: `python -m oxisock._bench.alone ROW CONFIG`."""
+"""Measures one row in a new interpreter: `python -m oxisock_bench.alone ROW CONFIG`."""
 
 from __future__ import annotations
 

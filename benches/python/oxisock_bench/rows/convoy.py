@@ -12,8 +12,8 @@ from ..programs import asyncio_server, peer_process, request_load
 from ..row import Group
 from ..setups import TIMEOUT, listener, nothing, tcp, udp, udp_unconnected, unix
 from .files import HEADERS_READ, headers
-from .moving import PAIR, PAIR_FLOOR
-from .sockets import CONNECT_ACCEPT, CONNECT_ACCEPT_FLOOR
+from .moving import PAIR, PAIR_BASELINE
+from .sockets import CONNECT_ACCEPT, CONNECT_ACCEPT_BASELINE
 
 GROUP = Group("convoy", "Beside one CPU-bound thread")
 
@@ -21,9 +21,9 @@ BUSY: dict[str, Any] = {"busy": True, "concurrent": True, "slice": 0.12, "rounds
 
 row = GROUP.row
 for name, setup, target in [("unix", unix, 300), ("udp", udp, 300), ("tcp", tcp, 200)]:
-    row(f"busy.send-recv.{name}", setup(), PAIR, PAIR_FLOOR, target=target, **BUSY)
+    row(f"busy.send-recv.{name}", setup(), PAIR, PAIR_BASELINE, target=target, **BUSY)
     for suffix, timeout in [("timeout", TIMEOUT), ("nonblocking", 0)]:
-        row(f"busy.send-recv.{name}.{suffix}", setup(timeout=timeout), PAIR, PAIR_FLOOR, **BUSY)
+        row(f"busy.send-recv.{name}.{suffix}", setup(timeout=timeout), PAIR, PAIR_BASELINE, **BUSY)
 
 row(
     "busy.sendto-recvfrom.udp",
@@ -32,7 +32,7 @@ row(
     "sendto a b 64; recvfrom b 64",
     **BUSY,
 )
-row("busy.connect-accept.unix", listener(), CONNECT_ACCEPT, CONNECT_ACCEPT_FLOOR, **BUSY)
+row("busy.connect-accept.unix", listener(), CONNECT_ACCEPT, CONNECT_ACCEPT_BASELINE, **BUSY)
 row("busy.makefile.headers", headers(), HEADERS_READ, **BUSY)
 row("busy.getaddrinfo.numeric", nothing, 'socket.getaddrinfo("127.0.0.1", 80)', **BUSY)
 row(

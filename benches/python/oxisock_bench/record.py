@@ -1,4 +1,4 @@
-"""The suite's results as JSON, written and read."""
+"""The benchmark's results as JSON, written and read."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 from .measure import Config, Result, geometric_mean
 from .row import Row
 
-VERSION = 1
+VERSION = 2
 """The version of the JSON document's layout."""
 
 MEAN_TARGET = 1.8
-"""What the geometric mean of the suite has to reach."""
+"""What the geometric mean of the benchmark has to reach."""
 
 
 def machine() -> dict[str, Any]:
@@ -71,7 +71,7 @@ def document(results: list[Result], config: Config) -> dict[str, Any]:
 
 
 def results_of(data: dict[str, Any], rows: list[Row]) -> list[Result]:
-    """Take the results out of a document again; rows that the suite no longer has are left out."""
+    """Take the results out of a document again, without rows that the benchmark no longer has."""
     if data.get("version") != VERSION:
         raise ValueError(f"not a result file of layout version {VERSION}")
     known = {row.name: row for row in rows}

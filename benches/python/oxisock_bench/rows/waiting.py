@@ -6,10 +6,10 @@ import select
 import selectors
 from collections.abc import Callable
 
-from ..floors import in_threads
 from ..programs import peer_process, ping_pong, streaming
 from ..row import Group, Names, Setup
 from ..setups import TIMEOUT, plus, tcp, unix
+from ..syscalls import in_threads
 
 GROUP = Group("waiting", "Waiting for data: other threads, other processes, selectors")
 row = GROUP.row
@@ -38,7 +38,7 @@ for name, transport in TRANSPORTS:
             )
 
 REQUEST = "a.send(data); a.recv(64)"
-REQUEST_FLOOR = "send a 64; recv a 64"
+REQUEST_BASELINE = "send a 64; recv a 64"
 for suffix, setup, target, where in [
     ("", peer_process(), 1.5, "on another core"),
     (".timeout", peer_process(timeout=TIMEOUT), 1.5, "on another core, with a timeout"),
@@ -48,7 +48,7 @@ for suffix, setup, target, where in [
         f"request.process{suffix}",
         setup,
         REQUEST,
-        REQUEST_FLOOR,
+        REQUEST_BASELINE,
         target=target,
         slice=0.01,
         rounds=2.0,

@@ -1,11 +1,11 @@
-"""What does looking again before sleeping cost, and what does it save?
+"""Measure what the busy-poll before a sleep saves, and what it costs.
 
 A client asks another process and waits for the answer, which comes at once, after a while, late or
 never. For each way of waiting, the script measures the time to the answer and the processor time
 that the client used for it: on an idle or slow connection the latter must not exceed the standard
 library's.
 
-    python benches/spin.py [--rounds N] [--micros MICROSECONDS,...]
+    python benches/experiments/busy_poll.py [--rounds N] [--micros MICROSECONDS,...]
 """
 
 import argparse
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from statistics import median
+from typing import Any
 
 import oxisock
 
@@ -47,8 +48,8 @@ PATIENCE = 0.01
 """The timeout in seconds where the answer never comes."""
 
 
-def connect(module, delay):
-    """A TCP connection to a process that answers after that long."""
+def connect(module: Any, delay: float) -> tuple[Any, subprocess.Popen[bytes]]:
+    """Make a TCP connection to a process that answers after that long."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         ours = module.socket()
         ours.connect(listener.getsockname())
@@ -57,14 +58,14 @@ def connect(module, delay):
         for s in (ours, theirs):
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         command = [sys.executable, "-c", PEER, str(delay)]
-        peer = subprocess.Popen(command, stdin=theirs)
+        peer = subprocess.Popen(command, stdin=theirs.fileno())
     os.sched_setaffinity(peer.pid, CORES[-1:])
     ours.settimeout(PATIENCE if delay == float("inf") else 5.0)
     return ours, peer
 
 
-def ask(connection, count):
-    """Ask that often; give wall-clock and processor microseconds per question."""
+def ask(connection: Any, count: int) -> tuple[float, float]:
+    """Ask that often, and measure the wall-clock and processor microseconds per question."""
     wall, processor = time.perf_counter(), time.thread_time()
     for _ in range(count):
         connection.send(b"x")
@@ -76,25 +77,25 @@ def ask(connection, count):
     return wall / count * 1e6, processor / count * 1e6
 
 
-def main():
+def numbers(text: str) -> list[float]:
+    """Parse numbers with commas between them."""
+    return [float(part) for part in text.split(",")]
+
+
+def main() -> None:
     """Print a line per pattern and way of waiting."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=9)
-    numbers = lambda text: [float(part) for part in text.split(",")]  # noqa: E731
     parser.add_argument("--micros", type=numbers, default=[0, 50, 100])
     args = parser.parse_args()
-    ways = [("standard library", socket, None)]
-    if hasattr(oxisock, "setbusypoll"):
-        ways += [(f"oxisock, {micros:g} µs", oxisock, micros) for micros in args.micros]
-    else:
-        print("This build's time to look again cannot be set: measured as it is.")
-        ways += [("oxisock", oxisock, None)]
+    ways: list[tuple[str, Any, float | None]] = [("standard library", socket, None)]
+    ways += [(f"oxisock, {micros:g} µs", oxisock, micros) for micros in args.micros]
 
     os.sched_setaffinity(0, CORES[:1])
     print(f"{'answer':14}{'way of waiting':20}{'to answer, µs':>16}{'processor, µs':>16}")
     for pattern, (delay, count) in PATTERNS.items():
         peers = {name: connect(module, delay) for name, module, _ in ways}
-        samples = {name: [] for name, *_ in ways}
+        samples: dict[str, list[tuple[float, float]]] = {name: [] for name, *_ in ways}
         for _ in range(args.rounds):
             for name, _, micros in ways:
                 if micros is not None:

@@ -134,7 +134,7 @@ def choose(groups: list[Group], patterns: list[str]) -> list[Row]:
 
 
 def _extra(module: str) -> Any:
-    """Import a part of the suite that needs a package beyond Python."""
+    """Import a part of the benchmark that needs a package beyond Python."""
     try:
         return importlib.import_module(f".{module}", __package__)
     except ModuleNotFoundError as error:

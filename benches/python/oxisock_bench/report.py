@@ -18,8 +18,8 @@ from .row import Group, Row
 
 LEGEND = (
     "Times are for one operation: the fastest of the rounds, or their median where other threads "
-    "or processes take part. floor: the same system calls without Python. faster: the standard "
-    "library's time by oxisock's; above a floor, the ratio of what is above it."
+    "or processes take part. baseline: the same system calls without Python. faster: the standard "
+    "library's time by oxisock's; above a baseline, the ratio of what is above it."
 )
 
 
@@ -90,14 +90,14 @@ def _table(group: Group, results: list[Result]) -> Table:
     table = Table(title=group.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.title_style = "bold"
     table.add_column("row", overflow="fold")
-    for heading in ("stdlib", "oxisock", "floor", "faster", "target"):
+    for heading in ("stdlib", "oxisock", "baseline", "faster", "target"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True, min_width=1)
     for result in results:
         if result.error:
             table.add_row(result.row.name, *["failed"] * 2, "", "", "", "[red]✗[/]")
             continue
-        times = [seconds(result.times.get(side)) for side in ("stdlib", "oxisock", "floor")]
+        times = [seconds(result.times.get(side)) for side in ("stdlib", "oxisock", "baseline")]
         ratio = f"{result.ratio:,.3g}" if result.ratio is not None else ""
         mark = "[green]✓[/]" if result.reached else "[red]✗[/]"
         goal = f"{result.row.goal:g}" if result.row.target else f"[dim]{result.row.goal:g}[/]"

@@ -1,11 +1,11 @@
-"""Send and receive over message sizes: throughput, and the time above the floor."""
+"""Send and receive over message sizes: throughput, and the time above the baseline."""
 
 from __future__ import annotations
 
 from ..row import Group, Setup
 from ..setups import plus, tcp, udp, unix
 
-ABOVE = Group("above", "Time above the floor, send+recv")
+ABOVE = Group("above", "Time above the baseline, send+recv")
 THROUGHPUT = Group("throughput", "Throughput of send+recv over message sizes")
 
 SIZES = [1 << power for power in range(0, 21, 2)]
@@ -30,7 +30,7 @@ for name, setup in [("unix", unix), ("udp", udp), ("tcp", tcp)]:
             f"a.send(data); b.recv({size})",
             f"send a {size}; recv b {size}",
             target=2,
-            above_floor=True,
+            above_baseline=True,
             rounds=1.5,
         )
 
@@ -60,16 +60,16 @@ for name in ("unix", "tcp", "udp"):
         payload = min(size, LARGEST_DATAGRAM) if name == "udp" else size
         pair = tcp(size, room=1 << 20) if name == "tcp" else PAIRS[name](payload)
         if size > AT_ONCE:
-            op, floor = PARTS, f"exchange a b {size}"
+            op, baseline = PARTS, f"exchange a b {size}"
         else:
             receive = f"b.recv({payload})" if name == "udp" else RECEIVE.format(size=size)
             op = f"a.send(data)\n{receive}"
-            floor = f"send a {payload}; recvall b {payload}"
+            baseline = f"send a {payload}; recvall b {payload}"
         THROUGHPUT.row(
             f"throughput.{name}.{label(size)}",
             viewed(pair),
             op,
-            floor,
+            baseline,
             payload=payload,
             slice=0.01 if size > AT_ONCE else 0.002,
             rounds=0.5,

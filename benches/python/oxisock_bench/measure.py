@@ -1,4 +1,4 @@
-"""Timing: both modules and the floor side by side, in the same rounds.
+"""Timing: both modules and the baseline side by side, in the same rounds.
 
 The machine's speed drifts, so each round measures every side, in turning order. What counts is the
 fastest round of each, as everything that disturbs a measurement makes it slower; but where other
@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from . import floors
+from . import syscalls
 from .row import Loop, Row, loop_of
 
 SIDES = ("stdlib", "oxisock")
@@ -60,10 +60,10 @@ class Result:
         if self.error or any(side not in self.times for side in SIDES):
             return None
         theirs, ours = (self.times[side] for side in SIDES)
-        if self.row.above_floor:
-            floor = self.times["floor"]
-            # At the floor or below it by chance: no more can be told apart than a nanosecond.
-            theirs, ours = theirs - floor, max(ours - floor, 1e-9)
+        if self.row.above_baseline:
+            baseline = self.times["baseline"]
+            # At the baseline or below it by chance: no more can be told apart than a nanosecond.
+            theirs, ours = theirs - baseline, max(ours - baseline, 1e-9)
         return theirs / ours
 
     @property
@@ -145,9 +145,9 @@ def measure(row: Row, modules: dict[str, Any], config: Config) -> Result:
     try:
         with ExitStack() as stack, _quiet_collector():
             loops = {side: loop_of(row.op, row.setup(modules[side], stack)) for side in SIDES}
-            if row.floor is not None:
+            if row.baseline is not None:
                 names = row.setup(modules["stdlib"], stack)
-                loops["floor"] = floors.loop_of(row.floor, names)
+                loops["baseline"] = syscalls.loop_of(row.baseline, names)
             if row.busy:
                 stack.enter_context(cpu_bound_thread())
             return Result(row, _rounds(row, _samplers(row, loops, config), config))
@@ -186,7 +186,7 @@ def _quiet_collector() -> Iterator[None]:
 
 def measure_fresh(row: Row, config: Config) -> Result:
     """Measure one row in a new interpreter."""
-    command = [sys.executable, "-m", "oxisock._bench.alone", row.name, json.dumps(asdict(config))]
+    command = [sys.executable, "-m", "oxisock_bench.alone", row.name, json.dumps(asdict(config))]
     process = subprocess.run(command, capture_output=True, text=True)
     if process.returncode:
         last = process.stderr.strip().rpartition("\n")[2]
@@ -213,6 +213,6 @@ def geometric_mean(results: list[Result]) -> float | None:
     ratios = [
         result.ratio
         for result in results
-        if result.ratio and not (result.row.convoy or result.row.above_floor)
+        if result.ratio and not (result.row.convoy or result.row.above_baseline)
     ]
     return math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else None

@@ -1,8 +1,8 @@
-//! The floor of the benchmark suite: the same system calls in a loop without Python.
+//! The baseline of the benchmark: the same system calls in a loop without Python.
 //!
-//! A benchmark row names its system calls as steps (`("send", [fd, size])`); [`Step`] is such a
-//! step ready to run, and [`floor::run`] repeats a list of them. Nothing of oxisock's own engine is
-//! used here, so that the floor stays an independent yardstick.
+//! A row of the benchmark names its system calls as steps (`("send", [fd, size])`); [`Step`] is such
+//! a step ready to run, and [`_baseline::run`] repeats a list of them. Nothing of oxisock's own engine
+//! is used here, so that the baseline stays an independent yardstick.
 
 use std::io;
 use std::mem;
@@ -441,13 +441,10 @@ fn room(steps: &[Step]) -> usize {
 }
 
 /// Loops of system calls without Python: what no socket module for Python can be faster than.
-///
-/// A class that is never made, as a submodule would make PyO3 import `types`.
-#[pyclass(frozen, name = "floor", module = "oxisock._socket")]
-pub(crate) struct Floor;
+#[pymodule(gil_used = false)]
+mod _baseline {
+    use super::*;
 
-#[pymethods]
-impl Floor {
     /// Repeat system calls and return the seconds that all rounds together took.
     ///
     /// `steps` are pairs of a name and its integers: `("send", [fd, 64])`. Steps that make a
@@ -455,7 +452,8 @@ impl Floor {
     /// and `("close", [])` closes the top. Descriptors must be in blocking mode.
     ///
     /// Raises ValueError for a malformed step and OSError when a system call fails.
-    #[staticmethod]
+    #[pyfunction]
+    #[pyo3(signature = (steps, rounds, /))]
     fn run(py: Python<'_>, steps: Steps, rounds: u64) -> PyResult<f64> {
         let steps = parse(&steps)?;
         let mut machine = Machine::new(room(&steps));
@@ -471,7 +469,8 @@ impl Floor {
     /// down the sockets: meant for steps that succeed.
     ///
     /// Raises ValueError for a malformed step and OSError when a system call fails.
-    #[staticmethod]
+    #[pyfunction]
+    #[pyo3(signature = (ours, theirs, rounds, /))]
     fn run_pair(py: Python<'_>, ours: Steps, theirs: Steps, rounds: u64) -> PyResult<f64> {
         let (ours, theirs) = (parse(&ours)?, parse(&theirs)?);
         let room = room(&ours).max(room(&theirs));

@@ -78,32 +78,37 @@ s = l.accept()[0]
 s.close()
 c.close()
 """
-CONNECT_ACCEPT_FLOOR = "socket AF_UNIX SOCK_STREAM 0; connect made l; accept l; close; close"
-TCP_FLOOR = CONNECT_ACCEPT_FLOOR.replace("AF_UNIX", "AF_INET")
-TCP6_FLOOR = CONNECT_ACCEPT_FLOOR.replace("AF_UNIX", "AF_INET6")
+CONNECT_ACCEPT_BASELINE = "socket AF_UNIX SOCK_STREAM 0; connect made l; accept l; close; close"
+TCP_BASELINE = CONNECT_ACCEPT_BASELINE.replace("AF_UNIX", "AF_INET")
+TCP6_BASELINE = CONNECT_ACCEPT_BASELINE.replace("AF_UNIX", "AF_INET6")
 
-row("connect-accept.unix", listener(), CONNECT_ACCEPT, CONNECT_ACCEPT_FLOOR)
-row("connect-accept.unix.timeout", listener(timeout=TIMEOUT), CONNECT_ACCEPT, CONNECT_ACCEPT_FLOOR)
-row("connect-accept.tcp", listener("AF_INET"), CONNECT_ACCEPT, TCP_FLOOR, rounds=0.5)
-row("connect-accept.tcp6", listener("AF_INET6"), CONNECT_ACCEPT, TCP6_FLOOR, rounds=0.5)
+row("connect-accept.unix", listener(), CONNECT_ACCEPT, CONNECT_ACCEPT_BASELINE)
+row(
+    "connect-accept.unix.timeout",
+    listener(timeout=TIMEOUT),
+    CONNECT_ACCEPT,
+    CONNECT_ACCEPT_BASELINE,
+)
+row("connect-accept.tcp", listener("AF_INET"), CONNECT_ACCEPT, TCP_BASELINE, rounds=0.5)
+row("connect-accept.tcp6", listener("AF_INET6"), CONNECT_ACCEPT, TCP6_BASELINE, rounds=0.5)
 row(
     "connect_ex-accept.unix",
     listener(),
     CONNECT_ACCEPT.replace("connect(", "connect_ex("),
-    CONNECT_ACCEPT_FLOOR,
+    CONNECT_ACCEPT_BASELINE,
 )
 row(
     "create_connection",
     listener("AF_INET"),
     "c = socket.create_connection(address); s = l.accept()[0]; s.close(); c.close()",
-    TCP_FLOOR,
+    TCP_BASELINE,
     rounds=0.5,
 )
 row(
     "create_connection.timeout",
     listener("AF_INET"),
     "c = socket.create_connection(address, timeout=5); s = l.accept()[0]; s.close(); c.close()",
-    TCP_FLOOR,
+    TCP_BASELINE,
     rounds=0.5,
 )
 row(

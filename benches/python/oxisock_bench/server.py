@@ -1,6 +1,6 @@
-"""The other processes of the suite: `python -m oxisock._bench.server KIND [MODULE] [--busy]`.
+"""The other processes of the benchmark: `python -m oxisock_bench.server KIND [MODULE] [--busy]`.
 
-`peer` echoes one connection on the standard library, whichever module the suite measures.
+`peer` echoes one connection on the standard library, whichever module the benchmark measures.
 `asyncio` is an echo server whose event loop runs on MODULE, if asked beside a CPU-bound thread.
 Each prints the port it listens on and runs until it is killed, `peer` until its client leaves.
 """

@@ -21,7 +21,7 @@ from .row import Names, Run, Setup
 
 def _start(stack: ExitStack, *args: str) -> tuple[int, int]:
     """Start one of `server`'s processes and give its process id and its port."""
-    command = [sys.executable, "-m", "oxisock._bench.server", *args]
+    command = [sys.executable, "-m", "oxisock_bench.server", *args]
     process = stack.enter_context(
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     )

@@ -19,8 +19,12 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from .measure import SIDES, Result
 from .rows.sizes import SIZES, THROUGHPUT, label
 
-COLORS = {"stdlib": "#8a8f98", "oxisock": "#c4501b", "floor": "#2f6f9f"}
-NAMES = {"stdlib": "standard library", "oxisock": "oxisock", "floor": "system calls without Python"}
+COLORS = {"stdlib": "#8a8f98", "oxisock": "#c4501b", "baseline": "#2f6f9f"}
+NAMES = {
+    "stdlib": "standard library",
+    "oxisock": "oxisock",
+    "baseline": "system calls without Python",
+}
 
 
 def draw(path: str, results: list[Result], machine: dict[str, Any]) -> None:
@@ -87,7 +91,7 @@ def _draw_curve(axis: Axes, transport: str, results: list[Result]) -> None:
     shown = [result for result in results if not result.error]
     sizes = [result.row.payload for result in shown]
     for side in SIDES:
-        shares = [100 * result.times["floor"] / result.times[side] for result in shown]
+        shares = [100 * result.times["baseline"] / result.times[side] for result in shown]
         axis.plot(sizes, shares, color=COLORS[side], marker=".", label=NAMES[side])
     for result in shown:
         rate, share = (result.row.payload / result.times["oxisock"] / 1e6, 100)
@@ -98,7 +102,7 @@ def _draw_curve(axis: Axes, transport: str, results: list[Result]) -> None:
             va="bottom",
             fontsize=7,
         )
-    axis.axhline(100, color=COLORS["floor"], linewidth=1, label=NAMES["floor"])
+    axis.axhline(100, color=COLORS["baseline"], linewidth=1, label=NAMES["baseline"])
     axis.set_xscale("log", base=2)
     axis.set_xticks(SIZES, [label(size) for size in SIZES], fontsize=7)
     axis.set_ylim(0, 125)

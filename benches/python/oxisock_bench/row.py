@@ -1,4 +1,4 @@
-"""What a row of the suite is: a setup, an operation, its floor and its target.
+"""What a row of the benchmark is: a setup, an operation, its baseline and its target.
 
 A row is data. The same setup and the same operation run on either module, which they know as
 `socket`, so that no row can treat one side better than the other.
@@ -33,15 +33,15 @@ NO_WORSE = 0.97
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the suite."""
+    """One line of the benchmark."""
 
     name: str
     group: str
     setup: Setup
     op: str | Run
     """A statement over the setup's names, or a function when a statement does not do."""
-    floor: str | Callable[[Any, int], float] | None = None
-    """The operation's system calls (see `floors`), or a function, or None where none are made."""
+    baseline: str | Callable[[Any, int], float] | None = None
+    """The operation's system calls (see `syscalls`), or a function, or None where none are made."""
     target: float | None = None
     """The ratio to reach: the standard library's time by ours. None means no worse."""
     concurrent: bool = False
@@ -52,14 +52,14 @@ class Row:
     """The process on the other side has the CPU-bound thread."""
     fresh: bool = False
     """Measured in a new interpreter, because what the process did before changes the result."""
-    above_floor: bool = False
-    """The ratio is that of the times above the floor instead of the whole times."""
+    above_baseline: bool = False
+    """The ratio is that of the times above the baseline instead of the whole times."""
     payload: int = 0
     """Bytes that one operation moves, for rows that are shown as a throughput."""
     slice: float = 0.002
     """Seconds that one measurement of one side should take."""
     rounds: float = 1.0
-    """Share of the suite's rounds that this row gets; rows that are slow or steady take fewer."""
+    """Share of the benchmark's rounds that this row gets; slow or steady rows take fewer."""
     least: int = 1
     """Operations are done in multiples of this."""
     note: str = ""
@@ -89,9 +89,11 @@ class Group:
     title: str
     rows: list[Row] = field(default_factory=list)
 
-    def row(self, name: str, setup: Setup, op: str | Run, floor: Any = None, **more: Any) -> None:
+    def row(
+        self, name: str, setup: Setup, op: str | Run, baseline: Any = None, **more: Any
+    ) -> None:
         """Add a row; `more` are the fields of `Row`."""
-        self.rows.append(Row(name, self.name, setup, op, floor, **more))
+        self.rows.append(Row(name, self.name, setup, op, baseline, **more))
 
 
 def loop_of(op: str | Run, names: Names) -> Loop:
