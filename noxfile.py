@@ -87,10 +87,11 @@ def install_group(session, group):
 
 @nox.session(python=NEWEST)
 def lint(session):
-    """Style and lints of the Python and Rust sources, and of the workflows."""
+    """Check the style of the Python and Rust sources and of the workflows."""
     install_group(session, "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    session.run("python", "tools/stub_constants.py", "--check")
     session.run("cargo", "fmt", "--all", "--check", external=True)
     # PyO3 asks this interpreter what to compile for.
     interpreter = {"PYO3_PYTHON": str(Path(session.bin, "python"))}
@@ -109,7 +110,7 @@ def lint(session):
 
 @nox.session(python=PYTHONS)
 def types(session):
-    """The Python sources and the tests against their types, the stubs against the built package."""
+    """Check sources and tests against their types, and the stubs against the built package."""
     install_wheel(session, "test", bench=True)
     install_group(session, "types")
     session.run("mypy", "--python-version", session.python.rstrip("t"))
@@ -120,7 +121,7 @@ def types(session):
 
 @nox.session(python=NEWEST)
 def docs(session):
-    """The documentation, where a warning is an error, and all links that need no network."""
+    """Build the documentation, where a warning is an error, and check links within it."""
     install_wheel(session, "docs")
     output = Path(session.cache_dir, "docs")
     session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", output / "html")
@@ -129,7 +130,7 @@ def docs(session):
 
 @nox.session(python=NEWEST, default=False)
 def links(session):
-    """The documentation's links to other sites: needs the network, and goes by the calendar."""
+    """Follow the documentation's links to other sites: needs the network."""
     install_wheel(session, "docs")
     output = Path(session.cache_dir, "docs")
     session.run("sphinx-build", "--keep-going", "-b", "linkcheck", "docs", output / "links")
@@ -137,14 +138,14 @@ def links(session):
 
 @nox.session(python=PYTHONS)
 def tests(session):
-    """All tests, on the installed wheel."""
+    """Run all tests on the installed wheel."""
     install_wheel(session, "test", bench=True)
     session.run("python", "-m", "pytest", *session.posargs)
 
 
 @nox.session(python=NEWEST, default=False)
 def coverage(session):
-    """What the tests reach in the Rust sources: a report in build/coverage."""
+    """Report in build/coverage what the tests reach in the Rust sources."""
     install_group(session, "coverage")
     output = Path("build/coverage").resolve()
     shutil.rmtree(output, ignore_errors=True)
@@ -156,7 +157,10 @@ def coverage(session):
         # %p is the process, as many tests start others, and %m what tells builds apart.
         "LLVM_PROFILE_FILE": str(profiles / "%p-%m.profraw"),
     }
-    session.run("maturin", "develop", "--extras", "test", env=instrumented)
+    # Not `develop`, which would leave what it builds in the checkout.
+    session.run("maturin", "build", "--profile", "dev", "--out", output / "wheel", env=instrumented)
+    (wheel,) = Path(output, "wheel").glob("*.whl")
+    session.install("--force-reinstall", f"oxisock[test] @ {wheel.as_uri()}")
     # A failing test is the business of the session `tests`: what ran, ran.
     session.run("python", "-m", "pytest", *session.posargs, env=instrumented, success_codes=[0, 1])
     merged = output / "merged.profdata"
@@ -166,7 +170,7 @@ def coverage(session):
         "-o", merged, external=True,
     )  # fmt: skip
     shutil.rmtree(profiles)
-    (library,) = Path("python/oxisock").glob("_socket.*.so")
+    (library,) = Path(session.virtualenv.location).glob("lib/python*/site-packages/oxisock/*.so")
     report = [library, f"--instr-profile={merged}", "--ignore-filename-regex=/(registry|rustc)/"]
     session.run(cov, "show", *report, "--format=html", f"--output-dir={output}", external=True)
     session.run(cov, "report", *report, external=True)

@@ -17,8 +17,21 @@ exclude_patterns = ["_build", "_extensions"]
 html_theme = "furo"
 html_title = f"oxisock {release}"
 
-# Docstrings of the native module quote with single backticks.
-default_role = "literal"
+# Every role leads somewhere, but for the names of types that the pages explain in words.
+nitpicky = True
+nitpick_ignore = [
+    ("py:class", name)
+    for name in (
+        "Address",
+        "AncillaryItem",
+        "IOBase",
+        "ReadableBuffer",
+        "WriteableBuffer",
+        "socket.gaierror",
+    )
+]
+# Code hosts build the anchors of issues in the browser.
+linkcheck_anchors_ignore_for_url = [r"https://github\.com/.*"]
 autodoc_member_order = "bysource"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False

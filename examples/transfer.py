@@ -55,7 +55,7 @@ class Echo(threading.Thread):
 
 
 def listen(family, folder):
-    """A stream socket that listens on this machine, at a port or in `folder`."""
+    """Make a stream socket that listens on this machine, at a port or in ``folder``."""
     server = socket.socket(family, socket.SOCK_STREAM)
     if family == socket.AF_UNIX:
         server.bind(os.path.join(folder, "server"))
@@ -67,7 +67,7 @@ def listen(family, folder):
 
 
 def connect(server):
-    """A stream socket connected to `server`."""
+    """Make a stream socket connected to ``server``."""
     client = socket.socket(server.family, socket.SOCK_STREAM)
     client.settimeout(TIMEOUT)
     client.connect(server.getsockname())
@@ -141,7 +141,7 @@ def datagrams(count, size, seed):
 
 
 def digest(data):
-    """The checksum of some bytes."""
+    """Return the checksum of some bytes."""
     return hashlib.sha256(data).digest()
 
 

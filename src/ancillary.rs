@@ -14,10 +14,15 @@ use crate::python::buffer::snapshot;
 use crate::python::error::{Error, Result};
 use crate::sys::ancillary::{self, Control, Full, Messages};
 
-/// The length in bytes of a control message with `length` bytes of data, without the padding
-/// behind it: the room that a single, last message needs in a receive buffer; CMSG_LEN(3).
+/// Return the length of a control message without the padding behind it; CMSG_LEN(3).
 ///
-/// Raises OverflowError for a negative length or one that makes the result too large.
+/// That is the room that a single or the last message needs in a receive buffer.
+///
+/// Args:
+///     length: the number of bytes of data in the message.
+///
+/// Raises:
+///     OverflowError: the length is negative, or makes the result too large.
 #[pyfunction]
 #[pyo3(name = "CMSG_LEN", signature = (length, /))]
 pub(crate) fn cmsg_len(length: Size) -> Result<usize> {
@@ -28,10 +33,15 @@ pub(crate) fn cmsg_len(length: Size) -> Result<usize> {
     )
 }
 
-/// The room in bytes that a control message with `length` bytes of data takes in a buffer,
-/// with the padding behind it; CMSG_SPACE(3). Add them up for several messages.
+/// Return the length of a control message with the padding behind it; CMSG_SPACE(3).
 ///
-/// Raises OverflowError for a negative length or one that makes the result too large.
+/// That is the room that a message takes in a buffer; add it up for several.
+///
+/// Args:
+///     length: the number of bytes of data in the message.
+///
+/// Raises:
+///     OverflowError: the length is negative, or makes the result too large.
 #[pyfunction]
 #[pyo3(name = "CMSG_SPACE", signature = (length, /))]
 pub(crate) fn cmsg_space(length: Size) -> Result<usize> {
@@ -199,9 +209,9 @@ fn full(reason: Full) -> Error {
     }
 }
 
-/// Encodes `(level, type, data)` items as `sendmsg` does, without sending them.
+/// Encode ``(level, type, data)`` items as ``sendmsg`` does, without sending them.
 ///
-/// Private: for tests, and to look at what would be sent.
+/// Private: for tests, and to see what would be sent.
 #[pyfunction]
 #[pyo3(signature = (items, /))]
 pub(crate) fn encode_ancillary<'py>(items: &Bound<'py, PyAny>) -> Result<Bound<'py, PyBytes>> {
@@ -209,8 +219,9 @@ pub(crate) fn encode_ancillary<'py>(items: &Bound<'py, PyAny>) -> Result<Bound<'
     Ok(bytes(items.py(), control.as_bytes())?)
 }
 
-/// Encodes the control messages of an `AF_ALG` operation as `sendmsg_afalg` does, without
-/// sending them. Private: for tests.
+/// Encode the control messages of an ``AF_ALG`` operation as ``sendmsg_afalg`` does.
+///
+/// Private: for tests.
 #[cfg(linux)]
 #[pyfunction]
 #[pyo3(signature = (*, op=None, iv=None, assoclen=None))]
@@ -224,7 +235,7 @@ pub(crate) fn encode_ancillary_alg<'py>(
     Ok(bytes(py, control.as_bytes())?)
 }
 
-/// Decodes control messages as `recvmsg` does. Descriptors among them stay what they are.
+/// Decode control messages as ``recvmsg`` does. Descriptors among them stay what they are.
 ///
 /// Private: for tests, and for buffers that came from elsewhere.
 #[pyfunction]

@@ -16,7 +16,7 @@ macro_rules! short {
             concat!(
                 $summary,
                 "\n\nArgs:\n    x: the number, 0 to 65535.\n\nRaises:\n    OverflowError: the number \
-                 is not in its range.\n    TypeError: it is no integer.\n\nSource: byteorder(3)."
+                 is not in its range.\n    TypeError: it is no integer."
             )
         )
     };
@@ -42,22 +42,22 @@ pub(crate) static FUNCTIONS: Functions<5> = Fixed([
     short!(
         htons,
         u16::to_be,
-        "Turns a 16-bit number from the machine's byte order into the network's."
+        "Convert a 16-bit number from the machine's byte order to the network's; byteorder(3)."
     ),
     short!(
         ntohs,
         u16::from_be,
-        "Turns a 16-bit number from the network's byte order into the machine's."
+        "Convert a 16-bit number from the network's byte order to the machine's; byteorder(3)."
     ),
     long!(
         htonl,
         u32::to_be,
-        "Turns a 32-bit number from the machine's byte order into the network's."
+        "Convert a 32-bit number from the machine's byte order to the network's; byteorder(3)."
     ),
     long!(
         ntohl,
         u32::from_be,
-        "Turns a 32-bit number from the network's byte order into the machine's."
+        "Convert a 32-bit number from the network's byte order to the machine's; byteorder(3)."
     ),
     PyMethodDef::zeroed(),
 ]);

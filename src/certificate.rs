@@ -12,17 +12,21 @@ use x509_parser::certificate::X509CertificateParser;
 use x509_parser::nom::Parser;
 use x509_parser::x509::X509Name;
 
-/// Return `(subject, issuer)` of a certificate as lines like `/C=US/O=Example/CN=host`.
+/// Return ``(subject, issuer)`` of a certificate as lines like ``/C=US/O=Example/CN=host``.
 ///
-/// `der` is the certificate in DER (X.509, RFC 5280). Each attribute is introduced by `/` and the
-/// short name that OpenSSL uses for its type, or the dotted object identifier of any other type;
-/// further attributes of a multi-valued name follow a `+`. Text comes out as text, whichever of
-/// the ASN.1 string types holds it. Within a value a backslash is doubled, control and
-/// text-direction characters become `\xNN` or `\uNNNN`, and bytes that are no text `\xNN`; `/`,
-/// `=` and `+` stand as they are. A value of another type is `#` and its DER in hexadecimal
-/// digits (RFC 4514, section 2.4). An empty name is an empty line.
+/// Each attribute is introduced by ``/`` and the short name that OpenSSL uses for its type, or
+/// the dotted object identifier of any other type; further attributes of a multi-valued name
+/// follow a ``+``. Text comes out as text, whichever of the ASN.1 string types holds it. Within
+/// a value a backslash is doubled, control and text-direction characters become ``\xNN`` or
+/// ``\uNNNN``, and bytes that are no text ``\xNN``; ``/``, ``=`` and ``+`` stand as they are. A
+/// value of another type is ``#`` and its DER in hexadecimal digits (RFC 4514, section 2.4). An
+/// empty name is an empty line.
 ///
-/// Raises ValueError for bytes that are no certificate.
+/// Args:
+///     der: the certificate in DER (X.509, RFC 5280).
+///
+/// Raises:
+///     ValueError: the bytes are no certificate.
 #[pyfunction]
 pub(crate) fn distinguished_names(der: &[u8]) -> PyResult<(String, String)> {
     // Extensions are not looked into, so that an odd one does not hide the names.

@@ -408,10 +408,10 @@ fn close<'py>(raw: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     sock.call_method0(intern!(py, "_decref_socketios"))
 }
 
-/// Makes a SocketIO as its class does, for a buffer that is made on it next.
+/// Make a SocketIO as its class does, for a buffer that is made on it next.
 ///
 /// Args:
-///     sock: the socket, or what counts its files in `_io_refs` as one.
+///     sock: the socket, or what counts its files in ``_io_refs`` as one.
 ///     mode: one of r, w, rw, rb, wb, rwb.
 #[pyfunction]
 #[pyo3(signature = (sock, mode, /))]
@@ -655,7 +655,7 @@ fn equip(
     Ok(())
 }
 
-/// Gives the classes of `_files.py` their native methods.
+/// Give the classes of ``_files.py`` their native methods.
 ///
 /// Args:
 ///     raw: SocketIO.

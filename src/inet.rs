@@ -12,7 +12,7 @@ use crate::python::buffer::BufferSlot;
 use crate::python::error::Result;
 use crate::sys::lookup;
 
-/// Turns an IPv4 address from text into 4 bytes in network order.
+/// Convert an IPv4 address from text to 4 bytes in network order; inet_aton(3).
 ///
 /// Args:
 ///     ip_addr: a str in dotted form, also the short and the octal and hexadecimal forms
@@ -22,8 +22,6 @@ use crate::sys::lookup;
 ///     OSError: the text is no address.
 ///     TypeError: it is no str.
 ///     ValueError: it has a null character in it.
-///
-/// Source: inet_aton(3).
 #[pyfunction]
 #[pyo3(signature = (ip_addr, /))]
 pub(crate) fn inet_aton<'py>(py: Python<'py>, ip_addr: Text<'_>) -> PyResult<Bound<'py, PyBytes>> {
@@ -41,7 +39,7 @@ pub(crate) fn inet_aton<'py>(py: Python<'py>, ip_addr: Text<'_>) -> PyResult<Bou
     }
 }
 
-/// Turns an IPv4 address from 4 bytes in network order into dotted text.
+/// Convert an IPv4 address from 4 bytes in network order to dotted text; inet_ntoa(3).
 ///
 /// Args:
 ///     packed_ip: a bytes-like object of 4 bytes.
@@ -49,8 +47,6 @@ pub(crate) fn inet_aton<'py>(py: Python<'py>, ip_addr: Text<'_>) -> PyResult<Bou
 /// Raises:
 ///     OSError: the object has another length.
 ///     TypeError: it is not bytes-like.
-///
-/// Source: inet_ntoa(3).
 #[pyfunction]
 #[pyo3(signature = (packed_ip, /))]
 pub(crate) fn inet_ntoa<'py>(packed_ip: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
@@ -60,7 +56,7 @@ pub(crate) fn inet_ntoa<'py>(packed_ip: &Bound<'py, PyAny>) -> PyResult<Bound<'p
     }
 }
 
-/// Turns an IPv4 or IPv6 address from text into bytes in network order.
+/// Convert an IPv4 or IPv6 address from text to bytes in network order; inet_pton(3), RFC 4291.
 ///
 /// Args:
 ///     address_family: AF_INET or AF_INET6.
@@ -73,8 +69,6 @@ pub(crate) fn inet_ntoa<'py>(packed_ip: &Bound<'py, PyAny>) -> PyResult<Bound<'p
 ///     OSError: the text is no address of this family, or there is no text for the family.
 ///     TypeError: wrong types.
 ///     ValueError: the text has a null character in it.
-///
-/// Source: inet_pton(3), RFC 4291.
 #[pyfunction]
 #[pyo3(signature = (address_family, ip_string, /))]
 pub(crate) fn inet_pton<'py>(
@@ -88,7 +82,7 @@ pub(crate) fn inet_pton<'py>(
     }
 }
 
-/// Turns an IPv4 or IPv6 address from bytes in network order into text.
+/// Convert an IPv4 or IPv6 address from bytes in network order to text; inet_ntop(3), RFC 5952.
 ///
 /// Args:
 ///     address_family: AF_INET or AF_INET6.
@@ -101,8 +95,6 @@ pub(crate) fn inet_pton<'py>(
 ///     ValueError: the object has the wrong length for the family, or there is no text for
 ///         the family.
 ///     TypeError: wrong types.
-///
-/// Source: inet_ntop(3), RFC 5952.
 #[pyfunction]
 #[pyo3(signature = (address_family, packed_ip, /))]
 pub(crate) fn inet_ntop<'py>(

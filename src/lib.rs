@@ -15,7 +15,7 @@ mod socket;
 use oxisock_sys as sys;
 use pyo3::prelude::*;
 
-/// The native half of oxisock. Private: import `oxisock` instead.
+/// The native half of oxisock. Private: import ``oxisock`` instead.
 #[pymodule(gil_used = false)]
 mod _socket {
     use super::*;
@@ -48,6 +48,7 @@ mod _socket {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         crate::python::method::add(module, &crate::byteorder::FUNCTIONS)?;
         crate::python::method::add(module, &crate::socket::FUNCTIONS)
     }

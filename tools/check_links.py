@@ -68,6 +68,7 @@ def dead_links(page: Path) -> Iterator[tuple[int, str]]:
 
 
 def main(root: Path = ROOT) -> int:
+    """Print every dead link, and return the exit status."""
     found = [
         f"{page.relative_to(root)}:{line}: {target}"
         for page in pages(root)

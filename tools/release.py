@@ -48,6 +48,7 @@ def notes(root: Path) -> str:
 
 
 def main(arguments: list[str], root: Path = ROOT) -> int:
+    """Print the notes of the release, or what keeps it from being one."""
     if len(arguments) != 1:
         print(__doc__, file=sys.stderr)
         return 2

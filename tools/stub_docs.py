@@ -22,7 +22,7 @@ STUBS = {"_socket.pyi": _socket, "_class.pyi": oxisock}
 
 
 def documented(body: list[ast.stmt], owner: object) -> Iterator[tuple[ast.stmt, str]]:
-    """The definitions of a stub that have a docstring at runtime, each name once."""
+    """Yield the definitions of a stub that have a docstring at runtime, each name once."""
     seen = set()
     for node in body:
         if not isinstance(node, ast.FunctionDef | ast.ClassDef) or node.name in seen:
@@ -40,7 +40,7 @@ def documented(body: list[ast.stmt], owner: object) -> Iterator[tuple[ast.stmt, 
 
 
 def with_docstrings(source: str, owner: object) -> str:
-    """The stub *source* with the docstrings of *owner* in it."""
+    """Return the source of a stub with the docstrings of ``owner`` in it."""
     lines = source.splitlines()
     # From the end to the front, so that the line numbers of what is still to come stay right.
     found = list(documented(ast.parse(source).body, owner))
@@ -67,6 +67,7 @@ def with_docstrings(source: str, owner: object) -> str:
 
 
 def main() -> None:
+    """Bring the stubs up to date."""
     for name, owner in STUBS.items():
         path = PACKAGE / name
         path.write_text(with_docstrings(path.read_text("utf-8"), owner), "utf-8")

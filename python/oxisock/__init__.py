@@ -2,13 +2,15 @@
 
 Every name of the interpreter's own ``socket`` module is here, with the same behaviour.
 Constants, enumerations and functions that are written in Python are fetched when they are first
-asked for (`_lazy`), which keeps the import short.
+asked for (``_lazy``), which keeps the import short.
 """
 
 from ._class import socket
 from ._socket import (
     CMSG_LEN,
     CMSG_SPACE,
+    Socket as SocketType,
+    __version__,
     close,
     dup,
     getaddrinfo,
@@ -38,9 +40,6 @@ from ._socket import (
     sethostname,
     socketpair,
 )
-from ._socket import Socket as SocketType
-
-__version__ = "0.1.0"
 
 error = OSError
 timeout = TimeoutError

@@ -1,134 +1,60 @@
-"""The BSD socket interface with its engine in Rust: `import oxisock as socket`.
+"""The BSD socket interface with its engine in Rust: ``import oxisock as socket``.
 
 Functions and classes are typed and documented where they are written: those made of several calls in
-`_functions.py`, the native ones in `_socket.pyi`, the class in `_class.pyi`. The constants are below,
-by group. At runtime each is made when it is first asked for, out of the tables in `src/constants/`.
+``_functions.py``, the native ones in ``_socket.pyi``, the class in ``_class.pyi``. The constants are
+below, by group. At runtime each is made when first asked for, of the tables in ``src/constants/``.
 """
 
-from _socket import CAPI as CAPI
-from _socket import gaierror as gaierror
-from _socket import herror as herror
+from _socket import CAPI as CAPI, gaierror as gaierror, herror as herror
 from enum import IntEnum, IntFlag
 from ssl import SSLError
 
 from ._class import socket as socket
-from ._descriptors import recv_fds as recv_fds
-from ._descriptors import send_fds as send_fds
+from ._descriptors import recv_fds as recv_fds, send_fds as send_fds
 from ._errors import HostNameError as HostNameError
 from ._files import SocketIO as SocketIO
 from ._functions import (
     create_connection as create_connection,
-)
-from ._functions import (
     create_server as create_server,
-)
-from ._functions import (
     fromfd as fromfd,
-)
-from ._functions import (
     getfqdn as getfqdn,
-)
-from ._functions import (
     has_dualstack_ipv6 as has_dualstack_ipv6,
 )
-from ._install import install as install
-from ._install import uninstall as uninstall
+from ._install import install as install, uninstall as uninstall
 from ._socket import (
     CMSG_LEN as CMSG_LEN,
-)
-from ._socket import (
     CMSG_SPACE as CMSG_SPACE,
-)
-from ._socket import (
     Socket as Socket_,
-)
-from ._socket import (
     close as close,
-)
-from ._socket import (
     dup as dup,
-)
-from ._socket import (
     getaddrinfo as getaddrinfo,
-)
-from ._socket import (
     getbusypoll as getbusypoll,
-)
-from ._socket import (
     getdefaulttimeout as getdefaulttimeout,
-)
-from ._socket import (
     gethostbyaddr as gethostbyaddr,
-)
-from ._socket import (
     gethostbyname as gethostbyname,
-)
-from ._socket import (
     gethostbyname_ex as gethostbyname_ex,
-)
-from ._socket import (
     gethostname as gethostname,
-)
-from ._socket import (
     getnameinfo as getnameinfo,
-)
-from ._socket import (
     getprotobyname as getprotobyname,
-)
-from ._socket import (
     getservbyname as getservbyname,
-)
-from ._socket import (
     getservbyport as getservbyport,
-)
-from ._socket import (
     htonl as htonl,
-)
-from ._socket import (
     htons as htons,
-)
-from ._socket import (
     if_indextoname as if_indextoname,
-)
-from ._socket import (
     if_nameindex as if_nameindex,
-)
-from ._socket import (
     if_nametoindex as if_nametoindex,
-)
-from ._socket import (
     inet_aton as inet_aton,
-)
-from ._socket import (
     inet_ntoa as inet_ntoa,
-)
-from ._socket import (
     inet_ntop as inet_ntop,
-)
-from ._socket import (
     inet_pton as inet_pton,
-)
-from ._socket import (
     ntohl as ntohl,
-)
-from ._socket import (
     ntohs as ntohs,
-)
-from ._socket import (
     setbusypoll as setbusypoll,
-)
-from ._socket import (
     setdefaulttimeout as setdefaulttimeout,
-)
-from ._socket import (
     sethostname as sethostname,
-)
-from ._socket import (
     socketpair as socketpair,
 )
-from ._ssl import SSLObject as SSLObject
-from ._ssl import UnverifiedTLSWarning as UnverifiedTLSWarning
-from ._ssl import ssl as ssl
+from ._ssl import SSLObject as SSLObject, UnverifiedTLSWarning as UnverifiedTLSWarning, ssl as ssl
 
 __version__: str
 __all__: list[str]
@@ -141,9 +67,11 @@ error = OSError
 timeout = TimeoutError
 sslerror = SSLError
 
+# Made by tools/stub_constants.py; edit src/constants instead.
+
 # The enumerations of constants, and then the constants: those of Linux, whose values belong to the
 # platform and are not given. The reference documentation takes its groups from the comments with a
-# name in brackets. stubtest finds a constant that is missing here, or that is gone.
+# name in brackets.
 
 class AddressFamily(IntEnum):
     """Address families, as in address_families(7)."""
@@ -936,8 +864,8 @@ NI_NOFQDN: int
 NI_NUMERICHOST: int
 NI_NUMERICSERV: int
 
-# [errqueue] What comes from the error queue (`MSG_ERRQUEUE`): origins of errors, time stamps,
-# `SO_TXTIME` (recv(2), the kernel's `networking/timestamping`).
+# [errqueue] The error queue (`MSG_ERRQUEUE`): origins of errors, time stamps, `SO_TXTIME`
+# (recv(2), the kernel's `networking/timestamping`).
 
 SCM_TSTAMP_ACK: int
 SCM_TSTAMP_SCHED: int
@@ -1593,7 +1521,7 @@ RDS_TRANS_TCP: int
 SO_RDS_MSG_RXPATH_LATENCY: int
 SO_RDS_TRANSPORT: int
 
-# [bluetooth] Bluetooth sockets (the kernel's interface as the headers of BlueZ give it).
+# [bluetooth] Bluetooth sockets (values from the kernel's interface as BlueZ's headers give it).
 
 BDADDR_ANY: str
 BDADDR_BREDR: int
@@ -1702,8 +1630,7 @@ SCO_OPTIONS: int
 
 has_ipv6: bool
 
-# [errors] Error numbers of errno(3) that the `socket` module has always carried. They are not part
-# of `__all__`.
+# [errors] The three error numbers the `socket` module has always carried.
 
 EAGAIN: int
 EBADF: int

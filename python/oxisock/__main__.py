@@ -4,7 +4,7 @@ import sys
 
 
 def main(arguments: list[str]) -> int:
-    """Carry out the command in *arguments* and return the exit status."""
+    """Carry out the command in ``arguments`` and return the exit status."""
     if arguments[:1] == ["run"]:
         # All that follows the program's name is the program's, so argparse must not see it. This
         # also keeps the modules that it imports out of the program's process.

@@ -17,6 +17,7 @@ _open_file: "Callable[..., Any] | None" = None
 """Fetched by the first makefile(): most programs do without its module."""
 
 
+@register_class
 class socket(Socket):  # noqa: N801 - the name of the standard library
     """A socket: an endpoint of communication; socket(2).
 
@@ -28,7 +29,7 @@ class socket(Socket):  # noqa: N801 - the name of the standard library
             the system.
 
     Raises:
-        OSError: the system offers no such socket, or `fileno` is no socket.
+        OSError: the system offers no such socket, or ``fileno`` is no socket.
     """
 
     __slots__ = ("__weakref__",)
@@ -90,15 +91,23 @@ class socket(Socket):  # noqa: N801 - the name of the standard library
     ) -> "SocketIO | io.BufferedIOBase | io.TextIOWrapper":
         """Return a file object over the socket.
 
-        *mode* is made of ``r``, ``w`` and ``b``; the other arguments are as for open(). With
-        *buffering* 0 (binary modes only) it is a SocketIO, else one of the buffered or text
-        classes of ``io``. The socket itself is closed when both it and its files are.
+        The descriptor is closed when both the socket and its files are. A read that the socket's
+        timeout or the exception of a signal handler interrupts loses nothing: the next read gets
+        the data received before. On a non-blocking socket a file is of no use.
 
-        A read that the socket's timeout (or the exception of a signal handler) interrupts loses
-        nothing: the next read gets what had arrived before. The file is of no use on a
-        non-blocking socket.
+        Args:
+            mode: ``r``, ``w`` or both, and ``b`` for a binary file.
+            buffering: the size of the buffer in bytes, as for ``open``; 0, for binary files
+                only, makes a ``SocketIO``.
+            encoding: the encoding of a text file, as for ``open``.
+            errors: how a text file treats encoding errors, as for ``open``.
+            newline: how a text file treats ends of lines, as for ``open``.
 
-        Raises ValueError for another mode, and for unbuffered text.
+        Returns:
+            A ``SocketIO``, or an object of one of the buffered or text classes of ``io``.
+
+        Raises:
+            ValueError: the mode is another, or a text file is to be unbuffered.
         """
         global _open_file
         if _open_file is None:
@@ -108,7 +117,11 @@ class socket(Socket):  # noqa: N801 - the name of the standard library
     def dup(self) -> "Self":
         """Make a second socket of the same open file, in the same mode; dup(2).
 
-        The new descriptor is closed on exec. Raises OSError if there are too many.
+        Returns:
+            A socket of the same class, whose descriptor is closed on exec.
+
+        Raises:
+            OSError: the process has too many descriptors, or the socket is closed.
         """
         fd = dup(self.fileno())
         try:
@@ -118,6 +131,3 @@ class socket(Socket):  # noqa: N801 - the name of the standard library
             raise
         other.settimeout(self.gettimeout())
         return other
-
-
-globals().update(socket=register_class(socket))

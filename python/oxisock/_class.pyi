@@ -17,7 +17,7 @@ class socket(Socket):
             the system.
 
     Raises:
-        OSError: the system offers no such socket, or `fileno` is no socket.
+        OSError: the system offers no such socket, or ``fileno`` is no socket.
     """
 
     def __enter__(self) -> Self: ...
@@ -27,7 +27,11 @@ class socket(Socket):
     def dup(self) -> Self:
         """Make a second socket of the same open file, in the same mode; dup(2).
 
-        The new descriptor is closed on exec. Raises OSError if there are too many.
+        Returns:
+            A socket of the same class, whose descriptor is closed on exec.
+
+        Raises:
+            OSError: the process has too many descriptors, or the socket is closed.
         """
     # A size of 0 is an int as well: it is the first signature that fits which counts.
     @overload
@@ -42,15 +46,23 @@ class socket(Socket):
     ) -> SocketIO:
         """Return a file object over the socket.
 
-        *mode* is made of ``r``, ``w`` and ``b``; the other arguments are as for open(). With
-        *buffering* 0 (binary modes only) it is a SocketIO, else one of the buffered or text
-        classes of ``io``. The socket itself is closed when both it and its files are.
+        The descriptor is closed when both the socket and its files are. A read that the socket's
+        timeout or the exception of a signal handler interrupts loses nothing: the next read gets
+        the data received before. On a non-blocking socket a file is of no use.
 
-        A read that the socket's timeout (or the exception of a signal handler) interrupts loses
-        nothing: the next read gets what had arrived before. The file is of no use on a
-        non-blocking socket.
+        Args:
+            mode: ``r``, ``w`` or both, and ``b`` for a binary file.
+            buffering: the size of the buffer in bytes, as for ``open``; 0, for binary files
+                only, makes a ``SocketIO``.
+            encoding: the encoding of a text file, as for ``open``.
+            errors: how a text file treats encoding errors, as for ``open``.
+            newline: how a text file treats ends of lines, as for ``open``.
 
-        Raises ValueError for another mode, and for unbuffered text.
+        Returns:
+            A ``SocketIO``, or an object of one of the buffered or text classes of ``io``.
+
+        Raises:
+            ValueError: the mode is another, or a text file is to be unbuffered.
         """
     @overload
     def makefile(
@@ -103,14 +115,26 @@ class socket(Socket):
         newline: str | None = None,
     ) -> IOBase: ...
     def sendfile(self, file: IO[bytes], offset: int = 0, count: int | None = None) -> int:
-        """Send *file*, from byte *offset* to its end or *count* bytes of it; return the bytes sent.
+        """Send the contents of a file; sendfile(2).
 
-        *file* is a file object opened in binary mode. A regular file goes out through sendfile(2),
-        anything else through its read() and send(). Afterwards, after an error too, the file's
-        position tells how much was sent. The socket's timeout limits each wait for room, not the whole.
+        Files that are not regular are sent by their ``read`` and ``send``. Afterwards, after an error
+        too, the file's position tells how much was sent. The socket's
+        timeout limits each wait for room, not the whole.
 
-        Raises ValueError for a text file, a socket that is no stream or is non-blocking, and a *count*
-        below 1; TypeError for one that is no int; TimeoutError and OSError as send().
+        Args:
+            file: a file object opened in binary mode.
+            offset: where in the file to begin, in bytes.
+            count: the number of bytes to send, None for all up to the end.
+
+        Returns:
+            The number of bytes sent.
+
+        Raises:
+            ValueError: the file is a text file, the socket is no stream or is non-blocking, or
+                ``count`` is below 1.
+            TypeError: ``count`` is no int.
+            TimeoutError: there was no room within the timeout.
+            OSError: the connection failed, or the socket is closed.
         """
 
     # Private, under the names that the standard library has for them.
@@ -119,6 +143,6 @@ class socket(Socket):
     def _sendfile_use_sendfile(
         self, file: IO[bytes], offset: int = 0, count: int | None = None
     ) -> int:
-        """Send from a regular file in the kernel, or raise _GiveupOnSendfile. Source: sendfile(2)."""
+        """Send from a regular file in the kernel, or raise ``_GiveupOnSendfile``; sendfile(2)."""
     def _sendfile_use_send(self, file: IO[bytes], offset: int = 0, count: int | None = None) -> int:
-        """Send what read() of any binary file object gives."""
+        """Send what ``read`` of any binary file object gives."""

@@ -1,4 +1,4 @@
-"""Descriptors that travel over a UNIX socket: `send_fds` and `recv_fds`."""
+"""Descriptors that travel over a UNIX socket: ``send_fds`` and ``recv_fds``."""
 
 from array import array
 
@@ -21,12 +21,20 @@ def send_fds(
     flags: int = 0,
     address: "Any" = None,
 ) -> int:
-    """Send the descriptors *fds* along with the bytes of *buffers*; return the bytes sent.
+    """Send descriptors along with data over a UNIX socket; unix(7), ``SCM_RIGHTS``.
 
-    *sock* is an AF_UNIX socket. *flags* (MSG_*) and *address* (for an unconnected datagram
-    socket) are handed to sendmsg(). At least one byte has to travel with the descriptors on a
-    stream. Raises OSError as sendmsg() does, ETOOMANYREFS or EINVAL for too many descriptors.
-    Source: unix(7), SCM_RIGHTS.
+    Args:
+        sock: an AF_UNIX socket.
+        buffers: bytes-like objects; on a stream at least one byte has to go with the descriptors.
+        fds: the numbers of the descriptors, which stay open and the caller's.
+        flags: ``MSG_*`` flags.
+        address: where to send, or None for the connected peer.
+
+    Returns:
+        The number of bytes of data sent.
+
+    Raises:
+        OSError: there are too many descriptors (EINVAL, ETOOMANYREFS), or as ``sendmsg``.
     """
     return sock.sendmsg(buffers, [(SOL_SOCKET, SCM_RIGHTS, array("i", fds))], flags, address)
 
@@ -34,13 +42,20 @@ def send_fds(
 def recv_fds(
     sock: "_public.socket", bufsize: int, maxfds: int, flags: int = 0
 ) -> "tuple[bytes, list[int], int, Any]":
-    """Receive up to *bufsize* bytes and *maxfds* descriptors.
+    """Receive data and the descriptors that come with it; unix(7), ``SCM_RIGHTS``.
 
-    Returns ``(data, descriptors, message flags, address)``. *flags* (MSG_*) are handed to
-    recvmsg(); with MSG_CMSG_CLOEXEC the new descriptors are not inheritable. MSG_CTRUNC in the
-    message flags tells that more descriptors were sent than *maxfds*; the kernel closed those.
-    The descriptors are the caller's to close. Raises OSError as recvmsg() does.
-    Source: unix(7), SCM_RIGHTS.
+    Args:
+        sock: an AF_UNIX socket.
+        bufsize: the largest number of bytes of data to return.
+        maxfds: the largest number of descriptors to take. The kernel closes further ones.
+        flags: ``MSG_*`` flags; with ``MSG_CMSG_CLOEXEC`` the descriptors are not inheritable.
+
+    Returns:
+        A tuple of the data, a list of descriptors, which are the caller's to close, the flags of
+        the message (``MSG_CTRUNC`` where there were more than ``maxfds``) and the sender's address.
+
+    Raises:
+        OSError: as ``recvmsg``.
     """
     fds = array("i")
     # CMSG_LEN and not CMSG_SPACE: the padding of the latter may have room for one more.

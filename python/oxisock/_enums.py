@@ -1,8 +1,8 @@
 """Constants and their enumerations, each made when it is first asked for.
 
-Importing this module builds nothing and does not import `enum`. The values live in tables of
+Importing this module builds nothing and does not import ``enum``. The values live in tables of
 the native module; an enumeration is built from the names with its prefix, in the order and
-with the behaviour that the running interpreter gives the same class of its own `socket`.
+with the behaviour that the running interpreter gives the same class of its own ``socket``.
 """
 
 from __future__ import annotations
@@ -65,8 +65,12 @@ def members(name: str) -> dict[int, IntEnum]:
 def resolve(name: str) -> object:
     """Return the constant or the enumeration of that name.
 
-    A constant is the member of its prefix's enumeration where it has one, else an int, str
-    or bool. Raises AttributeError if this platform has no such name.
+    Returns:
+        The member of the enumeration of the constant's prefix where there is one, else an int,
+        str or bool.
+
+    Raises:
+        AttributeError: this platform has no such name.
     """
     if name in _ENUMERATIONS:
         return enumeration(name)

@@ -171,7 +171,7 @@ class SocketIO(io.RawIOBase):
 def _gather_lines(
     stream: "Any", hint: "int | None", restore: "Callable[[list[Any]], None]"
 ) -> "list[Any]":
-    """The readlines() of any stream, which hands its lines to *restore* when interrupted."""
+    """Do the readlines() of any stream; hand its lines to *restore* when interrupted."""
     lines: list[Any] = []
     total = 0
     try:

@@ -28,7 +28,7 @@ _GLOBAL_DEFAULT_TIMEOUT = object()
 
 
 def _adopt(fd: int, family: int, type: int, proto: int) -> "_public.socket":
-    """Make a socket that owns *fd*, or close *fd* if that fails."""
+    """Make a socket that owns the descriptor ``fd``, or close it if that fails."""
     try:
         return _public.socket(family, type, proto, fd)
     except BaseException:
@@ -37,11 +37,19 @@ def _adopt(fd: int, family: int, type: int, proto: int) -> "_public.socket":
 
 
 def fromfd(fd: int, family: int, type: int, proto: int = 0) -> "_public.socket":
-    """Return a socket over a duplicate of the descriptor *fd*, which stays the caller's.
+    """Make a socket of a duplicate of a descriptor; dup(2).
 
-    *family*, *type* and *proto* are as for :class:`socket`; -1 stands for "ask the descriptor".
-    The duplicate is not inheritable. Raises OSError if *fd* cannot be duplicated.
-    Source: dup(2).
+    Args:
+        fd: the number of the descriptor, which stays open and the caller's.
+        family: the address family; -1 asks the descriptor.
+        type: the socket type; -1 asks the descriptor.
+        proto: the protocol number; -1 asks the descriptor.
+
+    Returns:
+        A socket whose descriptor is closed on exec.
+
+    Raises:
+        OSError: the descriptor cannot be duplicated, or is no socket.
     """
     return _adopt(_public.dup(fd), family, type, proto)
 
@@ -49,7 +57,7 @@ def fromfd(fd: int, family: int, type: int, proto: int = 0) -> "_public.socket":
 def _fallback_socketpair(
     family: int = AF_INET, type: int = SOCK_STREAM, proto: int = 0
 ) -> "tuple[_public.socket, _public.socket]":
-    """Return two TCP sockets connected over loopback, for families that socketpair(2) lacks."""
+    """Make two TCP sockets connected over loopback, for families that socketpair(2) lacks."""
     if family == AF_INET:
         host = _LOCALHOST
     elif family == AF_INET6:
@@ -92,11 +100,14 @@ def _fallback_socketpair(
 
 
 def getfqdn(name: str = "") -> str:
-    """Return the fully qualified domain name of the host *name*; gethostbyaddr(3).
+    """Look up the fully qualified domain name of a host; gethostbyaddr(3).
 
-    That is the first name with a dot in it among the official name and the aliases that
-    gethostbyaddr() gives, else the official name. An empty *name*, ``0.0.0.0`` and ``::`` stand
-    for this host. A name that cannot be resolved is returned as it is. Never raises OSError.
+    Args:
+        name: a name or a numeric address; ``''``, ``'0.0.0.0'`` and ``'::'`` stand for this host.
+
+    Returns:
+        The first name with a dot in it among the official name and the aliases, else the official
+        name. ``name`` itself where it cannot be resolved, which is no error.
     """
     name = name.strip()
     if not name or name in ("0.0.0.0", "::"):
@@ -185,10 +196,7 @@ def create_connection(
 
 
 def has_dualstack_ipv6() -> bool:
-    """Tell whether one AF_INET6 socket can serve IPv6 and IPv4 clients on this machine.
-
-    Source: ipv6(7), IPV6_V6ONLY.
-    """
+    """Tell whether one socket can serve IPv6 and IPv4 clients here; ipv6(7), ``IPV6_V6ONLY``."""
     if not _public.has_ipv6:
         return False
     try:
@@ -207,16 +215,25 @@ def create_server(
     reuse_port: bool = False,
     dualstack_ipv6: bool = False,
 ) -> "_public.socket":
-    """Return a TCP socket that is bound to *address* and listens.
+    """Make a TCP socket that listens at an address; bind(2), listen(2).
 
-    *family* is AF_INET or AF_INET6. *backlog* is what listen() gets. SO_REUSEADDR is set, so that
-    a server can start again while connections of its predecessor are in TIME_WAIT; *reuse_port*
-    sets SO_REUSEPORT too. An AF_INET6 socket serves IPv6 alone, or with *dualstack_ipv6*
-    IPv4 as well.
+    ``SO_REUSEADDR`` is set, so that a server can start again while connections of its predecessor
+    are in TIME_WAIT; socket(7).
 
-    Raises ValueError for *dualstack_ipv6* with another family or on a machine without it, and
-    OSError if the address cannot be bound; its text names the address.
-    Source: socket(7), ipv6(7), listen(2).
+    Args:
+        address: a pair of host and port; ``''`` stands for every address of the machine, port 0
+            for any free one.
+        family: AF_INET or AF_INET6.
+        backlog: the number of connections that may wait to be accepted, None for the default.
+        reuse_port: whether to set ``SO_REUSEPORT``, so that several sockets share the port.
+        dualstack_ipv6: whether an AF_INET6 socket serves IPv4 clients too; ipv6(7).
+
+    Returns:
+        The listening socket.
+
+    Raises:
+        ValueError: ``dualstack_ipv6`` is given with another family, or the machine lacks it.
+        OSError: the address cannot be bound; the text names it.
     """
     if dualstack_ipv6:
         if not _public.has_dualstack_ipv6():

@@ -12,24 +12,24 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _lock = allocate_lock()
-# What uninstall() has to put back; None if there was no module `socket` yet.
+# What `uninstall` has to put back; None if there was no module `socket` yet.
 _previous: "ModuleType | None" = None
 
 
 def install() -> None:
     """Make ``import socket`` give oxisock, from now on, in this process.
 
-    Call it before the program's other imports: a module that imported the standard ``socket``
+    Call this before the program's other imports: a module that imported the standard ``socket``
     earlier keeps it, and so does what it took from it by ``from socket import …``. The two
     live side by side; sockets, addresses and exceptions can be passed from one to the other.
 
     The ``ssl`` module is imported first, on the standard library's class, because
     ``ssl.SSLSocket`` needs the layout of that one. ``SSLContext.wrap_socket`` takes sockets of
-    oxisock and takes over their descriptor. The interpreter's ``_socket`` is left alone.
+    oxisock and adopts their descriptor. The interpreter's ``_socket`` is left alone.
 
     Processes that are forked have it too. A new interpreter (``subprocess``,
-    ``multiprocessing`` with *spawn* or *forkserver*) starts on the standard library's module.
-    Calling it again changes nothing. Safe to call from several threads.
+    ``multiprocessing`` with ``spawn`` or ``forkserver``) starts on the standard library's module.
+    A second call changes nothing. Several threads may call it.
     """
     global _previous
     if sys.modules.get("socket") is _public:
@@ -52,7 +52,7 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Undo install(): ``import socket`` gives again what it gave before.
+    """Undo ``install``: ``import socket`` gives again what it gave before.
 
     Modules that imported oxisock as ``socket`` in between keep it. Does nothing if oxisock is not
     installed, or if another module was put in its place since.

@@ -1,8 +1,8 @@
 """Names that the public module fetches when they are first asked for.
 
-A module with a `__getattr__` pays for it: the interpreter does not specialise look-ups of its
-attributes. So the function goes once every name is there. That waits for `ssl` to be imported by
-somebody, as fetching `sslerror` would import it, and OpenSSL with it.
+A module with a ``__getattr__`` pays for it: the interpreter does not specialise look-ups of its
+attributes. So the function goes once every name is there. That waits for ``ssl`` to be imported by
+somebody, as fetching ``sslerror`` would import it, and OpenSSL with it.
 """
 
 import sys
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 
 def fetch(namespace: "Namespace", name: str) -> object:
-    """Return the public module's `name` and keep it in the module's `namespace`."""
+    """Return a name of the public module and keep it in the module's namespace."""
     value = namespace[name] = _find(namespace, name)
     if "ssl" in sys.modules and "__getattr__" in namespace:
         for missing in (*_HOMES, "__all__", *_constants(), "EBADF", "EAGAIN", "EWOULDBLOCK"):
@@ -76,7 +76,7 @@ def listing(namespace: "Namespace") -> "list[str]":
 
 
 def _own(namespace: "Namespace") -> "Iterable[str]":
-    """The public names that are no constants. Submodules are not meant to be found here."""
+    """Yield the public names that are no constants, without the submodules."""
     for name in (*namespace, *_HOMES):
         if not name.startswith("_") and type(namespace.get(name)) is not type(sys):
             yield name

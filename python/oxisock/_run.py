@@ -33,9 +33,15 @@ interpreter that the program starts has not, unless it calls oxisock.install() i
 
 
 def main(arguments: list[str]) -> int:
-    """Run what *arguments* name; return 0, or the exit status of a wrong command line.
+    """Run the program that the arguments name.
 
     The program's exceptions, SystemExit among them, go through to the interpreter.
+
+    Args:
+        arguments: those of the command line, behind ``run``.
+
+    Returns:
+        The exit status: 0, or 2 for a wrong command line.
     """
     if not arguments:
         return _misused("a script, -m, -c or - is required")
@@ -65,7 +71,7 @@ def _misused(message: str) -> int:
 
 
 def _as_main(start: "Any", target: str, arguments: list[str]) -> int:
-    """Call *start* with a fresh ``__main__`` module, and keep our frames out of its traceback."""
+    """Call ``start`` with a fresh ``__main__`` module, and keep our frames out of its traceback."""
     # The module has to be in place for pickle, multiprocessing, dataclasses … to find it.
     sys.modules["__main__"] = module = ModuleType("__main__")
     module.__dict__.update(__builtins__=sys.modules["builtins"], __annotations__={})
@@ -80,9 +86,9 @@ def _as_main(start: "Any", target: str, arguments: list[str]) -> int:
 
 
 def _report_without_our_frames(exc: BaseException) -> None:
-    """Have the interpreter's report of *exc*, on its way out, begin with the program's frames.
+    """Have the interpreter's report of an exception begin with the program's frames.
 
-    The interpreter does all the rest: sys.excepthook of the program, the exit status,
+    The interpreter does all the rest: ``sys.excepthook`` of the program, the exit status,
     the death by SIGINT after a KeyboardInterrupt.
     """
     trace = exc.__traceback__
@@ -106,7 +112,7 @@ def _is_ours(trace: "TracebackType") -> bool:
 
 
 def _set_first_path(path: str) -> None:
-    """Replace what ``python -m oxisock`` has put at the head of sys.path."""
+    """Replace what ``python -m oxisock`` has put at the head of ``sys.path``."""
     if not sys.flags.safe_path:
         sys.path[0] = path
 

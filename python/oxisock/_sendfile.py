@@ -1,4 +1,4 @@
-"""sendfile(): in the kernel where the file allows it, else by read() and send().
+"""``socket.sendfile``: in the kernel where the file allows it, else by ``read`` and ``send``.
 
 The functions are the methods of the socket class; the private ones carry the names under which
 programs and CPython's own tests look for them.
@@ -38,7 +38,7 @@ def _check_sendfile_params(
 def _sendfile_use_sendfile(
     self: "socket", file: "IO[bytes]", offset: int = 0, count: "int | None" = None
 ) -> int:
-    """Send from a regular file in the kernel, or raise _GiveupOnSendfile. Source: sendfile(2)."""
+    """Send from a regular file in the kernel, or raise ``_GiveupOnSendfile``; sendfile(2)."""
     self._check_sendfile_params(file, offset, count)
     try:
         file_fd = file.fileno()
@@ -79,7 +79,7 @@ def _sendfile_use_sendfile(
 def _sendfile_use_send(
     self: "socket", file: "IO[bytes]", offset: int = 0, count: "int | None" = None
 ) -> int:
-    """Send what read() of any binary file object gives."""
+    """Send what ``read`` of any binary file object gives."""
     self._check_sendfile_params(file, offset, count)
     if self.gettimeout() == 0:
         raise ValueError("non-blocking sockets are not supported")
@@ -104,15 +104,29 @@ def _sendfile_use_send(
             file.seek(offset + total)
 
 
-def sendfile(self: "socket", file: "IO[bytes]", offset: int = 0, count: "int | None" = None) -> int:
-    """Send *file*, from byte *offset* to its end or *count* bytes of it; return the bytes sent.
+def sendfile(  # noqa: D417 - `self`, as this is a method
+    self: "socket", file: "IO[bytes]", offset: int = 0, count: "int | None" = None
+) -> int:
+    """Send the contents of a file; sendfile(2).
 
-    *file* is a file object opened in binary mode. A regular file goes out through sendfile(2),
-    anything else through its read() and send(). Afterwards, after an error too, the file's
-    position tells how much was sent. The socket's timeout limits each wait for room, not the whole.
+    Files that are not regular are sent by their ``read`` and ``send``. Afterwards, after an error
+    too, the file's position tells how much was sent. The socket's
+    timeout limits each wait for room, not the whole.
 
-    Raises ValueError for a text file, a socket that is no stream or is non-blocking, and a *count*
-    below 1; TypeError for one that is no int; TimeoutError and OSError as send().
+    Args:
+        file: a file object opened in binary mode.
+        offset: where in the file to begin, in bytes.
+        count: the number of bytes to send, None for all up to the end.
+
+    Returns:
+        The number of bytes sent.
+
+    Raises:
+        ValueError: the file is a text file, the socket is no stream or is non-blocking, or
+            ``count`` is below 1.
+        TypeError: ``count`` is no int.
+        TimeoutError: there was no room within the timeout.
+        OSError: the connection failed, or the socket is closed.
     """
     try:
         sent: int = self._sendfile_use_sendfile(file, offset, count)

@@ -1,13 +1,12 @@
-"""The native half of oxisock. Private: import `oxisock` instead."""
+"""The native half of oxisock. Private: import ``oxisock`` instead."""
 
 from collections.abc import Iterable
-from typing import Any, SupportsIndex, TypeAlias, overload
+from typing import Any, SupportsIndex, TypeAlias, TypeVar, overload
 
 from _typeshed import ReadableBuffer, WriteableBuffer
 from typing_extensions import disjoint_base
 
-from . import AddressFamily, SocketKind
-from . import socket as _public_socket
+from . import AddressFamily, SocketKind, socket as _public_socket
 
 # An address as programs give it: a tuple, or for AF_UNIX a path or an abstract name.
 _Address: TypeAlias = tuple[Any, ...] | str | ReadableBuffer
@@ -18,10 +17,13 @@ _CMSG: TypeAlias = tuple[int, int, bytes]
 _CMSGArg: TypeAlias = tuple[int, int, ReadableBuffer]
 _HostName: TypeAlias = str | bytes | bytearray
 _SystemText: TypeAlias = str | bytes
+_Class = TypeVar("_Class", bound=type[Socket])
+
+__version__: str
 
 @disjoint_base
 class Socket:
-    """The native half of `oxisock.socket`."""
+    """The native half of ``oxisock.socket``."""
 
     def __new__(cls, *_args: object, **_kwargs: object) -> Socket: ...
     def __init__(
@@ -29,20 +31,20 @@ class Socket:
     ) -> None: ...
     @property
     def family(self) -> AddressFamily:
-        """The address family, as a member of `AddressFamily` where it has a name; socket(2)."""
+        """The address family, as a member of ``AddressFamily`` where it has a name; socket(2)."""
     @property
     def type(self) -> SocketKind:
-        """The socket type, as a member of `SocketKind` where it has a name; socket(2)."""
+        """The socket type, as a member of ``SocketKind`` where it has a name; socket(2)."""
     @property
     def proto(self) -> int:
         """The protocol number; socket(2)."""
     @property
     def timeout(self) -> float | None:
-        """The timeout in seconds as a float, 0.0 in non-blocking mode, None in blocking mode."""
+        """Return the timeout in seconds as a float, 0.0 in non-blocking mode, None in blocking mode."""
 
     # Names and connections.
     def bind(self, address: _Address, /) -> None:
-        """Gives the socket a local address; bind(2).
+        """Give the socket a local address; bind(2).
 
         Args:
             address: the address, in the form of the socket's family.
@@ -51,7 +53,7 @@ class Socket:
             OSError: the address is in use, is not this machine's, or the socket is closed.
         """
     def listen(self, backlog: int = 128, /) -> None:
-        """Makes the socket accept connections; listen(2).
+        """Make the socket accept connections; listen(2).
 
         Args:
             backlog: how many connections may wait to be accepted; a negative number counts
@@ -61,7 +63,7 @@ class Socket:
             OSError: the socket cannot listen, or is closed.
         """
     def accept(self) -> tuple[_public_socket, _RetAddress]:
-        """Accepts a connection; accept(2).
+        """Accept a connection; accept(2).
 
         Returns:
             A pair of a new socket, in the mode of the default timeout, and the peer's address.
@@ -72,7 +74,7 @@ class Socket:
             OSError: the socket does not listen, or is closed.
         """
     def connect(self, address: _Address, /) -> None:
-        """Connects to an address; connect(2).
+        """Connect to an address; connect(2).
 
         Args:
             address: the peer's address, in the form of the socket's family.
@@ -83,34 +85,34 @@ class Socket:
             OSError: the connection failed, or the socket is closed.
         """
     def connect_ex(self, address: _Address, /) -> int:
-        """Connects to an address and returns the error number instead of raising it.
+        """Connect to an address and return the error number instead of raising it; connect(2).
 
         Args:
             address: the peer's address, in the form of the socket's family.
 
         Returns:
-            0, or the `errno` that `connect` would have raised; EAGAIN for a timeout.
+            0, or the ``errno`` that ``connect`` would have raised; EAGAIN for a timeout.
 
         Raises:
             OSError: the host name has no address. Only connect(2)'s errors are returned.
         """
     def shutdown(self, how: int, /) -> None:
-        """Shuts down one or both directions of the connection; shutdown(2).
+        """Shut down one or both directions of the connection; shutdown(2).
 
         Args:
-            how: `SHUT_RD`, `SHUT_WR` or `SHUT_RDWR`.
+            how: ``SHUT_RD``, ``SHUT_WR`` or ``SHUT_RDWR``.
 
         Raises:
             OSError: the socket is not connected, or closed.
         """
     def getsockname(self) -> _RetAddress:
-        """The socket's own address; getsockname(2).
+        """Return the socket's own address; getsockname(2).
 
         Raises:
             OSError: the socket is closed.
         """
     def getpeername(self) -> _RetAddress:
-        """The address of the peer; getpeername(2).
+        """Return the address of the peer; getpeername(2).
 
         Raises:
             OSError: the socket is not connected, or closed.
@@ -118,110 +120,110 @@ class Socket:
 
     # Receiving.
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
-        """Receives up to `bufsize` bytes; recv(2).
+        """Receive up to ``bufsize`` bytes; recv(2).
 
         Args:
             bufsize: the largest number of bytes to return.
-            flags: `MSG_*` flags.
+            flags: ``MSG_*`` flags.
 
         Returns:
-            The bytes that came; none when the peer has shut its side down.
+            The received data; empty when the peer has shut its side down.
 
         Raises:
-            ValueError: `bufsize` is negative.
-            TimeoutError: nothing came within the timeout.
+            ValueError: ``bufsize`` is negative.
+            TimeoutError: nothing arrived within the timeout.
             BlockingIOError: nothing is there, in non-blocking mode.
             OSError: the connection failed, or the socket is closed.
         """
     def recvfrom(self, bufsize: int, flags: int = 0, /) -> tuple[bytes, _RetAddress]:
-        """Receives up to `bufsize` bytes and the sender's address; recvfrom(2).
+        """Receive up to ``bufsize`` bytes and the sender's address; recvfrom(2).
 
         Args:
             bufsize: the largest number of bytes to return; a longer datagram is cut.
-            flags: `MSG_*` flags.
+            flags: ``MSG_*`` flags.
 
         Returns:
             A pair of the bytes and the address, which is None where the protocol has none.
 
         Raises:
-            ValueError: `bufsize` is negative.
-            TimeoutError: nothing came within the timeout.
+            ValueError: ``bufsize`` is negative.
+            TimeoutError: nothing arrived within the timeout.
             BlockingIOError: nothing is there, in non-blocking mode.
             OSError: the system reports an error, or the socket is closed.
         """
     def recv_into(self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0) -> int:
-        """Receives into a writable buffer; recv(2).
+        """Receive into a writable buffer; recv(2).
 
         Args:
             buffer: any writable bytes-like object.
             nbytes: the largest number of bytes to receive, 0 for the buffer's length.
-            flags: `MSG_*` flags.
+            flags: ``MSG_*`` flags.
 
         Returns:
             The number of bytes received.
 
         Raises:
-            ValueError: `nbytes` is negative or larger than the buffer.
-            TimeoutError: nothing came within the timeout.
+            ValueError: ``nbytes`` is negative or larger than the buffer.
+            TimeoutError: nothing arrived within the timeout.
             BlockingIOError: nothing is there, in non-blocking mode.
             OSError: the connection failed, or the socket is closed.
         """
     def recvfrom_into(
         self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0
     ) -> tuple[int, _RetAddress]:
-        """Receives into a writable buffer and returns the sender's address; recvfrom(2).
+        """Receive into a writable buffer and return the sender's address; recvfrom(2).
 
         Args:
             buffer: any writable bytes-like object.
             nbytes: the largest number of bytes to receive, 0 for the buffer's length.
-            flags: `MSG_*` flags.
+            flags: ``MSG_*`` flags.
 
         Returns:
             A pair of the number of bytes received and the address.
 
         Raises:
-            ValueError: `nbytes` is negative or larger than the buffer.
-            TimeoutError: nothing came within the timeout.
+            ValueError: ``nbytes`` is negative or larger than the buffer.
+            TimeoutError: nothing arrived within the timeout.
             BlockingIOError: nothing is there, in non-blocking mode.
             OSError: the system reports an error, or the socket is closed.
         """
     def recvmsg(
         self, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
     ) -> tuple[bytes, list[_CMSG], int, _RetAddress]:
-        """Receives a message of up to `bufsize` bytes and its ancillary data; recvmsg(2).
+        """Receive a message of up to ``bufsize`` bytes and its ancillary data; recvmsg(2).
 
         Args:
             bufsize: the largest number of bytes of data to return.
-            ancbufsize: room for the ancillary data, a sum of `CMSG_SPACE` or `CMSG_LEN`.
-            flags: `MSG_*` flags.
+            ancbufsize: room for the ancillary data, a sum of ``CMSG_SPACE`` or ``CMSG_LEN``.
+            flags: ``MSG_*`` flags.
 
         Returns:
-            A tuple of the data, a list of `(level, type, data)`, the flags of the message
-            (`MSG_TRUNC`, `MSG_CTRUNC`, …) and the sender's address.
+            A tuple of the data, a list of ``(level, type, data)``, the flags of the message
+            (``MSG_TRUNC``, ``MSG_CTRUNC``, …) and the sender's address.
 
         Raises:
             ValueError: a size is negative or too large.
-            TimeoutError: nothing came within the timeout.
+            TimeoutError: nothing arrived within the timeout.
             BlockingIOError: nothing is there, in non-blocking mode.
             OSError: the system reports an error, or the socket is closed.
         """
     def recvmsg_into(
         self, buffers: Iterable[WriteableBuffer], ancbufsize: int = 0, flags: int = 0, /
     ) -> tuple[int, list[_CMSG], int, _RetAddress]:
-        """Receives a message into several buffers, one after the other; recvmsg(2).
+        """Receive a message into several buffers, one after the other; recvmsg(2).
 
         Args:
             buffers: an iterable of writable bytes-like objects.
-            ancbufsize: room for the ancillary data, a sum of `CMSG_SPACE` or `CMSG_LEN`.
-            flags: `MSG_*` flags.
+            ancbufsize: room for the ancillary data, a sum of ``CMSG_SPACE`` or ``CMSG_LEN``.
+            flags: ``MSG_*`` flags.
 
         Returns:
-            A tuple of the number of bytes of data, a list of `(level, type, data)`, the flags
-            of the message (`MSG_TRUNC`, `MSG_CTRUNC`, …) and the sender's address.
+            A tuple of the number of bytes of data, a list of ``(level, type, data)``, the flags
+            of the message (``MSG_TRUNC``, ``MSG_CTRUNC``, …) and the sender's address.
 
         Raises:
             ValueError: a size is negative or too large.
-            TimeoutError: nothing came within the timeout.
+            TimeoutError: nothing arrived within the timeout.
             BlockingIOError: nothing is there, in non-blocking mode.
             OSError: the system reports an error, there are too many buffers, or the socket is
                 closed.
@@ -229,11 +231,11 @@ class Socket:
 
     # Sending.
     def send(self, data: ReadableBuffer, flags: int = 0, /) -> int:
-        """Sends bytes; send(2).
+        """Send bytes; send(2).
 
         Args:
             data: any bytes-like object.
-            flags: `MSG_*` flags.
+            flags: ``MSG_*`` flags.
 
         Returns:
             The number of bytes that the system took, which may be less than there are.
@@ -244,11 +246,11 @@ class Socket:
             OSError: the connection failed, or the socket is closed.
         """
     def sendall(self, data: ReadableBuffer, flags: int = 0, /) -> None:
-        """Sends all of the bytes; send(2) as often as it takes.
+        """Send all of the bytes; send(2) as often as it takes.
 
         Args:
             data: any bytes-like object.
-            flags: `MSG_*` flags.
+            flags: ``MSG_*`` flags.
 
         Raises:
             TimeoutError: the timeout, which counts for the whole call, passed. Part of the
@@ -258,12 +260,13 @@ class Socket:
         """
     @overload
     def sendto(self, data: ReadableBuffer, address: _Address, /) -> int:
-        """Sends bytes to an address: `sendto(data, address)` or `sendto(data, flags, address)`;
-        sendto(2).
+        """Send bytes to an address; sendto(2).
+
+        It is called as ``sendto(data, address)`` or ``sendto(data, flags, address)``.
 
         Args:
             data: any bytes-like object.
-            flags: `MSG_*` flags.
+            flags: ``MSG_*`` flags.
             address: where to send, in the form of the socket's family.
 
         Returns:
@@ -284,13 +287,12 @@ class Socket:
         address: _Address | None = None,
         /,
     ) -> int:
-        """Sends one message that is gathered from several buffers, with ancillary data;
-        sendmsg(2).
+        """Send one message, gathered from several buffers, with ancillary data; sendmsg(2).
 
         Args:
             buffers: an iterable of bytes-like objects, the data.
-            ancdata: an iterable of `(level, type, data)`, see cmsg(3).
-            flags: `MSG_*` flags.
+            ancdata: an iterable of ``(level, type, data)``, see cmsg(3).
+            flags: ``MSG_*`` flags.
             address: where to send, or None for the connected peer.
 
         Returns:
@@ -311,14 +313,14 @@ class Socket:
         assoclen: int | None = None,
         flags: int = 0,
     ) -> int:
-        """Sends data to a socket of AF_ALG, the kernel's cryptography, with its parameters.
+        """Send data to a socket of AF_ALG, the kernel's cryptography, with its parameters.
 
         Args:
             msg: an iterable of bytes-like objects, the data.
             op: ALG_OP_ENCRYPT, ALG_OP_DECRYPT, ALG_OP_SIGN or ALG_OP_VERIFY.
             iv: the initialisation vector.
             assoclen: how many bytes in front are authenticated but not encrypted.
-            flags: `MSG_*` flags.
+            flags: ``MSG_*`` flags.
 
         Returns:
             The number of bytes of data sent.
@@ -329,7 +331,7 @@ class Socket:
 
     # Modes.
     def settimeout(self, timeout: float | None, /) -> None:
-        """Sets how long operations may wait; poll(2).
+        """Set how long operations may wait; poll(2).
 
         Args:
             timeout: seconds, 0 for non-blocking mode, None for blocking mode.
@@ -340,32 +342,34 @@ class Socket:
             OSError: the socket is closed.
         """
     def gettimeout(self) -> float | None:
-        """The timeout in seconds as a float, 0.0 in non-blocking mode, None in blocking mode."""
+        """Return the timeout in seconds as a float, 0.0 in non-blocking mode, None in blocking mode."""
     def setblocking(self, flag: bool, /) -> None:
-        """Chooses between blocking mode (true, `settimeout(None)`) and non-blocking mode
-        (false, `settimeout(0)`); `O_NONBLOCK` of fcntl(2).
+        """Choose between blocking and non-blocking mode; ``O_NONBLOCK`` of fcntl(2).
+
+        Args:
+            flag: true for ``settimeout(None)``, false for ``settimeout(0)``.
 
         Raises:
             OSError: the socket is closed.
         """
     def getblocking(self) -> bool:
-        """Whether operations may wait: false in non-blocking mode only; `O_NONBLOCK` of fcntl(2)."""
+        """Tell whether operations may wait: false in non-blocking mode only; ``O_NONBLOCK`` of fcntl(2)."""
 
     # Options.
     @overload
     def getsockopt(self, level: int, optname: int, /) -> int:
-        """Reads a socket option; getsockopt(2).
+        """Read a socket option; getsockopt(2).
 
         Args:
-            level: the protocol level, `SOL_*` or `IPPROTO_*`.
+            level: the protocol level, ``SOL_*`` or ``IPPROTO_*``.
             optname: the option's number.
             buflen: the size in bytes of an option that is no integer, at most 1024.
 
         Returns:
-            An int, or with `buflen` the bytes that the system wrote.
+            An int, or with ``buflen`` the bytes that the system wrote.
 
         Raises:
-            OSError: there is no such option, `buflen` is out of range, or the socket is closed.
+            OSError: there is no such option, ``buflen`` is out of range, or the socket is closed.
         """
     @overload
     def getsockopt(self, level: int, optname: int, buflen: int, /) -> bytes: ...
@@ -373,10 +377,10 @@ class Socket:
     def setsockopt(
         self, level: int, optname: int, value: int | ReadableBuffer, optlen: None = None, /
     ) -> None:
-        """Sets a socket option; setsockopt(2).
+        """Set a socket option; setsockopt(2).
 
         Args:
-            level: the protocol level, `SOL_*` or `IPPROTO_*`.
+            level: the protocol level, ``SOL_*`` or ``IPPROTO_*``.
             optname: the option's number.
             value: an int, a bytes-like object with the option's C structure, or None.
             optlen: with None, the length that goes with the null pointer.
@@ -390,32 +394,31 @@ class Socket:
 
     # The descriptor.
     def fileno(self) -> int:
-        """The descriptor's number, or -1 when the socket is closed."""
+        """Return the descriptor's number, or -1 when the socket is closed."""
     def get_inheritable(self) -> bool:
-        """Tells whether the descriptor stays open in programs that are executed; fcntl(2).
+        """Tell whether the descriptor stays open in programs that are executed; fcntl(2).
 
         Raises:
             OSError: the socket is closed.
         """
     def set_inheritable(self, inheritable: bool) -> None:
-        """Chooses whether the descriptor stays open in programs that are executed; ioctl(2),
-        FIOCLEX and FIONCLEX.
+        """Choose whether the descriptor stays open in programs that are executed; ioctl(2).
 
         Args:
-            inheritable: an int, 0 to have it closed.
+            inheritable: an int, 0 to have it closed (FIOCLEX, FIONCLEX).
 
         Raises:
             OSError: the socket is closed.
             TypeError: the argument is no integer.
         """
     def detach(self) -> int:
-        """Gives the descriptor to the caller and closes the object without it.
+        """Give the descriptor to the caller and close the object without it.
 
         Returns:
             The number, which the caller has to close, or -1 when the socket was closed.
         """
     def close(self) -> None:
-        """Closes the socket; its descriptor lives on while files made of it are open.
+        """Close the socket; its descriptor lives on while files made of it are open.
 
         Another thread's operation that is on its way with the descriptor ends first; one
         that waits ends at once, with EBADF. See close(2).
@@ -429,9 +432,9 @@ class Socket:
     _closed: bool
     _io_refs: int
     def _accept(self) -> tuple[int, _RetAddress]:
-        """Accepts a connection and returns its bare descriptor and the peer's address."""
+        """Accept a connection and return its bare descriptor and the peer's address."""
     def _send_from(self, file: SupportsIndex, offset: int, count: int, /) -> int:
-        """Sends from a file, in the kernel; sendfile(2).
+        """Send from a file, in the kernel; sendfile(2).
 
         Args:
             file: the file's descriptor.
@@ -447,13 +450,13 @@ class Socket:
                 socket is closed.
         """
     def _real_close(self, _ss: object = None) -> None:
-        """Closes the descriptor, whatever files are open. Subclasses may extend it."""
+        """Close the descriptor, whatever files are open. Subclasses may extend it."""
     def _decref_socketios(self) -> None:
-        """A file made of the socket was closed: the last one closes a closed socket."""
+        """Note that a file of the socket was closed; the last one closes a closed socket."""
 
 # Descriptors.
 def close(fd: SupportsIndex, /) -> None:
-    """Closes a descriptor. Like `os.close`, but for sockets on every platform; close(2).
+    """Close a descriptor, as ``os.close`` does, but for sockets on every platform; close(2).
 
     Args:
         fd: the descriptor's number.
@@ -463,7 +466,7 @@ def close(fd: SupportsIndex, /) -> None:
     """
 
 def dup(fd: SupportsIndex, /) -> int:
-    """Duplicates a descriptor; the new one is closed on exec. See fcntl(2), F_DUPFD_CLOEXEC.
+    """Duplicate a descriptor; the new one is closed on exec; fcntl(2), F_DUPFD_CLOEXEC.
 
     Args:
         fd: the descriptor's number.
@@ -478,7 +481,7 @@ def dup(fd: SupportsIndex, /) -> int:
 def socketpair(
     family: int | None = None, type: int = 1, proto: int = 0
 ) -> tuple[_public_socket, _public_socket]:
-    """Makes two sockets that are connected with each other; socketpair(2).
+    """Make two sockets that are connected with each other; socketpair(2).
 
     Args:
         family: the address family, AF_UNIX where it exists.
@@ -494,10 +497,10 @@ def socketpair(
 
 # The default timeout and the engine.
 def getdefaulttimeout() -> float | None:
-    """The timeout that new sockets get, in seconds as a float; None for blocking mode."""
+    """Return the timeout that new sockets get, in seconds as a float; None for blocking mode."""
 
 def setdefaulttimeout(timeout: float | None, /) -> None:
-    """Sets the timeout that new sockets get.
+    """Set the timeout that new sockets get.
 
     Args:
         timeout: seconds, 0 for non-blocking mode, None for blocking mode.
@@ -508,20 +511,20 @@ def setdefaulttimeout(timeout: float | None, /) -> None:
     """
 
 def getbusypoll() -> float:
-    """How long a receive that has to wait may look again before it sleeps, in seconds."""
+    """Return how long a receive that has to wait may busy-poll before it sleeps, in seconds."""
 
 def setbusypoll(seconds: float, /) -> None:
-    """Sets how long a receive that has to wait may look again before it sleeps.
+    """Set how long a receive that has to wait may busy-poll before it sleeps.
 
-    Looking again catches answers that come within some tens of microseconds without the
-    cost of sleeping and waking. Each socket learns whether it helps; a socket where it does
-    not goes to sleep at once. It looks for half of the time set here, and for all of it where
-    going to sleep would mean a long wait for the interpreter lock. The initial value is
-    100 microseconds, or what the environment variable ``OXISOCK_BUSY_POLL_US`` says, in
+    Busy-polling catches answers that come within some tens of microseconds without the cost
+    of sleeping and waking. Each socket learns whether it helps; a socket where it does not
+    goes to sleep at once. It takes half of the time set here, and all of it where going to
+    sleep would mean a long wait for the interpreter lock. The initial value is 100
+    microseconds, or what the environment variable ``OXISOCK_BUSY_POLL_US`` says, in
     microseconds.
 
     Args:
-        seconds: the longest time to look, 0 to 0.005. 0 switches it off.
+        seconds: the longest time to busy-poll, 0 to 0.005. 0 switches it off.
 
     Raises:
         ValueError: the time is negative, no number, or above 0.005.
@@ -547,7 +550,7 @@ def getaddrinfo(
         tuple[str, int] | tuple[str, int, int, int],
     ]
 ]:
-    """Looks up the addresses of a host and a service.
+    """Look up the addresses of a host and a service; getaddrinfo(3), RFC 3493.
 
     Numeric hosts and ports are answered without a system call. A lookup that may need the
     network answers signals when it runs in the main thread: Ctrl-C ends it.
@@ -575,14 +578,12 @@ def getaddrinfo(
         TypeError: the host has a wrong type.
         ValueError: the timeout is negative or not a number.
         OverflowError: the timeout is too large.
-
-    Source: getaddrinfo(3), RFC 3493.
     """
 
 def getnameinfo(
     sockaddr: tuple[str, int] | tuple[str, int, int] | tuple[str, int, int, int], flags: int, /
 ) -> tuple[str, str]:
-    """Looks up the names of an address's host and service.
+    """Look up the names of an address's host and service; getnameinfo(3), RFC 3493.
 
     A lookup that may need the network answers signals when it runs in the main thread.
 
@@ -600,12 +601,10 @@ def getnameinfo(
         OSError: an IPv4 address with more than two items.
         OverflowError: ``flowinfo`` is not in 0 to 1048575.
         TypeError: ``sockaddr`` is no tuple of this form.
-
-    Source: getnameinfo(3), RFC 3493.
     """
 
 def gethostbyname(hostname: _HostName, /) -> str:
-    """Looks up the IPv4 address of a host.
+    """Look up the IPv4 address of a host; getaddrinfo(3).
 
     Args:
         hostname: a name or number as str, bytes or bytearray; '' is the wildcard address.
@@ -617,12 +616,10 @@ def gethostbyname(hostname: _HostName, /) -> str:
         gaierror: there is no such host, or it has no IPv4 address.
         HostNameError: IDNA cannot express the name; a gaierror and a UnicodeError.
         TypeError: the name has a wrong type or a null character in it.
-
-    Source: getaddrinfo(3).
     """
 
 def gethostbyname_ex(hostname: _HostName, /) -> tuple[str, list[str], list[str]]:
-    """Looks up the canonical name, aliases and IPv4 addresses of a host.
+    """Look up the canonical name, aliases and IPv4 addresses of a host; gethostbyname_r(3).
 
     Args:
         hostname: a name or number as str, bytes or bytearray.
@@ -635,12 +632,10 @@ def gethostbyname_ex(hostname: _HostName, /) -> tuple[str, list[str], list[str]]
         herror: the host database has no entry for it.
         HostNameError: IDNA cannot express the name; a gaierror and a UnicodeError.
         TypeError: the name has a wrong type or a null character in it.
-
-    Source: gethostbyname_r(3).
     """
 
 def gethostbyaddr(ip_address: _HostName, /) -> tuple[str, list[str], list[str]]:
-    """Looks up the canonical name, aliases and addresses of the host with an address.
+    """Look up the names and addresses of the host with an address; gethostbyaddr_r(3).
 
     Args:
         ip_address: an IPv4 or IPv6 address, or a name, as str, bytes or bytearray.
@@ -654,24 +649,20 @@ def gethostbyaddr(ip_address: _HostName, /) -> tuple[str, list[str], list[str]]:
         HostNameError: IDNA cannot express the name; a gaierror and a UnicodeError.
         OSError: the name is '' and stands for several addresses.
         TypeError: the name has a wrong type or a null character in it.
-
-    Source: gethostbyaddr_r(3).
     """
 
 def gethostname() -> str:
-    """This machine's name.
+    """Return this machine's name; gethostname(2).
 
     Returns:
         The name as a str; it need not be qualified with a domain.
 
     Raises:
         OSError: the system gives no name.
-
-    Source: gethostname(2).
     """
 
 def sethostname(name: str | bytes, /) -> None:
-    """Changes this machine's name.
+    """Change this machine's name; sethostname(2).
 
     Args:
         name: the new name as str, bytes or path-like object, up to 64 bytes on Linux.
@@ -681,12 +672,10 @@ def sethostname(name: str | bytes, /) -> None:
         OSError: the name is too long.
         TypeError: the name has a wrong type.
         ValueError: a str with a null character in it.
-
-    Source: sethostname(2).
     """
 
 def getservbyname(servicename: str, protocolname: str = ..., /) -> int:
-    """Looks up the port of a service.
+    """Look up the port of a service; getservbyname_r(3).
 
     Args:
         servicename: the name, such as 'http'.
@@ -699,12 +688,10 @@ def getservbyname(servicename: str, protocolname: str = ..., /) -> int:
         OSError: there is no such service.
         TypeError: a name is no str.
         ValueError: a name has a null character in it.
-
-    Source: getservbyname_r(3).
     """
 
 def getservbyport(port: int, protocolname: str = ..., /) -> str:
-    """Looks up the name of the service at a port.
+    """Look up the name of the service at a port; getservbyport_r(3).
 
     Args:
         port: the port number, 0 to 65535.
@@ -718,12 +705,10 @@ def getservbyport(port: int, protocolname: str = ..., /) -> str:
         OverflowError: the port is not in its range.
         TypeError: the port is no integer or the name no str.
         ValueError: the name has a null character in it.
-
-    Source: getservbyport_r(3).
     """
 
 def getprotobyname(protocolname: str, /) -> int:
-    """Looks up the number of a protocol, for the third argument of ``socket``.
+    """Look up the number of a protocol, for the third argument of ``socket``; getprotobyname_r(3).
 
     Args:
         protocolname: the name, such as 'icmp'.
@@ -735,24 +720,20 @@ def getprotobyname(protocolname: str, /) -> int:
         OSError: there is no such protocol.
         TypeError: the name is no str.
         ValueError: the name has a null character in it.
-
-    Source: getprotobyname_r(3).
     """
 
 def if_nameindex() -> list[tuple[int, str]]:
-    """The network interfaces of this machine.
+    """List the network interfaces of this machine; if_nameindex(3), RFC 3493.
 
     Returns:
         A list of pairs ``(index, name)``, an int and a str.
 
     Raises:
         OSError: the system gives no list.
-
-    Source: if_nameindex(3), RFC 3493.
     """
 
 def if_nametoindex(oname: str | bytes, /) -> int:
-    """The index of a network interface.
+    """Return the index of a network interface; if_nametoindex(3), RFC 3493.
 
     Args:
         oname: the interface's name as str, bytes or path-like object.
@@ -761,12 +742,10 @@ def if_nametoindex(oname: str | bytes, /) -> int:
         OSError: there is no such interface.
         TypeError: the name has a wrong type.
         ValueError: the name has a null byte in it.
-
-    Source: if_nametoindex(3), RFC 3493.
     """
 
 def if_indextoname(object: int, /) -> str:
-    """The name of a network interface.
+    """Return the name of a network interface; if_indextoname(3), RFC 3493.
 
     Args:
         object: the interface's index, 1 to 2**32 - 1.
@@ -778,13 +757,11 @@ def if_indextoname(object: int, /) -> str:
         OSError: there is no such interface.
         OverflowError: the index is negative or too large.
         TypeError: the index is no int.
-
-    Source: if_indextoname(3), RFC 3493.
     """
 
 # Byte order and numeric addresses.
 def htons(x: int, /) -> int:
-    """Turns a 16-bit number from the machine's byte order into the network's.
+    """Convert a 16-bit number from the machine's byte order to the network's; byteorder(3).
 
     Args:
         x: the number, 0 to 65535.
@@ -792,12 +769,10 @@ def htons(x: int, /) -> int:
     Raises:
         OverflowError: the number is not in its range.
         TypeError: it is no integer.
-
-    Source: byteorder(3).
     """
 
 def ntohs(x: int, /) -> int:
-    """Turns a 16-bit number from the network's byte order into the machine's.
+    """Convert a 16-bit number from the network's byte order to the machine's; byteorder(3).
 
     Args:
         x: the number, 0 to 65535.
@@ -805,12 +780,10 @@ def ntohs(x: int, /) -> int:
     Raises:
         OverflowError: the number is not in its range.
         TypeError: it is no integer.
-
-    Source: byteorder(3).
     """
 
 def htonl(object: int, /) -> int:
-    """Turns a 32-bit number from the machine's byte order into the network's.
+    """Convert a 32-bit number from the machine's byte order to the network's; byteorder(3).
 
     Args:
         object: the number, an int from 0 to 2**32 - 1.
@@ -823,7 +796,7 @@ def htonl(object: int, /) -> int:
     """
 
 def ntohl(object: int, /) -> int:
-    """Turns a 32-bit number from the network's byte order into the machine's.
+    """Convert a 32-bit number from the network's byte order to the machine's; byteorder(3).
 
     Args:
         object: the number, an int from 0 to 2**32 - 1.
@@ -836,7 +809,7 @@ def ntohl(object: int, /) -> int:
     """
 
 def inet_aton(ip_addr: str, /) -> bytes:
-    """Turns an IPv4 address from text into 4 bytes in network order.
+    """Convert an IPv4 address from text to 4 bytes in network order; inet_aton(3).
 
     Args:
         ip_addr: a str in dotted form, also the short and the octal and hexadecimal forms
@@ -846,12 +819,10 @@ def inet_aton(ip_addr: str, /) -> bytes:
         OSError: the text is no address.
         TypeError: it is no str.
         ValueError: it has a null character in it.
-
-    Source: inet_aton(3).
     """
 
 def inet_ntoa(packed_ip: ReadableBuffer, /) -> str:
-    """Turns an IPv4 address from 4 bytes in network order into dotted text.
+    """Convert an IPv4 address from 4 bytes in network order to dotted text; inet_ntoa(3).
 
     Args:
         packed_ip: a bytes-like object of 4 bytes.
@@ -859,12 +830,10 @@ def inet_ntoa(packed_ip: ReadableBuffer, /) -> str:
     Raises:
         OSError: the object has another length.
         TypeError: it is not bytes-like.
-
-    Source: inet_ntoa(3).
     """
 
 def inet_pton(address_family: int, ip_string: str, /) -> bytes:
-    """Turns an IPv4 or IPv6 address from text into bytes in network order.
+    """Convert an IPv4 or IPv6 address from text to bytes in network order; inet_pton(3), RFC 4291.
 
     Args:
         address_family: AF_INET or AF_INET6.
@@ -877,12 +846,10 @@ def inet_pton(address_family: int, ip_string: str, /) -> bytes:
         OSError: the text is no address of this family, or there is no text for the family.
         TypeError: wrong types.
         ValueError: the text has a null character in it.
-
-    Source: inet_pton(3), RFC 4291.
     """
 
 def inet_ntop(address_family: int, packed_ip: ReadableBuffer, /) -> str:
-    """Turns an IPv4 or IPv6 address from bytes in network order into text.
+    """Convert an IPv4 or IPv6 address from bytes in network order to text; inet_ntop(3), RFC 5952.
 
     Args:
         address_family: AF_INET or AF_INET6.
@@ -895,37 +862,45 @@ def inet_ntop(address_family: int, packed_ip: ReadableBuffer, /) -> str:
         ValueError: the object has the wrong length for the family, or there is no text for
             the family.
         TypeError: wrong types.
-
-    Source: inet_ntop(3), RFC 5952.
     """
 
 # Ancillary data.
 def CMSG_LEN(length: int, /) -> int:
-    """The length in bytes of a control message with `length` bytes of data, without the padding
-    behind it: the room that a single, last message needs in a receive buffer; CMSG_LEN(3).
+    """Return the length of a control message without the padding behind it; CMSG_LEN(3).
 
-    Raises OverflowError for a negative length or one that makes the result too large.
+    That is the room that a single or the last message needs in a receive buffer.
+
+    Args:
+        length: the number of bytes of data in the message.
+
+    Raises:
+        OverflowError: the length is negative, or makes the result too large.
     """
 
 def CMSG_SPACE(length: int, /) -> int:
-    """The room in bytes that a control message with `length` bytes of data takes in a buffer,
-    with the padding behind it; CMSG_SPACE(3). Add them up for several messages.
+    """Return the length of a control message with the padding behind it; CMSG_SPACE(3).
 
-    Raises OverflowError for a negative length or one that makes the result too large.
+    That is the room that a message takes in a buffer; add it up for several.
+
+    Args:
+        length: the number of bytes of data in the message.
+
+    Raises:
+        OverflowError: the length is negative, or makes the result too large.
     """
 
 # What follows is for the package itself, its tests and its benchmarks.
 
 def open_raw(sock: Any, mode: str, /) -> Any:
-    """Makes a SocketIO as its class does, for a buffer that is made on it next.
+    """Make a SocketIO as its class does, for a buffer that is made on it next.
 
     Args:
-        sock: the socket, or what counts its files in `_io_refs` as one.
+        sock: the socket, or what counts its files in ``_io_refs`` as one.
         mode: one of r, w, rw, rb, wb, rwb.
     """
 
 def register_files(raw: type, reader: type, text: type, /) -> tuple[type, type, type]:
-    """Gives the classes of `_files.py` their native methods.
+    """Give the classes of ``_files.py`` their native methods.
 
     Args:
         raw: SocketIO.
@@ -937,11 +912,11 @@ def register_files(raw: type, reader: type, text: type, /) -> tuple[type, type, 
         on with them.
     """
 
-def register_class(class_: type[Socket], /) -> type[Socket]:
-    """Tells the native module which class to make sockets of.
+def register_class(class_: _Class, /) -> _Class:
+    """Tell the native module which class to make sockets of.
 
     Args:
-        class: a class that is derived from Socket.
+        class_: a class that is derived from ``Socket``.
 
     Returns:
         The class that was registered first, which stays: a module that is imported again
@@ -949,35 +924,37 @@ def register_class(class_: type[Socket], /) -> type[Socket]:
     """
 
 def constant(name: str) -> int | str | bool | None:
-    """The value of one constant (int, str or bool), or None if this platform has none of that
-    name.
-    """
+    """Return the value of one constant, or None if this platform has none of that name."""
 
 def constants(prefix: str = "") -> dict[str, int | str | bool]:
-    """The public constants whose name starts with `prefix`, as a new dict from name to value."""
+    """Return the public constants whose name starts with ``prefix``, in a new dict by name."""
 
 def family_member(value: int) -> AddressFamily | int:
-    """The `AddressFamily` member of that value, or the plain int if there is none."""
+    """Return the ``AddressFamily`` member of that value, or the plain int if there is none."""
 
 def kind_member(value: int) -> SocketKind | int:
-    """The `SocketKind` member of that value, or the plain int if there is none."""
+    """Return the ``SocketKind`` member of that value, or the plain int if there is none."""
 
 def distinguished_names(der: bytes) -> tuple[str, str]:
-    r"""Return `(subject, issuer)` of a certificate as lines like `/C=US/O=Example/CN=host`.
+    r"""Return ``(subject, issuer)`` of a certificate as lines like ``/C=US/O=Example/CN=host``.
 
-    `der` is the certificate in DER (X.509, RFC 5280). Each attribute is introduced by `/` and the
-    short name that OpenSSL uses for its type, or the dotted object identifier of any other type;
-    further attributes of a multi-valued name follow a `+`. Text comes out as text, whichever of
-    the ASN.1 string types holds it. Within a value a backslash is doubled, control and
-    text-direction characters become `\xNN` or `\uNNNN`, and bytes that are no text `\xNN`; `/`,
-    `=` and `+` stand as they are. A value of another type is `#` and its DER in hexadecimal
-    digits (RFC 4514, section 2.4). An empty name is an empty line.
+    Each attribute is introduced by ``/`` and the short name that OpenSSL uses for its type, or
+    the dotted object identifier of any other type; further attributes of a multi-valued name
+    follow a ``+``. Text comes out as text, whichever of the ASN.1 string types holds it. Within
+    a value a backslash is doubled, control and text-direction characters become ``\xNN`` or
+    ``\uNNNN``, and bytes that are no text ``\xNN``; ``/``, ``=`` and ``+`` stand as they are. A
+    value of another type is ``#`` and its DER in hexadecimal digits (RFC 4514, section 2.4). An
+    empty name is an empty line.
 
-    Raises ValueError for bytes that are no certificate.
+    Args:
+        der: the certificate in DER (X.509, RFC 5280).
+
+    Raises:
+        ValueError: the bytes are no certificate.
     """
 
 def counters() -> dict[str, int]:
-    """How operations went so far, all sockets together. For tests and benchmarks.
+    """Count how operations of all sockets went so far. For tests and benchmarks.
 
     Returns:
         A dict: ``kept`` counts operations that were ready and kept the interpreter lock,
@@ -986,7 +963,7 @@ def counters() -> dict[str, int]:
     """
 
 def tune(name: str, value: int, /) -> int:
-    """Sets an engine parameter and returns its value before. For benchmarks.
+    """Set an engine parameter and return its value before. For benchmarks.
 
     Args:
         name: ``"keep_limit"``, the largest copy in bytes that keeps the interpreter lock.
@@ -997,33 +974,40 @@ def tune(name: str, value: int, /) -> int:
     """
 
 def encode_address(family: int, protocol: int, address: Any, /) -> bytes:
-    """Encodes an address as `bind` and `connect` do, without a socket: the bytes of the
-    system's structure, the family in front. Host names are resolved.
+    """Encode an address as ``bind`` and ``connect`` do, without a socket.
 
-    Private: for tests, and for system calls that the package does not wrap.
+    Host names are resolved. Private: for tests, and for system calls that the package does
+    not wrap.
+
+    Returns:
+        The bytes of the system's structure, the family in front.
     """
 
 def decode_address(protocol: int, address: bytes, /) -> Any:
-    """Decodes an address as `getsockname` and `recvfrom` do: the way back from encode_address.
+    """Decode an address as ``getsockname`` and ``recvfrom`` do: the inverse of ``encode_address``.
 
-    Raises ValueError where there are more bytes than any address has. Private, see there.
+    Private: for tests.
+
+    Raises:
+        ValueError: there are more bytes than any address has.
     """
 
 def encode_ancillary(items: Iterable[_CMSGArg], /) -> bytes:
-    """Encodes `(level, type, data)` items as `sendmsg` does, without sending them.
+    """Encode ``(level, type, data)`` items as ``sendmsg`` does, without sending them.
 
-    Private: for tests, and to look at what would be sent.
+    Private: for tests, and to see what would be sent.
     """
 
 def encode_ancillary_alg(
     *, op: int | None = None, iv: ReadableBuffer | None = None, assoclen: int | None = None
 ) -> bytes:
-    """Encodes the control messages of an `AF_ALG` operation as `sendmsg_afalg` does, without
-    sending them. Private: for tests.
+    """Encode the control messages of an ``AF_ALG`` operation as ``sendmsg_afalg`` does.
+
+    Private: for tests.
     """
 
 def decode_ancillary(control: bytes, /) -> list[_CMSG]:
-    """Decodes control messages as `recvmsg` does. Descriptors among them stay what they are.
+    """Decode control messages as ``recvmsg`` does. Descriptors among them stay what they are.
 
     Private: for tests, and for buffers that came from elsewhere.
     """

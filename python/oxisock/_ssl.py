@@ -1,13 +1,13 @@
-"""TLS over a connected socket, the way the module's older editions had it: `ssl()`, `SSLObject`.
+"""TLS over a connected socket, as the module's older editions had it: ``ssl``, ``SSLObject``.
 
-The protocol is the interpreter's `ssl` module working on memory. This file moves records between
+The protocol is the interpreter's ``ssl`` module working on memory. This file moves records between
 that memory and the socket, in the socket's own mode, and never reads past the current record: the
 bytes after the end of a session, and what a selector says about the socket, stay the caller's.
 
-Three locks, always taken in this order: `_writing` (one `write()` at a time), `_sending` (one
-thread sends, so that records keep their order), `_state` (the TLS engine and all memory; never held
-while a thread waits for the network). One thread receives at a time, too, but another that needs
-input must go on as soon as there is some: it waits for a change of state rather than for a lock.
+Three locks, always taken in this order: ``_writing`` (one ``write`` at a time), ``_sending`` (one
+thread sends, so that records keep their order), ``_state`` (the TLS engine and all memory; never
+held while a thread waits for the network). One thread receives at a time, too, but another that
+needs input must go on as soon as there is some: it waits for a change of state, not for a lock.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         def acquire(self, blocking: bool = ..., timeout: float = ...) -> bool: ...
 
     class _Connected(Protocol):
-        """What `ssl()` needs of a socket: oxisock's own and the interpreter's have it."""
+        """What ``ssl`` needs of a socket: oxisock's own and the interpreter's have it."""
 
         @property
         def type(self) -> int: ...
@@ -61,8 +61,8 @@ class UnverifiedTLSWarning(UserWarning):
     """A TLS session starts without a check of who the peer is.
 
     Whoever controls the network between can read and change everything. Make it an error with
-    `warnings.simplefilter("error", oxisock.UnverifiedTLSWarning)`; avoid it with the arguments
-    `context` and `server_hostname` of `ssl()`.
+    ``warnings.simplefilter("error", oxisock.UnverifiedTLSWarning)``; avoid it with the arguments
+    ``context`` and ``server_hostname`` of ``ssl``.
     """
 
 
@@ -77,25 +77,32 @@ def ssl(
     """Start a TLS session, as its client, over a connected stream socket.
 
     Called as in the older editions it verifies NOTHING: not the certificate, not its dates, not
-    the name. Every such call emits `UnverifiedTLSWarning`. Two arguments make it safe:
+    the name. Every such call emits ``UnverifiedTLSWarning``. ``server_hostname`` or a verifying
+    ``context`` makes it safe.
 
-    - `server_hostname` alone verifies the server's certificate against the certificate
-      authorities that this system trusts, and that it was issued for this name or IP address;
-    - `context` is an `ssl.SSLContext` that decides everything, with `server_hostname` as the name
-      to ask for and to check. One that verifies no certificate brings the warning back.
+    The handshake (RFC 8446, RFC 5246) runs here, within the socket's timeout. On a non-blocking
+    socket it starts here and goes on in the calls of the ``SSLObject``.
 
-    `keyfile` and `certfile` name PEM files with the private key and the certificate chain that a
-    server may ask for; a certificate file may hold its key as well. They go with the first two
-    forms; with `context`, load them there.
+    Args:
+        sock: a connected stream socket, which stays open and the caller's, also after an error.
+        keyfile: a PEM file with the private key that belongs to ``certfile``.
+        certfile: a PEM file with the certificate chain that the server may ask for; it may hold
+            the key as well. With ``context``, load both there.
+        context: an ``ssl.SSLContext`` that decides everything. One that verifies no certificate
+            brings the warning back.
+        server_hostname: the name or IP address to ask for and to verify. Without ``context`` the
+            certificate is verified against the authorities that this system trusts.
 
-    The handshake runs here, within the socket's timeout. On a non-blocking socket it starts here
-    and goes on in the calls of the `SSLObject`. The socket stays open and the caller's, also after
-    an error.
+    Returns:
+        The session.
 
-    Raises `ssl.SSLError` (`oxisock.sslerror`) for a handshake that fails,
-    `ssl.SSLCertVerificationError` for a certificate that is refused, TimeoutError, OSError of the
-    socket, ValueError for arguments that do not go together, NotImplementedError for a socket that
-    is no stream. Source: RFC 8446 and RFC 5246, by the interpreter's `ssl` module.
+    Raises:
+        ssl.SSLCertVerificationError: the certificate is refused.
+        ssl.SSLError: the handshake failed; also ``oxisock.sslerror``.
+        TimeoutError: the handshake took longer than the timeout.
+        OSError: the connection failed, or the socket is not connected or closed.
+        ValueError: the arguments do not go together.
+        NotImplementedError: the socket is no stream.
     """
     import ssl as tls
 
@@ -163,7 +170,11 @@ class _Deadline:
         self._end = monotonic() + ceil((timeout or 0.0) * 1000) / 1000
 
     def left(self) -> float:
-        """Return the seconds that are left, 0 for a call that must not wait."""
+        """Return the seconds that are left, 0 for a call that must not wait.
+
+        Raises:
+            TimeoutError: none are.
+        """
         if not self.timeout:
             return 0.0
         left = self._end - monotonic()
@@ -197,18 +208,18 @@ class _Deadline:
 
 
 class SSLObject:
-    """The client's side of a TLS session over a socket, made by `ssl()`.
+    """The client's side of a TLS session over a socket, made by ``ssl``.
 
     Every call honours the mode of the socket as it is when the call starts:
 
     - blocking: until it is done;
     - with a timeout: one deadline for the whole call, TimeoutError after it;
-    - non-blocking: `ssl.SSLWantReadError` or `ssl.SSLWantWriteError` says which readiness of the
-      socket to wait for before making the same call again.
+    - non-blocking: ``ssl.SSLWantReadError`` or ``ssl.SSLWantWriteError`` says which readiness of
+      the socket to wait for before making the same call again.
 
     None of them loses data: the next call goes on where the last one stopped. One thread may read
     while another writes; several writers take turns, whole call by whole call, and several readers
-    share what comes, record by record. Deleting the object, or losing it, neither closes the
+    share the received data, record by record. Deleting the object, or losing it, neither closes the
     socket nor tells the peer.
     """
 
@@ -220,10 +231,10 @@ class SSLObject:
         "_established",
         "_fed",
         "_header",
-        "_held",
         "_incoming",
         "_missing",
         "_outgoing",
+        "_received",
         "_receiving",
         "_sending",
         "_sock",
@@ -251,30 +262,44 @@ class SSLObject:
         self._certificate: bytes | None = None
         self._unsent = memoryview(b"")  # taken out of _outgoing, not yet by the socket
         self._committed = b""  # plaintext that is on its way but that no write() has counted
-        self._held = bytearray()  # plaintext that a call took in and read() has not returned yet
+        self._received = bytearray()  # plaintext that read() has not returned yet
         self._header = b""  # of the record that is coming in
         self._missing = _HEADER  # octets to come until this header or body is complete
         self._fed = 0  # how often the engine was given input
 
     def do_handshake(self) -> None:
-        """Go on with a handshake that `ssl()` could not finish on a non-blocking socket.
+        """Go on with a handshake that ``ssl`` could not finish on a non-blocking socket.
 
-        The other methods do so by themselves. Does nothing once the session is established.
-        Raises what `ssl()` raises, and `ssl.SSLWantReadError` or `ssl.SSLWantWriteError`.
+        The other methods do so by themselves. Once the session is established nothing happens.
+
+        Raises:
+            ssl.SSLWantReadError: the peer has to answer first, in non-blocking mode.
+            ssl.SSLWantWriteError: there is no room, in non-blocking mode.
+            ssl.SSLError: the handshake failed.
+            TimeoutError: the handshake took longer than the timeout.
+            OSError: the connection failed, or the socket is closed.
         """
         self._handshake(self._deadline("handshake"))
 
     def write(self, s: ReadableBuffer) -> int:
-        """Send all of a bytes-like object and return the number of bytes sent.
+        """Send all of the bytes.
 
-        The number is less than the length of `s` only on a non-blocking socket that takes no more;
-        if it takes nothing, `ssl.SSLWantWriteError` is raised. As part of `s` may be encrypted and
-        on its way by then, the next call has to begin with the same bytes; ssl.SSLError says when
-        it does not.
+        Args:
+            s: any bytes-like object.
 
-        Raises TimeoutError if the deadline passes first, OSError if the connection breaks, and
-        TypeError for an object without bytes. The attribute `characters_written` of every OSError
-        is the number of bytes that were sent before; go on with those behind it.
+        Returns:
+            The number of bytes sent. It is less than the length of ``s`` only on a non-blocking
+            socket that takes no more.
+
+        Raises:
+            ssl.SSLWantWriteError: there is no room, in non-blocking mode. As part of ``s`` may be
+                encrypted and on its way by then, the next call has to begin with the same bytes.
+            ssl.SSLError: the call does not begin with those bytes.
+            TimeoutError: the timeout, which counts for the whole call, passed.
+            OSError: the connection failed, or the socket is closed. The attribute
+                ``characters_written`` of this and the other ones above is the number of bytes
+                sent before; go on with those behind it.
+            TypeError: ``s`` is not bytes-like.
         """
         import ssl as tls
 
@@ -311,16 +336,27 @@ class SSLObject:
         return written
 
     def read(self, n: int | None = None) -> bytes:
-        """Return at most `n` bytes as soon as there are any, or without `n` all until the end.
+        """Receive data; all of it until the end of the session where no number is given.
 
-        The end is the peer's close_notify: `b""` from there on. An end of the connection without
-        one may be a cut by somebody else and raises `ssl.SSLEOFError`. What a call without `n`
-        had collected when it failed, for this or any other reason, is what the next call returns
-        first. One call with `n` returns at most one record, 16384 bytes.
+        The end is the peer's close_notify (RFC 8446, 6.1). The data that a call without ``n`` had
+        received when it failed, for whatever reason, is what the next call returns first.
 
-        Raises TimeoutError if the deadline passes first, `ssl.SSLWantReadError` (or
-        `ssl.SSLWantWriteError`) on a non-blocking socket, `ssl.SSLError` for a violation of the
-        protocol, OSError if the connection breaks, and ValueError for a negative `n`.
+        Args:
+            n: the largest number of bytes to return.
+
+        Returns:
+            The data, at most one record (16384 bytes) with ``n``; ``b""`` at the end.
+
+        Raises:
+            ssl.SSLEOFError: the connection ended without close_notify, as anybody on the way can
+                make it do.
+            ssl.SSLWantReadError: no record is complete, in non-blocking mode.
+            ssl.SSLWantWriteError: the session has to send first and there is no room, in
+                non-blocking mode.
+            ssl.SSLError: the peer violated the protocol.
+            TimeoutError: the timeout, which counts for the whole call, passed.
+            OSError: the connection failed, or the socket is closed.
+            ValueError: ``n`` is negative.
         """
         if n is not None:
             n = operator.index(n)
@@ -334,34 +370,43 @@ class SSLObject:
             while self._run(self._collect, deadline):
                 pass
             with self._state:
-                data = bytes(self._held)
-                self._held.clear()
+                data = bytes(self._received)
+                self._received.clear()
             return data
         data = self._run(partial(self._take, n), deadline)
         self._flush_now()  # what the engine may have answered, such as a change of keys
         return data
 
     def server(self) -> str:
-        """Return the distinguished name that the server's certificate is for, as one line.
+        r"""Return the distinguished name that the server's certificate is for, as one line.
 
-        It looks like `/C=US/ST=California/L=Mountain View/O=Example, Inc./CN=www.example.org`:
-        `/`, OpenSSL's short name of the attribute (its object identifier in dotted form where
-        there is none), `=` and the value. A `+` comes before each further attribute of a
+        It looks like ``/C=US/ST=California/L=Mountain View/O=Example, Inc./CN=www.example.org``:
+        ``/``, OpenSSL's short name of the attribute (its object identifier in dotted form where
+        there is none), ``=`` and the value. A ``+`` comes before each further attribute of a
         multi-valued name. Values are text, also when not ASCII; control characters come out as
-        `\\xNN`, backslashes doubled, and values that are no text as `#` and the hexadecimal DER.
-        `/`, `=` and `+` in a value are not marked in any way: the line is for people to read, and
-        a verifying context is for decisions.
+        ``\xNN``, backslashes doubled, and values that are no text as ``#`` and the hexadecimal
+        DER. ``/``, ``=`` and ``+`` in a value are not marked in any way: the line is for people to
+        read, and a verifying context is for decisions.
 
-        The certificate is the one of the first handshake, verified or not. The line is empty if
-        its name is empty or the server has sent no certificate. Raises ValueError if it cannot be
-        parsed, and what `do_handshake()` raises as long as the session is not established.
+        Returns:
+            The name in the certificate of the first handshake, verified or not; empty where that
+            is, or where the server has sent no certificate.
+
+        Raises:
+            ValueError: the certificate cannot be parsed.
+            OSError: as ``do_handshake``, while the session is not established.
         """
         return self._names()[0]
 
     def issuer(self) -> str:
         """Return the distinguished name of the issuer of the server's certificate.
 
-        The form and the errors are those of `server()`.
+        Returns:
+            The name, in the form of ``server``.
+
+        Raises:
+            ValueError: the certificate cannot be parsed.
+            OSError: as ``do_handshake``, while the session is not established.
         """
         return self._names()[1]
 
@@ -388,7 +433,7 @@ class SSLObject:
         """Encrypt a record.
 
         In the middle of a renegotiation that takes input, among which there may still be data.
-        Writing cannot handle it, so that what has come is always read first.
+        Writing cannot handle it, so that received records are always read first.
         """
         import ssl as tls
 
@@ -400,17 +445,17 @@ class SSLObject:
         return self._engine.write(record)
 
     def _take(self, n: int) -> bytes:
-        """Return at most `n` bytes of what is held, else of the next record."""
-        if not self._held:
+        """Return at most ``n`` bytes of the received data, else of the next record."""
+        if not self._received:
             return self._engine.read(min(n, _RECORD))
-        data = bytes(self._held[:n])
-        del self._held[:n]
+        data = bytes(self._received[:n])
+        del self._received[:n]
         return data
 
     def _collect(self) -> int:
-        """Add the next record to what is held for `read()`."""
+        """Add the next record to the received data, and return its length."""
         chunk = self._engine.read(_RECORD)
-        self._held += chunk
+        self._received += chunk
         return len(chunk)
 
     def _run(self, step: Callable[[], _T], deadline: _Deadline) -> _T:
@@ -448,7 +493,7 @@ class SSLObject:
     def _receive(self, deadline: _Deadline, fed: int) -> None:
         """Give the engine more of the current record, or the end of the stream.
 
-        Returns as well when another thread has done so since the engine was asked, `fed` ago.
+        Nothing happens where another thread has done so since ``_fed`` was ``fed``.
         """
         with self._state:
             while self._receiving and self._fed == fed:
@@ -494,8 +539,8 @@ class SSLObject:
     def _flush(self, deadline: _Deadline) -> None:
         """Send everything the engine has put out.
 
-        Looks again after each turn: a thread that finds `_sending` taken leaves its output to
-        the one that has it.
+        A thread that finds ``_sending`` taken leaves its output to the one that has it, which
+        therefore checks for more after each turn.
         """
         while self._pending():
             if not deadline.acquire(self._sending):

@@ -163,10 +163,13 @@ fn build_unknown<'py>(
         .into_any())
 }
 
-/// Encodes an address as `bind` and `connect` do, without a socket: the bytes of the
-/// system's structure, the family in front. Host names are resolved.
+/// Encode an address as ``bind`` and ``connect`` do, without a socket.
 ///
-/// Private: for tests, and for system calls that the package does not wrap.
+/// Host names are resolved. Private: for tests, and for system calls that the package does
+/// not wrap.
+///
+/// Returns:
+///     The bytes of the system's structure, the family in front.
 #[pyfunction]
 #[pyo3(signature = (family, protocol, address, /))]
 pub(crate) fn encode_address<'py>(
@@ -184,9 +187,12 @@ pub(crate) fn encode_address<'py>(
     Ok(PyBytes::new(address.py(), encoded.as_bytes()))
 }
 
-/// Decodes an address as `getsockname` and `recvfrom` do: the way back from encode_address.
+/// Decode an address as ``getsockname`` and ``recvfrom`` do: the inverse of ``encode_address``.
 ///
-/// Raises ValueError where there are more bytes than any address has. Private, see there.
+/// Private: for tests.
+///
+/// Raises:
+///     ValueError: there are more bytes than any address has.
 #[pyfunction]
 #[pyo3(signature = (protocol, address, /))]
 pub(crate) fn decode_address<'py>(

@@ -1,4 +1,4 @@
-//! What comes from the error queue (`MSG_ERRQUEUE`): origins of errors, time stamps, `SO_TXTIME`
+//! The error queue (`MSG_ERRQUEUE`): origins of errors, time stamps, `SO_TXTIME`
 //! (recv(2), the kernel's `networking/timestamping`).
 
 use super::{Table, table};

@@ -55,13 +55,13 @@ impl<const N: usize> Members<N> {
 static FAMILIES: Members<48> = Members::new("AddressFamily");
 static KINDS: Members<16> = Members::new("SocketKind");
 
-/// The `AddressFamily` member of that value, or the plain int if there is none.
+/// Return the ``AddressFamily`` member of that value, or the plain int if there is none.
 #[pyfunction]
 pub(crate) fn family_member(py: Python<'_>, value: i32) -> PyResult<Bound<'_, PyAny>> {
     FAMILIES.get(py, value)
 }
 
-/// The `SocketKind` member of that value, or the plain int if there is none.
+/// Return the ``SocketKind`` member of that value, or the plain int if there is none.
 #[pyfunction]
 pub(crate) fn kind_member(py: Python<'_>, value: i32) -> PyResult<Bound<'_, PyAny>> {
     KINDS.get(py, value)

@@ -149,15 +149,14 @@ pub(crate) fn lookup(wanted: &str) -> Option<Constant> {
         .find_map(|(name, value)| (name == wanted).then_some(value))
 }
 
-/// The value of one constant (int, str or bool), or None if this platform has none of that
-/// name.
+/// Return the value of one constant, or None if this platform has none of that name.
 #[pyfunction]
 pub(crate) fn constant(name: &Bound<'_, PyString>) -> Option<Constant> {
     // A name with a lone surrogate has no UTF-8 form, and no constant has such a name.
     lookup(name.to_str().ok()?)
 }
 
-/// Lets the native module answer for its constants as if they were attributes (PEP 562).
+/// Let the native module answer for its constants as if they were attributes (PEP 562).
 #[pyfunction]
 pub(crate) fn __getattr__(name: &Bound<'_, PyString>) -> PyResult<Constant> {
     match constant(name) {
@@ -169,7 +168,7 @@ pub(crate) fn __getattr__(name: &Bound<'_, PyString>) -> PyResult<Constant> {
     }
 }
 
-/// The public constants whose name starts with `prefix`, as a new dict from name to value.
+/// Return the public constants whose name starts with ``prefix``, in a new dict by name.
 #[pyfunction]
 #[pyo3(signature = (prefix = ""))]
 pub(crate) fn constants<'py>(py: Python<'py>, prefix: &str) -> PyResult<Bound<'py, PyDict>> {

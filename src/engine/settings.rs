@@ -79,7 +79,7 @@ pub(super) fn count_busy_poll_hit() {
     count(&BUSY_POLL_HITS);
 }
 
-/// How operations went so far, all sockets together. For tests and benchmarks.
+/// Count how operations of all sockets went so far. For tests and benchmarks.
 ///
 /// Returns:
 ///     A dict: ``kept`` counts operations that were ready and kept the interpreter lock,
@@ -126,7 +126,7 @@ pub(super) fn count_wake() {
     WAKES.fetch_add(1, Relaxed);
 }
 
-/// Sets an engine parameter and returns its value before. For benchmarks.
+/// Set an engine parameter and return its value before. For benchmarks.
 ///
 /// Args:
 ///     name: ``"keep_limit"``, the largest copy in bytes that keeps the interpreter lock.
@@ -145,17 +145,17 @@ pub(crate) fn tune(name: &str, value: usize) -> PyResult<usize> {
     }
 }
 
-/// Sets how long a receive that has to wait may look again before it sleeps.
+/// Set how long a receive that has to wait may busy-poll before it sleeps.
 ///
-/// Looking again catches answers that come within some tens of microseconds without the
-/// cost of sleeping and waking. Each socket learns whether it helps; a socket where it does
-/// not goes to sleep at once. It looks for half of the time set here, and for all of it where
-/// going to sleep would mean a long wait for the interpreter lock. The initial value is
-/// 100 microseconds, or what the environment variable ``OXISOCK_BUSY_POLL_US`` says, in
+/// Busy-polling catches answers that come within some tens of microseconds without the cost
+/// of sleeping and waking. Each socket learns whether it helps; a socket where it does not
+/// goes to sleep at once. It takes half of the time set here, and all of it where going to
+/// sleep would mean a long wait for the interpreter lock. The initial value is 100
+/// microseconds, or what the environment variable ``OXISOCK_BUSY_POLL_US`` says, in
 /// microseconds.
 ///
 /// Args:
-///     seconds: the longest time to look, 0 to 0.005. 0 switches it off.
+///     seconds: the longest time to busy-poll, 0 to 0.005. 0 switches it off.
 ///
 /// Raises:
 ///     ValueError: the time is negative, no number, or above 0.005.
@@ -170,7 +170,7 @@ pub(crate) fn setbusypoll(seconds: f64) -> PyResult<()> {
     Ok(())
 }
 
-/// How long a receive that has to wait may look again before it sleeps, in seconds.
+/// Return how long a receive that has to wait may busy-poll before it sleeps, in seconds.
 #[pyfunction]
 pub(crate) fn getbusypoll() -> f64 {
     busy_poll().as_secs_f64()

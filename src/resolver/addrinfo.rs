@@ -16,7 +16,7 @@ use crate::python::audit::audit_with;
 use crate::python::error::{Error, Result};
 use crate::socket::nanos;
 
-/// Looks up the addresses of a host and a service.
+/// Look up the addresses of a host and a service; getaddrinfo(3), RFC 3493.
 ///
 /// Numeric hosts and ports are answered without a system call. A lookup that may need the
 /// network answers signals when it runs in the main thread: Ctrl-C ends it.
@@ -44,8 +44,6 @@ use crate::socket::nanos;
 ///     TypeError: the host has a wrong type.
 ///     ValueError: the timeout is negative or not a number.
 ///     OverflowError: the timeout is too large.
-///
-/// Source: getaddrinfo(3), RFC 3493.
 #[pyfunction]
 #[pyo3(signature = (host, port, family=Int(0), r#type=Int(0), proto=Int(0), flags=Int(0), *, timeout=None),
        text_signature = "(host, port, family=0, type=0, proto=0, flags=0, *, timeout=None)")]

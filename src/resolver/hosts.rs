@@ -16,7 +16,7 @@ use crate::sys::{hosts_file, machine};
 /// What the three host functions share: the name and aliases as text, and addresses.
 type Answer<'py> = (Bound<'py, PyAny>, Bound<'py, PyList>, Bound<'py, PyList>);
 
-/// Looks up the IPv4 address of a host.
+/// Look up the IPv4 address of a host; getaddrinfo(3).
 ///
 /// Args:
 ///     hostname: a name or number as str, bytes or bytearray; '' is the wildcard address.
@@ -28,8 +28,6 @@ type Answer<'py> = (Bound<'py, PyAny>, Bound<'py, PyList>, Bound<'py, PyList>);
 ///     gaierror: there is no such host, or it has no IPv4 address.
 ///     HostNameError: IDNA cannot express the name; a gaierror and a UnicodeError.
 ///     TypeError: the name has a wrong type or a null character in it.
-///
-/// Source: getaddrinfo(3).
 #[pyfunction]
 #[pyo3(signature = (hostname, /))]
 pub(crate) fn gethostbyname<'py>(
@@ -42,7 +40,7 @@ pub(crate) fn gethostbyname<'py>(
     Ok(address.ip().map(|host| host_text(py, host)))
 }
 
-/// Looks up the canonical name, aliases and IPv4 addresses of a host.
+/// Look up the canonical name, aliases and IPv4 addresses of a host; gethostbyname_r(3).
 ///
 /// Args:
 ///     hostname: a name or number as str, bytes or bytearray.
@@ -55,8 +53,6 @@ pub(crate) fn gethostbyname<'py>(
 ///     herror: the host database has no entry for it.
 ///     HostNameError: IDNA cannot express the name; a gaierror and a UnicodeError.
 ///     TypeError: the name has a wrong type or a null character in it.
-///
-/// Source: gethostbyname_r(3).
 #[pyfunction]
 #[pyo3(signature = (hostname, /))]
 pub(crate) fn gethostbyname_ex<'py>(
@@ -79,7 +75,7 @@ pub(crate) fn gethostbyname_ex<'py>(
     build(py, found.map_err(Error::Host)?, libc::AF_INET)
 }
 
-/// Looks up the canonical name, aliases and addresses of the host with an address.
+/// Look up the names and addresses of the host with an address; gethostbyaddr_r(3).
 ///
 /// Args:
 ///     ip_address: an IPv4 or IPv6 address, or a name, as str, bytes or bytearray.
@@ -93,8 +89,6 @@ pub(crate) fn gethostbyname_ex<'py>(
 ///     HostNameError: IDNA cannot express the name; a gaierror and a UnicodeError.
 ///     OSError: the name is '' and stands for several addresses.
 ///     TypeError: the name has a wrong type or a null character in it.
-///
-/// Source: gethostbyaddr_r(3).
 #[pyfunction]
 #[pyo3(signature = (ip_address, /))]
 pub(crate) fn gethostbyaddr<'py>(
@@ -138,15 +132,13 @@ fn build(py: Python<'_>, host: Host, family: i32) -> Result<Answer<'_>> {
     ))
 }
 
-/// This machine's name.
+/// Return this machine's name; gethostname(2).
 ///
 /// Returns:
 ///     The name as a str; it need not be qualified with a domain.
 ///
 /// Raises:
 ///     OSError: the system gives no name.
-///
-/// Source: gethostname(2).
 #[pyfunction]
 pub(crate) fn gethostname(py: Python<'_>) -> Result<Bound<'_, PyAny>> {
     audit_with(py, c"socket.gethostname", || Ok(PyTuple::empty(py)))?;
@@ -156,7 +148,7 @@ pub(crate) fn gethostname(py: Python<'_>) -> Result<Bound<'_, PyAny>> {
     )?)
 }
 
-/// Changes this machine's name.
+/// Change this machine's name; sethostname(2).
 ///
 /// Args:
 ///     name: the new name as str, bytes or path-like object, up to 64 bytes on Linux.
@@ -166,8 +158,6 @@ pub(crate) fn gethostname(py: Python<'_>) -> Result<Bound<'_, PyAny>> {
 ///     OSError: the name is too long.
 ///     TypeError: the name has a wrong type.
 ///     ValueError: a str with a null character in it.
-///
-/// Source: sethostname(2).
 #[pyfunction]
 #[pyo3(signature = (name, /))]
 pub(crate) fn sethostname<'py>(py: Python<'py>, name: &Bound<'py, PyAny>) -> Result<()> {

@@ -10,15 +10,13 @@ use crate::python::args::{file_system_bytes, file_system_text, unsigned_long};
 use crate::python::error::{Error, Result};
 use crate::sys::interface;
 
-/// The network interfaces of this machine.
+/// List the network interfaces of this machine; if_nameindex(3), RFC 3493.
 ///
 /// Returns:
 ///     A list of pairs ``(index, name)``, an int and a str.
 ///
 /// Raises:
 ///     OSError: the system gives no list.
-///
-/// Source: if_nameindex(3), RFC 3493.
 #[pyfunction]
 pub(crate) fn if_nameindex(py: Python<'_>) -> Result<Bound<'_, PyList>> {
     let list = PyList::empty(py);
@@ -28,7 +26,7 @@ pub(crate) fn if_nameindex(py: Python<'_>) -> Result<Bound<'_, PyList>> {
     Ok(list)
 }
 
-/// The index of a network interface.
+/// Return the index of a network interface; if_nametoindex(3), RFC 3493.
 ///
 /// Args:
 ///     oname: the interface's name as str, bytes or path-like object.
@@ -37,8 +35,6 @@ pub(crate) fn if_nameindex(py: Python<'_>) -> Result<Bound<'_, PyList>> {
 ///     OSError: there is no such interface.
 ///     TypeError: the name has a wrong type.
 ///     ValueError: the name has a null byte in it.
-///
-/// Source: if_nametoindex(3), RFC 3493.
 #[pyfunction]
 #[pyo3(signature = (oname, /))]
 pub(crate) fn if_nametoindex(oname: &Bound<'_, PyAny>) -> PyResult<u32> {
@@ -47,7 +43,7 @@ pub(crate) fn if_nametoindex(oname: &Bound<'_, PyAny>) -> PyResult<u32> {
     interface::by_name(&name).map_err(|_| PyOSError::new_err("no interface with this name"))
 }
 
-/// The name of a network interface.
+/// Return the name of a network interface; if_indextoname(3), RFC 3493.
 ///
 /// Args:
 ///     object: the interface's index, 1 to 2**32 - 1.
@@ -59,8 +55,6 @@ pub(crate) fn if_nametoindex(oname: &Bound<'_, PyAny>) -> PyResult<u32> {
 ///     OSError: there is no such interface.
 ///     OverflowError: the index is negative or too large.
 ///     TypeError: the index is no int.
-///
-/// Source: if_indextoname(3), RFC 3493.
 #[pyfunction]
 #[pyo3(signature = (object, /))]
 pub(crate) fn if_indextoname<'py>(

@@ -16,7 +16,7 @@ use crate::sys::{SockAddr, hosts_file, lookup as libc_lookup};
 
 const NUMBERS: i32 = libc::NI_NUMERICHOST | libc::NI_NUMERICSERV;
 
-/// Looks up the names of an address's host and service.
+/// Look up the names of an address's host and service; getnameinfo(3), RFC 3493.
 ///
 /// A lookup that may need the network answers signals when it runs in the main thread.
 ///
@@ -34,8 +34,6 @@ const NUMBERS: i32 = libc::NI_NUMERICHOST | libc::NI_NUMERICSERV;
 ///     OSError: an IPv4 address with more than two items.
 ///     OverflowError: ``flowinfo`` is not in 0 to 1048575.
 ///     TypeError: ``sockaddr`` is no tuple of this form.
-///
-/// Source: getnameinfo(3), RFC 3493.
 #[pyfunction]
 #[pyo3(signature = (sockaddr, flags, /))]
 pub(crate) fn getnameinfo<'py>(

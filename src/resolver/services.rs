@@ -9,7 +9,7 @@ use crate::python::args::{Int, Text, file_system_text};
 use crate::python::audit::audit_with;
 use crate::sys::databases;
 
-/// Looks up the port of a service.
+/// Look up the port of a service; getservbyname_r(3).
 ///
 /// Args:
 ///     servicename: the name, such as 'http'.
@@ -22,8 +22,6 @@ use crate::sys::databases;
 ///     OSError: there is no such service.
 ///     TypeError: a name is no str.
 ///     ValueError: a name has a null character in it.
-///
-/// Source: getservbyname_r(3).
 #[pyfunction]
 #[pyo3(signature = (servicename, protocolname=Protocol(None), /),
        text_signature = "(servicename, protocolname=..., /)")]
@@ -40,7 +38,7 @@ pub(crate) fn getservbyname(
         .ok_or_else(|| PyOSError::new_err("service/proto not found"))
 }
 
-/// Looks up the name of the service at a port.
+/// Look up the name of the service at a port; getservbyport_r(3).
 ///
 /// Args:
 ///     port: the port number, 0 to 65535.
@@ -54,8 +52,6 @@ pub(crate) fn getservbyname(
 ///     OverflowError: the port is not in its range.
 ///     TypeError: the port is no integer or the name no str.
 ///     ValueError: the name has a null character in it.
-///
-/// Source: getservbyport_r(3).
 #[pyfunction]
 #[pyo3(signature = (port, protocolname=Protocol(None), /),
        text_signature = "(port, protocolname=..., /)")]
@@ -76,7 +72,7 @@ pub(crate) fn getservbyport<'py>(
     file_system_text(py, name.to_bytes())
 }
 
-/// Looks up the number of a protocol, for the third argument of ``socket``.
+/// Look up the number of a protocol, for the third argument of ``socket``; getprotobyname_r(3).
 ///
 /// Args:
 ///     protocolname: the name, such as 'icmp'.
@@ -88,8 +84,6 @@ pub(crate) fn getservbyport<'py>(
 ///     OSError: there is no such protocol.
 ///     TypeError: the name is no str.
 ///     ValueError: the name has a null character in it.
-///
-/// Source: getprotobyname_r(3).
 #[pyfunction]
 #[pyo3(signature = (protocolname, /))]
 pub(crate) fn getprotobyname(py: Python<'_>, protocolname: Text<'_>) -> PyResult<i32> {

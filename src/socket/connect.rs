@@ -148,7 +148,7 @@ fn expect_ready(fd: Fd, interest: Interest) -> io::Result<()> {
 
 #[pymethods]
 impl Socket {
-    /// Gives the socket a local address; bind(2).
+    /// Give the socket a local address; bind(2).
     ///
     /// Args:
     ///     address: the address, in the form of the socket's family.
@@ -172,7 +172,7 @@ impl Socket {
         Ok(bound.map_err(Error::from)?)
     }
 
-    /// Makes the socket accept connections; listen(2).
+    /// Make the socket accept connections; listen(2).
     ///
     /// Args:
     ///     backlog: how many connections may wait to be accepted; a negative number counts
@@ -186,7 +186,7 @@ impl Socket {
         Ok(descriptor::listen(file.fd(), backlog.0.max(0))?)
     }
 
-    /// Accepts a connection; accept(2).
+    /// Accept a connection; accept(2).
     ///
     /// Returns:
     ///     A pair of a new socket, in the mode of the default timeout, and the peer's address.
@@ -212,7 +212,7 @@ impl Socket {
         Ok((socket, this.build_address(py, &peer)?))
     }
 
-    /// Accepts a connection and returns its bare descriptor and the peer's address.
+    /// Accept a connection and return its bare descriptor and the peer's address.
     fn _accept<'py>(&self, py: Python<'py>) -> PyResult<(Fd, Bound<'py, PyAny>)> {
         let (fd, peer) = self.accept_one(py)?;
         let address = self.build_address(py, &peer).inspect_err(|_| {
@@ -221,7 +221,7 @@ impl Socket {
         Ok((fd, address))
     }
 
-    /// Connects to an address; connect(2).
+    /// Connect to an address; connect(2).
     ///
     /// Args:
     ///     address: the peer's address, in the form of the socket's family.
@@ -239,13 +239,13 @@ impl Socket {
             .map_err(Error::from)?)
     }
 
-    /// Connects to an address and returns the error number instead of raising it.
+    /// Connect to an address and return the error number instead of raising it; connect(2).
     ///
     /// Args:
     ///     address: the peer's address, in the form of the socket's family.
     ///
     /// Returns:
-    ///     0, or the `errno` that `connect` would have raised; EAGAIN for a timeout.
+    ///     0, or the ``errno`` that ``connect`` would have raised; EAGAIN for a timeout.
     ///
     /// Raises:
     ///     OSError: the host name has no address. Only connect(2)'s errors are returned.
@@ -261,10 +261,10 @@ impl Socket {
         }
     }
 
-    /// Shuts down one or both directions of the connection; shutdown(2).
+    /// Shut down one or both directions of the connection; shutdown(2).
     ///
     /// Args:
-    ///     how: `SHUT_RD`, `SHUT_WR` or `SHUT_RDWR`.
+    ///     how: ``SHUT_RD``, ``SHUT_WR`` or ``SHUT_RDWR``.
     ///
     /// Raises:
     ///     OSError: the socket is not connected, or closed.
@@ -274,7 +274,7 @@ impl Socket {
         Ok(descriptor::shutdown(self.channel.enter()?.fd(), how.0)?)
     }
 
-    /// The socket's own address; getsockname(2).
+    /// Return the socket's own address; getsockname(2).
     ///
     /// Raises:
     ///     OSError: the socket is closed.
@@ -283,7 +283,7 @@ impl Socket {
         self.build_address(py, &address)
     }
 
-    /// The address of the peer; getpeername(2).
+    /// Return the address of the peer; getpeername(2).
     ///
     /// Raises:
     ///     OSError: the socket is not connected, or closed.

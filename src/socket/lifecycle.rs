@@ -148,10 +148,10 @@ impl Socket {
 /// The class that new sockets have which no caller names: `oxisock.socket`.
 static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
-/// Tells the native module which class to make sockets of.
+/// Tell the native module which class to make sockets of.
 ///
 /// Args:
-///     class: a class that is derived from Socket.
+///     class_: a class that is derived from ``Socket``.
 ///
 /// Returns:
 ///     The class that was registered first, which stays: a module that is imported again
@@ -281,11 +281,11 @@ impl Socket {
                 socket.channel.share();
                 Ok(socket.channel.fd())
             },
-            "The descriptor's number, or -1 when the socket is closed."
+            "Return the descriptor's number, or -1 when the socket is closed."
         )
     }
 
-    /// Tells whether the descriptor stays open in programs that are executed; fcntl(2).
+    /// Tell whether the descriptor stays open in programs that are executed; fcntl(2).
     ///
     /// Raises:
     ///     OSError: the socket is closed.
@@ -293,11 +293,10 @@ impl Socket {
         Ok(descriptor::is_inheritable(self.channel.fd())?)
     }
 
-    /// Chooses whether the descriptor stays open in programs that are executed; ioctl(2),
-    /// FIOCLEX and FIONCLEX.
+    /// Choose whether the descriptor stays open in programs that are executed; ioctl(2).
     ///
     /// Args:
-    ///     inheritable: an int, 0 to have it closed.
+    ///     inheritable: an int, 0 to have it closed (FIOCLEX, FIONCLEX).
     ///
     /// Raises:
     ///     OSError: the socket is closed.
@@ -309,7 +308,7 @@ impl Socket {
         )?)
     }
 
-    /// Gives the descriptor to the caller and closes the object without it.
+    /// Give the descriptor to the caller and close the object without it.
     ///
     /// Returns:
     ///     The number, which the caller has to close, or -1 when the socket was closed.
@@ -320,7 +319,7 @@ impl Socket {
         fd.unwrap_or(-1)
     }
 
-    /// Closes the socket; its descriptor lives on while files made of it are open.
+    /// Close the socket; its descriptor lives on while files made of it are open.
     ///
     /// Another thread's operation that is on its way with the descriptor ends first; one
     /// that waits ends at once, with EBADF. See close(2).
@@ -338,7 +337,7 @@ impl Socket {
         }
     }
 
-    /// Closes the descriptor, whatever files are open. Subclasses may extend it.
+    /// Close the descriptor, whatever files are open. Subclasses may extend it.
     #[pyo3(signature = (_ss = None))]
     fn _real_close(&self, py: Python<'_>, _ss: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let fd = self.channel.retire();
@@ -346,7 +345,7 @@ impl Socket {
         fd.map_or(Ok(()), |fd| close_descriptor(py, fd))
     }
 
-    /// A file made of the socket was closed: the last one closes a closed socket.
+    /// Note that a file of the socket was closed; the last one closes a closed socket.
     fn _decref_socketios(slf: &Bound<'_, Self>) -> PyResult<()> {
         let socket = slf.get();
         if socket.files.load(Relaxed) > 0 {
@@ -386,7 +385,7 @@ fn really_close(slf: &Bound<'_, Socket>) -> PyResult<()> {
     Ok(())
 }
 
-/// Closes a descriptor. Like `os.close`, but for sockets on every platform; close(2).
+/// Close a descriptor, as ``os.close`` does, but for sockets on every platform; close(2).
 ///
 /// Args:
 ///     fd: the descriptor's number.
@@ -413,7 +412,7 @@ fn close_descriptor(py: Python<'_>, fd: Fd) -> PyResult<()> {
     }
 }
 
-/// Duplicates a descriptor; the new one is closed on exec. See fcntl(2), F_DUPFD_CLOEXEC.
+/// Duplicate a descriptor; the new one is closed on exec; fcntl(2), F_DUPFD_CLOEXEC.
 ///
 /// Args:
 ///     fd: the descriptor's number.
@@ -429,7 +428,7 @@ pub(crate) fn dup(fd: &Bound<'_, PyAny>) -> PyResult<Fd> {
     Ok(descriptor::duplicate(args::int(fd)?).map_err(Error::from)?)
 }
 
-/// Makes two sockets that are connected with each other; socketpair(2).
+/// Make two sockets that are connected with each other; socketpair(2).
 ///
 /// Args:
 ///     family: the address family, AF_UNIX where it exists.

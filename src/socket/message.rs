@@ -86,13 +86,12 @@ fn piece(region: Region<'_>) -> [IoVec; 1] {
 
 #[pymethods]
 impl Socket {
-    /// Sends one message that is gathered from several buffers, with ancillary data;
-    /// sendmsg(2).
+    /// Send one message, gathered from several buffers, with ancillary data; sendmsg(2).
     ///
     /// Args:
     ///     buffers: an iterable of bytes-like objects, the data.
-    ///     ancdata: an iterable of `(level, type, data)`, see cmsg(3).
-    ///     flags: `MSG_*` flags.
+    ///     ancdata: an iterable of ``(level, type, data)``, see cmsg(3).
+    ///     flags: ``MSG_*`` flags.
     ///     address: where to send, or None for the connected peer.
     ///
     /// Returns:
@@ -135,14 +134,14 @@ impl Socket {
         Ok(socket.send_message(py, to.as_ref(), buffers.pieces(), size, &control, flags.0)?)
     }
 
-    /// Sends data to a socket of AF_ALG, the kernel's cryptography, with its parameters.
+    /// Send data to a socket of AF_ALG, the kernel's cryptography, with its parameters.
     ///
     /// Args:
     ///     msg: an iterable of bytes-like objects, the data.
     ///     op: ALG_OP_ENCRYPT, ALG_OP_DECRYPT, ALG_OP_SIGN or ALG_OP_VERIFY.
     ///     iv: the initialisation vector.
     ///     assoclen: how many bytes in front are authenticated but not encrypted.
-    ///     flags: `MSG_*` flags.
+    ///     flags: ``MSG_*`` flags.
     ///
     /// Returns:
     ///     The number of bytes of data sent.
@@ -171,20 +170,20 @@ impl Socket {
         Ok(self.send_message(py, None, buffers.pieces(), size, &control, flags.0)?)
     }
 
-    /// Receives a message of up to `bufsize` bytes and its ancillary data; recvmsg(2).
+    /// Receive a message of up to ``bufsize`` bytes and its ancillary data; recvmsg(2).
     ///
     /// Args:
     ///     bufsize: the largest number of bytes of data to return.
-    ///     ancbufsize: room for the ancillary data, a sum of `CMSG_SPACE` or `CMSG_LEN`.
-    ///     flags: `MSG_*` flags.
+    ///     ancbufsize: room for the ancillary data, a sum of ``CMSG_SPACE`` or ``CMSG_LEN``.
+    ///     flags: ``MSG_*`` flags.
     ///
     /// Returns:
-    ///     A tuple of the data, a list of `(level, type, data)`, the flags of the message
-    ///     (`MSG_TRUNC`, `MSG_CTRUNC`, …) and the sender's address.
+    ///     A tuple of the data, a list of ``(level, type, data)``, the flags of the message
+    ///     (``MSG_TRUNC``, ``MSG_CTRUNC``, …) and the sender's address.
     ///
     /// Raises:
     ///     ValueError: a size is negative or too large.
-    ///     TimeoutError: nothing came within the timeout.
+    ///     TimeoutError: nothing arrived within the timeout.
     ///     BlockingIOError: nothing is there, in non-blocking mode.
     ///     OSError: the system reports an error, or the socket is closed.
     #[pyo3(signature = (bufsize, ancbufsize = Size(0), flags = Int(0), /), text_signature = "($self, bufsize, ancbufsize=0, flags=0, /)")]
@@ -218,20 +217,20 @@ impl Socket {
         Ok(result)
     }
 
-    /// Receives a message into several buffers, one after the other; recvmsg(2).
+    /// Receive a message into several buffers, one after the other; recvmsg(2).
     ///
     /// Args:
     ///     buffers: an iterable of writable bytes-like objects.
-    ///     ancbufsize: room for the ancillary data, a sum of `CMSG_SPACE` or `CMSG_LEN`.
-    ///     flags: `MSG_*` flags.
+    ///     ancbufsize: room for the ancillary data, a sum of ``CMSG_SPACE`` or ``CMSG_LEN``.
+    ///     flags: ``MSG_*`` flags.
     ///
     /// Returns:
-    ///     A tuple of the number of bytes of data, a list of `(level, type, data)`, the flags
-    ///     of the message (`MSG_TRUNC`, `MSG_CTRUNC`, …) and the sender's address.
+    ///     A tuple of the number of bytes of data, a list of ``(level, type, data)``, the flags
+    ///     of the message (``MSG_TRUNC``, ``MSG_CTRUNC``, …) and the sender's address.
     ///
     /// Raises:
     ///     ValueError: a size is negative or too large.
-    ///     TimeoutError: nothing came within the timeout.
+    ///     TimeoutError: nothing arrived within the timeout.
     ///     BlockingIOError: nothing is there, in non-blocking mode.
     ///     OSError: the system reports an error, there are too many buffers, or the socket is
     ///         closed.

@@ -29,7 +29,7 @@ use crate::python::error::Result;
 use crate::python::method::attribute;
 use crate::sys::SockAddr;
 
-/// The native half of `oxisock.socket`.
+/// The native half of ``oxisock.socket``.
 #[pyclass(frozen, subclass, immutable_type, module = "oxisock._socket")]
 pub(crate) struct Socket {
     channel: Channel,
@@ -109,7 +109,7 @@ impl Socket {
 
 #[pymethods]
 impl Socket {
-    /// Takes any arguments, for subclasses whose `__init__` has others.
+    /// Take any arguments, for subclasses whose ``__init__`` has others.
     #[new]
     #[pyo3(
         signature = (*_args, **_kwargs),
@@ -119,8 +119,9 @@ impl Socket {
         Socket::unopened()
     }
 
-    /// Makes a socket, or takes over the descriptor `fileno`. Arguments that are -1 get the
-    /// usual values, or those of the descriptor.
+    /// Make a socket, or adopt the descriptor ``fileno``.
+    ///
+    /// Arguments that are -1 get the usual values, or those of the descriptor.
     #[pyo3(signature = (family = Int(-1), r#type = Int(-1), proto = Int(-1), fileno = None))]
     fn __init__(
         slf: &Bound<'_, Self>,
@@ -132,13 +133,13 @@ impl Socket {
         lifecycle::init(slf, family.0, r#type.0, proto.0, fileno)
     }
 
-    /// The address family, as a member of `AddressFamily` where it has a name; socket(2).
+    /// The address family, as a member of ``AddressFamily`` where it has a name; socket(2).
     #[getter(family)]
     fn family_member<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         constants::family_member(py, self.family())
     }
 
-    /// The socket type, as a member of `SocketKind` where it has a name; socket(2).
+    /// The socket type, as a member of ``SocketKind`` where it has a name; socket(2).
     #[getter(r#type)]
     fn kind_member<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         constants::kind_member(py, self.kind())

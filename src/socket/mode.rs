@@ -14,7 +14,7 @@ pub(crate) static FUNCTIONS: Functions<3> = Fixed([
     function!(
         () getdefaulttimeout,
         |_| Ok(seconds(engine::default_timeout())),
-        "The timeout that new sockets get, in seconds as a float; None for blocking mode."
+        "Return the timeout that new sockets get, in seconds as a float; None for blocking mode."
     ),
     function!(
         (timeout) setdefaulttimeout,
@@ -22,7 +22,7 @@ pub(crate) static FUNCTIONS: Functions<3> = Fixed([
             engine::set_default_timeout(nanos(timeout)?);
             Ok(timeout.py().None())
         },
-        "Sets the timeout that new sockets get.\n\nArgs:\n    timeout: seconds, 0 for \
+        "Set the timeout that new sockets get.\n\nArgs:\n    timeout: seconds, 0 for \
          non-blocking mode, None for blocking mode.\n\nRaises:\n    ValueError: the timeout is \
          negative or not a number.\n    OverflowError: the timeout is too large."
     ),
@@ -31,7 +31,7 @@ pub(crate) static FUNCTIONS: Functions<3> = Fixed([
 
 #[pymethods]
 impl Socket {
-    /// Sets how long operations may wait; poll(2).
+    /// Set how long operations may wait; poll(2).
     ///
     /// Args:
     ///     timeout: seconds, 0 for non-blocking mode, None for blocking mode.
@@ -52,7 +52,7 @@ impl Socket {
             Socket,
             gettimeout,
             |socket: &Socket| Ok(seconds(socket.channel.timeout())),
-            "The timeout in seconds as a float, 0.0 in non-blocking mode, None in blocking mode."
+            "Return the timeout in seconds as a float, 0.0 in non-blocking mode, None in blocking mode."
         )
     }
 
@@ -63,12 +63,14 @@ impl Socket {
             Socket,
             timeout,
             |socket: &Socket| Ok(seconds(socket.channel.timeout())),
-            "The timeout in seconds as a float, 0.0 in non-blocking mode, None in blocking mode."
+            "Return the timeout in seconds as a float, 0.0 in non-blocking mode, None in blocking mode."
         )
     }
 
-    /// Chooses between blocking mode (true, `settimeout(None)`) and non-blocking mode
-    /// (false, `settimeout(0)`); `O_NONBLOCK` of fcntl(2).
+    /// Choose between blocking and non-blocking mode; ``O_NONBLOCK`` of fcntl(2).
+    ///
+    /// Args:
+    ///     flag: true for ``settimeout(None)``, false for ``settimeout(0)``.
     ///
     /// Raises:
     ///     OSError: the socket is closed.
@@ -85,7 +87,7 @@ impl Socket {
             Socket,
             getblocking,
             |socket: &Socket| Ok(socket.channel.timeout() != 0),
-            "Whether operations may wait: false in non-blocking mode only; `O_NONBLOCK` of fcntl(2)."
+            "Tell whether operations may wait: false in non-blocking mode only; ``O_NONBLOCK`` of fcntl(2)."
         )
     }
 }

@@ -15,18 +15,18 @@ const LARGEST: i32 = 1024;
 
 #[pymethods]
 impl Socket {
-    /// Reads a socket option; getsockopt(2).
+    /// Read a socket option; getsockopt(2).
     ///
     /// Args:
-    ///     level: the protocol level, `SOL_*` or `IPPROTO_*`.
+    ///     level: the protocol level, ``SOL_*`` or ``IPPROTO_*``.
     ///     optname: the option's number.
     ///     buflen: the size in bytes of an option that is no integer, at most 1024.
     ///
     /// Returns:
-    ///     An int, or with `buflen` the bytes that the system wrote.
+    ///     An int, or with ``buflen`` the bytes that the system wrote.
     ///
     /// Raises:
-    ///     OSError: there is no such option, `buflen` is out of range, or the socket is closed.
+    ///     OSError: there is no such option, ``buflen`` is out of range, or the socket is closed.
     #[pyo3(signature = (level, optname, buflen = Int(0), /), text_signature = "($self, level, optname, buflen=0, /)")]
     fn getsockopt<'py>(
         &self,
@@ -59,10 +59,10 @@ impl Socket {
         Ok(PyBytes::new(py, &buffer[..len]).into_any())
     }
 
-    /// Sets a socket option; setsockopt(2).
+    /// Set a socket option; setsockopt(2).
     ///
     /// Args:
-    ///     level: the protocol level, `SOL_*` or `IPPROTO_*`.
+    ///     level: the protocol level, ``SOL_*`` or ``IPPROTO_*``.
     ///     optname: the option's number.
     ///     value: an int, a bytes-like object with the option's C structure, or None.
     ///     optlen: with None, the length that goes with the null pointer.

@@ -181,35 +181,35 @@ impl Socket {
                     .receive_bytes(arguments.py(), len, flags)
                     .map(Bound::unbind)
             },
-            "Receives up to `bufsize` bytes; recv(2).\n\
+            "Receive up to ``bufsize`` bytes; recv(2).\n\
              \n\
              Args:\n\
              \x20\x20\x20\x20bufsize: the largest number of bytes to return.\n\
-             \x20\x20\x20\x20flags: `MSG_*` flags.\n\
+             \x20\x20\x20\x20flags: ``MSG_*`` flags.\n\
              \n\
              Returns:\n\
-             \x20\x20\x20\x20The bytes that came; none when the peer has shut its side down.\n\
+             \x20\x20\x20\x20The received data; empty when the peer has shut its side down.\n\
              \n\
              Raises:\n\
-             \x20\x20\x20\x20ValueError: `bufsize` is negative.\n\
-             \x20\x20\x20\x20TimeoutError: nothing came within the timeout.\n\
+             \x20\x20\x20\x20ValueError: ``bufsize`` is negative.\n\
+             \x20\x20\x20\x20TimeoutError: nothing arrived within the timeout.\n\
              \x20\x20\x20\x20BlockingIOError: nothing is there, in non-blocking mode.\n\
              \x20\x20\x20\x20OSError: the connection failed, or the socket is closed."
         )
     }
 
-    /// Receives up to `bufsize` bytes and the sender's address; recvfrom(2).
+    /// Receive up to ``bufsize`` bytes and the sender's address; recvfrom(2).
     ///
     /// Args:
     ///     bufsize: the largest number of bytes to return; a longer datagram is cut.
-    ///     flags: `MSG_*` flags.
+    ///     flags: ``MSG_*`` flags.
     ///
     /// Returns:
     ///     A pair of the bytes and the address, which is None where the protocol has none.
     ///
     /// Raises:
-    ///     ValueError: `bufsize` is negative.
-    ///     TimeoutError: nothing came within the timeout.
+    ///     ValueError: ``bufsize`` is negative.
+    ///     TimeoutError: nothing arrived within the timeout.
     ///     BlockingIOError: nothing is there, in non-blocking mode.
     ///     OSError: the system reports an error, or the socket is closed.
     #[pyo3(signature = (bufsize, flags = Int(0), /), text_signature = "($self, bufsize, flags=0, /)")]
@@ -233,19 +233,19 @@ impl Socket {
         (data, self.build_address(py, &sender)?).into_pyobject(py)
     }
 
-    /// Receives into a writable buffer; recv(2).
+    /// Receive into a writable buffer; recv(2).
     ///
     /// Args:
     ///     buffer: any writable bytes-like object.
     ///     nbytes: the largest number of bytes to receive, 0 for the buffer's length.
-    ///     flags: `MSG_*` flags.
+    ///     flags: ``MSG_*`` flags.
     ///
     /// Returns:
     ///     The number of bytes received.
     ///
     /// Raises:
-    ///     ValueError: `nbytes` is negative or larger than the buffer.
-    ///     TimeoutError: nothing came within the timeout.
+    ///     ValueError: ``nbytes`` is negative or larger than the buffer.
+    ///     TimeoutError: nothing arrived within the timeout.
     ///     BlockingIOError: nothing is there, in non-blocking mode.
     ///     OSError: the connection failed, or the socket is closed.
     #[pyo3(signature = (buffer, nbytes = Size(0), flags = Int(0)), text_signature = "($self, buffer, nbytes=0, flags=0)")]
@@ -270,19 +270,19 @@ impl Socket {
         Ok(self.receive(py, buffer.region().first(len), flags.0)?)
     }
 
-    /// Receives into a writable buffer and returns the sender's address; recvfrom(2).
+    /// Receive into a writable buffer and return the sender's address; recvfrom(2).
     ///
     /// Args:
     ///     buffer: any writable bytes-like object.
     ///     nbytes: the largest number of bytes to receive, 0 for the buffer's length.
-    ///     flags: `MSG_*` flags.
+    ///     flags: ``MSG_*`` flags.
     ///
     /// Returns:
     ///     A pair of the number of bytes received and the address.
     ///
     /// Raises:
-    ///     ValueError: `nbytes` is negative or larger than the buffer.
-    ///     TimeoutError: nothing came within the timeout.
+    ///     ValueError: ``nbytes`` is negative or larger than the buffer.
+    ///     TimeoutError: nothing arrived within the timeout.
     ///     BlockingIOError: nothing is there, in non-blocking mode.
     ///     OSError: the system reports an error, or the socket is closed.
     #[pyo3(signature = (buffer, nbytes = Size(0), flags = Int(0)), text_signature = "($self, buffer, nbytes=0, flags=0)")]

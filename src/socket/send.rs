@@ -126,11 +126,11 @@ impl Socket {
                 let (data, flags) = arguments.one_and_flags("send")?;
                 socket.send_data(arguments.py(), &data, flags)
             },
-            "Sends bytes; send(2).\n\
+            "Send bytes; send(2).\n\
              \n\
              Args:\n\
              \x20\x20\x20\x20data: any bytes-like object.\n\
-             \x20\x20\x20\x20flags: `MSG_*` flags.\n\
+             \x20\x20\x20\x20flags: ``MSG_*`` flags.\n\
              \n\
              Returns:\n\
              \x20\x20\x20\x20The number of bytes that the system took, which may be less than there are.\n\
@@ -154,11 +154,11 @@ impl Socket {
                 socket.sendall_data(arguments.py(), &data, flags)?;
                 Ok(arguments.py().None())
             },
-            "Sends all of the bytes; send(2) as often as it takes.\n\
+            "Send all of the bytes; send(2) as often as it takes.\n\
              \n\
              Args:\n\
              \x20\x20\x20\x20data: any bytes-like object.\n\
-             \x20\x20\x20\x20flags: `MSG_*` flags.\n\
+             \x20\x20\x20\x20flags: ``MSG_*`` flags.\n\
              \n\
              Raises:\n\
              \x20\x20\x20\x20TimeoutError: the timeout, which counts for the whole call, passed. Part of the\n\
@@ -168,12 +168,13 @@ impl Socket {
         )
     }
 
-    /// Sends bytes to an address: `sendto(data, address)` or `sendto(data, flags, address)`;
-    /// sendto(2).
+    /// Send bytes to an address; sendto(2).
+    ///
+    /// It is called as ``sendto(data, address)`` or ``sendto(data, flags, address)``.
     ///
     /// Args:
     ///     data: any bytes-like object.
-    ///     flags: `MSG_*` flags.
+    ///     flags: ``MSG_*`` flags.
     ///     address: where to send, in the form of the socket's family.
     ///
     /// Returns:
@@ -214,7 +215,7 @@ impl Socket {
         )
     }
 
-    /// Sends from a file, in the kernel; sendfile(2).
+    /// Send from a file, in the kernel; sendfile(2).
     ///
     /// Args:
     ///     file: the file's descriptor.

@@ -379,7 +379,7 @@ def test_a_send_keeps_the_mode_that_it_began_in(unix: Any, name: str) -> None:
     fill(a)
     a.settimeout(None)
     done = threading.Event()
-    readers = []
+    readers: list[Task] = []
 
     def change() -> None:
         if a.gettimeout() is None:

@@ -18,8 +18,7 @@ import oxisock
 from oxisock import _socket
 from tests.helpers.families import Oracle, answer, built_probe, oracle
 from tests.helpers.oracle import agree, cases, same
-from tests.helpers.process import descriptors as open_descriptors
-from tests.helpers.process import new_descriptors
+from tests.helpers.process import descriptors as open_descriptors, new_descriptors
 
 INT = array.array("i").itemsize
 HEADER = std.CMSG_LEN(0)
