@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use super::Interest;
 use super::adaptive::Adaptive;
 use crate::python::error::{Error, Result};
+use crate::python::thread::protect;
 use crate::sys::wake::{Thread, fork_count, process_generation};
 use crate::sys::{Fd, descriptor};
 
@@ -124,6 +125,7 @@ impl Channel {
     /// Begins an operation: the descriptor stays open until the guard goes.
     #[inline]
     pub(crate) fn enter(&self) -> Result<Guard<'_>> {
+        protect();
         self.after_fork_reset();
         adjust(&self.users, 1);
         let guard = Guard {

@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyString, PyTuple};
 
 use super::error::{Error, Result};
+use super::thread::protect;
 
 /// A C `int`.
 #[derive(Clone, Copy)]
@@ -67,6 +68,9 @@ impl<'py> FromPyObject<'_, 'py> for Given<'py> {
 /// Any object with `__index__` as a C `long`.
 #[inline]
 pub(crate) fn long(object: &Bound<'_, PyAny>) -> PyResult<libc::c_long> {
+    if !object.is_exact_instance_of::<PyInt>() {
+        protect();
+    }
     // SAFETY: the object is alive; an error is reported through the -1 that is checked. The
     // call asks `__index__` itself.
     let value = unsafe { ffi::PyLong_AsLong(object.as_ptr()) };
@@ -81,6 +85,7 @@ pub(crate) fn size(object: &Bound<'_, PyAny>) -> PyResult<isize> {
         let value = unsafe { ffi::PyLong_AsSsize_t(object.as_ptr()) };
         return checked(object.py(), value, -1);
     }
+    protect();
     // SAFETY: the object is alive; the call returns a new reference or sets an exception.
     let index =
         unsafe { Bound::from_owned_ptr_or_err(object.py(), ffi::PyNumber_Index(object.as_ptr()))? };

@@ -6,6 +6,8 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
+use super::thread::protect;
+
 unsafe extern "C" {
     // Missing in pyo3-ffi because it is variadic.
     fn PySys_Audit(event: *const c_char, format: *const c_char, ...) -> c_int;
@@ -38,6 +40,7 @@ pub(crate) fn audit_with<'py, F>(py: Python<'py>, event: &CStr, arguments: F) ->
 where
     F: FnOnce() -> PyResult<Bound<'py, PyTuple>>,
 {
+    protect();
     let mut arguments = Some(arguments);
     // SAFETY: the event is terminated; "O&" takes a converter and what to call it with,
     // here the closure that this frame keeps alive.

@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 use super::error::{Error, Result};
+use super::thread::protect;
 use crate::sys::Region;
 use crate::sys::message::IoVec;
 
@@ -74,6 +75,7 @@ impl BufferSlot {
 
     #[inline]
     fn view<'a>(&'a mut self, object: &Bound<'_, PyAny>, flags: i32) -> PyResult<View<'a>> {
+        protect();
         // SAFETY: the object is alive and the slot writable; on success the view is filled
         // and stays where it is until the guard releases it, as the guard borrows the slot.
         unsafe {
@@ -183,6 +185,7 @@ pub(crate) fn snapshot<'py>(
     if let Ok(list) = iterable.cast::<PyList>() {
         return Ok(list.to_tuple());
     }
+    protect();
     let iterator = iterable.try_iter().map_err(|error| {
         if error.is_instance_of::<PyTypeError>(iterable.py()) {
             PyTypeError::new_err(message())

@@ -7,3 +7,4 @@ pub(crate) mod buffer;
 pub(crate) mod bytes;
 pub(crate) mod error;
 pub(crate) mod method;
+pub(crate) mod thread;

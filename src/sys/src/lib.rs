@@ -16,6 +16,7 @@ pub mod machine;
 pub mod memory;
 pub mod message;
 pub mod option;
+pub mod thread_end;
 pub mod wake;
 
 pub use address::SockAddr;

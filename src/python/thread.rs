@@ -1,0 +1,25 @@
+//! Threads that the interpreter ends while code of ours is on their stack.
+//!
+//! Before 3.14 the interpreter ends, when it is itself ending, each other thread that takes the
+//! lock again, by `pthread_exit`. That may happen inside whatever runs Python code: a method
+//! called by name, a conversion, the end of an object's life. Unwinding from there would run
+//! our frames' clean-up without the lock. So these threads stop for ever, as the interpreter
+//! itself has them do from 3.14 on.
+
+/// Protects this thread's stack from here on. To be called on the way to anything that may run
+/// Python code; after the first time in a thread it costs next to nothing.
+#[inline]
+pub(crate) fn protect() {
+    #[cfg(not(Py_3_14))]
+    crate::sys::thread_end::stop(is_finalizing);
+}
+
+/// Whether the interpreter is ending. May be asked without the lock.
+pub(crate) fn is_finalizing() -> bool {
+    unsafe extern "C" {
+        #[cfg_attr(not(Py_3_13), link_name = "_Py_IsFinalizing")]
+        fn Py_IsFinalizing() -> libc::c_int;
+    }
+    // SAFETY: reads a variable of the interpreter's that may be read at any time.
+    unsafe { Py_IsFinalizing() != 0 }
+}

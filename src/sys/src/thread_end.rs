@@ -1,0 +1,144 @@
+//! Threads that are ended from outside while code of ours is on their stack.
+//!
+//! pthread_exit(3) of the GNU C library unwinds the stack, and runs on its way what Rust's
+//! frames would drop. Where the caller of such a frame has ended the thread that must not
+//! happen: what they would drop may belong to somebody else by then, and frames that cannot
+//! unwind would abort the process. Such a thread is kept from running for ever instead.
+//! Elsewhere `pthread_exit` leaves the stack alone.
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod glibc {
+    use std::cell::Cell;
+    use std::ffi::{c_int, c_void};
+    use std::mem::MaybeUninit;
+
+    /// `struct _pthread_cleanup_buffer` of pthread.h.
+    #[repr(C)]
+    struct Buffer {
+        routine: unsafe extern "C" fn(*mut c_void),
+        argument: *mut c_void,
+        cancel_type: c_int,
+        previous: *mut Buffer,
+    }
+
+    unsafe extern "C" {
+        // What pthread_cleanup_push(3) was once made of; the Linux Standard Base has both.
+        fn _pthread_cleanup_push(
+            buffer: *mut Buffer,
+            routine: unsafe extern "C" fn(*mut c_void),
+            argument: *mut c_void,
+        );
+        fn _pthread_cleanup_pop(buffer: *mut Buffer, execute: c_int);
+    }
+
+    /// A handler that runs before the first frame is unwound: handlers run as soon as the
+    /// frame that holds their buffer has been left, and the heap is in no frame.
+    struct Handler(Cell<*mut Buffer>);
+
+    impl Drop for Handler {
+        fn drop(&mut self) {
+            let buffer = self.0.get();
+            if !buffer.is_null() {
+                // SAFETY: this thread has pushed the buffer, from a box, and the stack that
+                // it was to protect is gone.
+                unsafe {
+                    _pthread_cleanup_pop(buffer, 0);
+                    drop(Box::from_raw(buffer.cast::<MaybeUninit<Buffer>>()));
+                }
+            }
+        }
+    }
+
+    thread_local! {
+        static HANDLER: Handler = const { Handler(Cell::new(std::ptr::null_mut())) };
+    }
+
+    unsafe extern "C" fn hang(ended: *mut c_void) {
+        // SAFETY: the argument is what `stop` has given, and nothing else.
+        let ended = unsafe { std::mem::transmute::<*mut c_void, fn() -> bool>(ended) };
+        while ended() {
+            // SAFETY: takes nothing; it returns after each signal.
+            unsafe { libc::pause() };
+        }
+    }
+
+    #[cold]
+    fn push(handler: &Handler, ended: fn() -> bool) {
+        let buffer = Box::into_raw(Box::new(MaybeUninit::<Buffer>::uninit())).cast::<Buffer>();
+        // SAFETY: the call writes to the buffer, which lives until `Handler` is dropped at
+        // the end of the thread.
+        unsafe { _pthread_cleanup_push(buffer, hang, ended as *mut c_void) };
+        handler.0.set(buffer);
+    }
+
+    #[inline]
+    pub fn stop(ended: fn() -> bool) {
+        // While a thread's locals are dropped there is nothing left to be protected.
+        HANDLER
+            .try_with(|handler| {
+                if handler.0.get().is_null() {
+                    push(handler, ended);
+                }
+            })
+            .ok();
+    }
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub use glibc::stop;
+
+/// From now on, this thread stops at the place where it is ended if `ended` says so: that its
+/// stack must not be unwound.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+#[inline]
+pub fn stop(_: fn() -> bool) {}
+
+#[cfg(all(test, target_os = "linux", target_env = "gnu"))]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+    use std::time::{Duration, Instant};
+
+    static DROPPED: AtomicUsize = AtomicUsize::new(0);
+    static ENDED: AtomicBool = AtomicBool::new(true);
+    static ARRIVED: AtomicBool = AtomicBool::new(false);
+
+    struct Noisy;
+
+    impl Drop for Noisy {
+        fn drop(&mut self) {
+            DROPPED.fetch_add(1, SeqCst);
+        }
+    }
+
+    unsafe extern "C-unwind" {
+        fn pthread_exit(value: *mut libc::c_void) -> !;
+    }
+
+    fn ended() -> bool {
+        ARRIVED.store(true, SeqCst);
+        ENDED.load(SeqCst)
+    }
+
+    #[test]
+    fn a_thread_that_is_ended_drops_nothing() {
+        std::thread::spawn(|| {
+            super::stop(ended);
+            super::stop(ended);
+            let _noisy = Noisy;
+            // SAFETY: never comes back, which is what is to be seen.
+            unsafe { pthread_exit(std::ptr::null_mut()) };
+        });
+        let began = Instant::now();
+        while !ARRIVED.load(SeqCst) && began.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(ARRIVED.load(SeqCst));
+        assert_eq!(DROPPED.load(SeqCst), 0);
+    }
+
+    #[test]
+    fn a_thread_that_returns_is_joined() {
+        std::thread::spawn(|| super::stop(|| true)).join().unwrap();
+    }
+}
