@@ -1,9 +1,7 @@
 //! Ancillary data as Python programs see them: `(level, type, data)`; RFC 3542 section 20,
 //! cmsg(3).
 
-use pyo3::exceptions::{
-    PyMemoryError, PyOSError, PyOverflowError, PyRuntimeWarning, PyTypeError, PyValueError,
-};
+use pyo3::exceptions::{PyOverflowError, PyRuntimeWarning};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
@@ -56,7 +54,7 @@ fn sized(length: Size, size: fn(usize) -> Option<usize>, message: &'static str) 
     usize::try_from(length.0)
         .ok()
         .and_then(size)
-        .ok_or_else(|| Error::new::<PyOverflowError, _>(message))
+        .ok_or_else(|| Error::overflow_error(message))
 }
 
 /// Control messages from an iterable of `(level, type, data)`, copied one after the other:
@@ -89,19 +87,15 @@ pub(crate) fn encode_alg(
     let op = match op.map(alg_number).transpose()? {
         Some(Some(op)) if op >= 0 => op,
         _ => {
-            return Err(Error::new::<PyTypeError, _>(
-                "Invalid or missing argument 'op'",
-            ));
+            return Err(Error::type_error("Invalid or missing argument 'op'"));
         }
     };
     let assoclen = match assoclen.map(alg_number).transpose()? {
         None => None,
         Some(Some(length)) if length >= 0 => Some(length),
-        Some(Some(_)) => return Err(Error::new::<PyTypeError, _>("assoclen must be positive")),
+        Some(Some(_)) => return Err(Error::type_error("assoclen must be positive")),
         Some(None) => {
-            return Err(Error::new::<PyOverflowError, _>(
-                "assoclen does not fit into a C int",
-            ));
+            return Err(Error::overflow_error("assoclen does not fit into a C int"));
         }
     };
     let mut control = Control::new();
@@ -133,7 +127,7 @@ fn alg_message(control: &mut Control, kind: i32, data: usize) -> Result<&mut [u8
 fn alg_number(object: &Bound<'_, PyAny>) -> Result<Option<i32>> {
     use pyo3::types::PyInt;
     if !object.is_instance_of::<PyInt>() {
-        return Err(Error::new::<PyTypeError, _>(format!(
+        return Err(Error::type_error(format!(
             "'op' and 'assoclen' must be int, not {}",
             object.get_type().name()?
         )));
@@ -149,11 +143,9 @@ fn alg_number(object: &Bound<'_, PyAny>) -> Result<Option<i32>> {
 pub(crate) fn buffer(size: isize) -> Result<Control> {
     let size = usize::try_from(size).ok();
     let Some(size) = size.filter(|size| *size <= ancillary::LIMIT) else {
-        return Err(Error::new::<PyValueError, _>(
-            "invalid ancillary data buffer length",
-        ));
+        return Err(Error::value_error("invalid ancillary data buffer length"));
     };
-    Control::with_capacity(size).ok_or_else(|| Error::new::<PyMemoryError, _>(()))
+    Control::with_capacity(size).ok_or_else(Error::memory_error)
 }
 
 /// The list of `(level, type, data)` for received control messages.
@@ -186,7 +178,7 @@ fn bytes<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
 /// The three parts of an item, all of them held before the first one is converted.
 fn triple<'py>(item: &Bound<'py, PyAny>, caller: &str) -> Result<[Bound<'py, PyAny>; 3]> {
     let wrong = |what: String| {
-        Error::new::<PyTypeError, _>(format!(
+        Error::type_error(format!(
             "{caller}() ancillary data item must be (level, type, data), not {what}"
         ))
     };
@@ -203,9 +195,9 @@ fn triple<'py>(item: &Bound<'py, PyAny>, caller: &str) -> Result<[Bound<'py, PyA
 
 fn full(reason: Full) -> Error {
     match reason {
-        Full::Item => Error::new::<PyOSError, _>("ancillary data item too large"),
-        Full::Total => Error::new::<PyOSError, _>("too much ancillary data"),
-        Full::Memory => Error::new::<PyMemoryError, _>(()),
+        Full::Item => Error::os_error("ancillary data item too large"),
+        Full::Total => Error::os_error("too much ancillary data"),
+        Full::Memory => Error::memory_error(),
     }
 }
 

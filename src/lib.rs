@@ -44,7 +44,7 @@ mod _socket {
         sethostname,
     };
     #[pymodule_export]
-    use crate::socket::{Socket, close, dup, register_class, socketpair};
+    use crate::socket::{Socket, close, construct_with, dup, register_class, socketpair};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

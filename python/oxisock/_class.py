@@ -3,7 +3,7 @@
 from _warnings import warn
 
 from . import _sendfile
-from ._socket import Socket, close, dup, register_class
+from ._socket import Socket, construct, dup, register_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +78,10 @@ class socket(Socket):  # noqa: N801 - the name of the standard library
                 pass  # at shutdown, when the repr cannot import what it needs any more
             finally:
                 # Not left to the end of the memory: the warning may keep that alive.
-                Socket._real_close(self)
+                try:
+                    Socket._real_close(self)
+                except OSError:
+                    pass  # such as EBADF: the program has closed the number itself
 
     def makefile(
         self,
@@ -124,10 +127,6 @@ class socket(Socket):  # noqa: N801 - the name of the standard library
             OSError: the process has too many descriptors, or the socket is closed.
         """
         fd = dup(self.fileno())
-        try:
-            other = type(self)(self.family, self.type, self.proto, fileno=fd)
-        except BaseException:
-            close(fd)
-            raise
+        other = construct(fd, type(self), self.family, self.type, self.proto, fileno=fd)
         other.settimeout(self.gettimeout())
         return other

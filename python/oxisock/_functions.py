@@ -16,6 +16,7 @@ from ._socket import (
     SO_REUSEPORT,
     SOCK_STREAM,
     SOL_SOCKET,
+    construct,
 )
 
 TYPE_CHECKING = False
@@ -25,15 +26,6 @@ if TYPE_CHECKING:
 _LOCALHOST = "127.0.0.1"
 _LOCALHOST_V6 = "::1"
 _GLOBAL_DEFAULT_TIMEOUT = object()
-
-
-def _adopt(fd: int, family: int, type: int, proto: int) -> "_public.socket":
-    """Make a socket that owns the descriptor ``fd``, or close it if that fails."""
-    try:
-        return _public.socket(family, type, proto, fd)
-    except BaseException:
-        _public.close(fd)
-        raise
 
 
 def fromfd(fd: int, family: int, type: int, proto: int = 0) -> "_public.socket":
@@ -51,7 +43,8 @@ def fromfd(fd: int, family: int, type: int, proto: int = 0) -> "_public.socket":
     Raises:
         OSError: the descriptor cannot be duplicated, or is no socket.
     """
-    return _adopt(_public.dup(fd), family, type, proto)
+    copy = _public.dup(fd)
+    return construct(copy, _public.socket, family, type, proto, copy)
 
 
 def _fallback_socketpair(

@@ -1,6 +1,6 @@
 """The native half of oxisock. Private: import ``oxisock`` instead."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, SupportsIndex, TypeAlias, TypeVar, overload
 
 from _typeshed import ReadableBuffer, WriteableBuffer
@@ -17,6 +17,7 @@ _CMSG: TypeAlias = tuple[int, int, bytes]
 _CMSGArg: TypeAlias = tuple[int, int, ReadableBuffer]
 _HostName: TypeAlias = str | bytes | bytearray
 _SystemText: TypeAlias = str | bytes
+_T = TypeVar("_T")
 _Class = TypeVar("_Class", bound=type[Socket])
 
 __version__: str
@@ -910,6 +911,21 @@ def register_files(raw: type, reader: type, text: type, /) -> tuple[type, type, 
     Returns:
         The three that were registered first, which stay: a module that is imported again goes
         on with them.
+    """
+
+def construct(fd: int, cls: Callable[..., _T], /, *args: Any, **kwargs: Any) -> _T:
+    """Call a class with a descriptor among the arguments, for one of its objects to take over.
+
+    Where that fails, and no socket has taken the descriptor over, it is closed.
+
+    Args:
+        fd: the descriptor's number.
+        cls: the class.
+        *args: what the class is called with.
+        **kwargs: likewise.
+
+    Returns:
+        What the class returned.
     """
 
 def register_class(class_: _Class, /) -> _Class:

@@ -2,43 +2,39 @@
 //! kernel documentation crypto/userspace-if.
 
 use libc::sockaddr_alg;
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::Purpose;
 use super::fields::{Fields, until_zero};
 use crate::python::args;
 use crate::python::error::{Error, Result};
-use crate::sys::SockAddr;
+use crate::sys::{SockAddr, Sockaddr};
 
-pub(super) fn parse(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
+pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
     let form = "a tuple (type, name[, feat[, mask]])";
     let fields = Fields::new(purpose, object, "AF_ALG", form, 2..=4)?;
     let kind = fields.text(0)?;
     let name = fields.text(1)?;
-    // SAFETY: a C structure for which all zeros are valid.
-    let mut address: sockaddr_alg = unsafe { std::mem::zeroed() };
-    address.salg_family = libc::AF_ALG as libc::sa_family_t;
+    let mut address = sockaddr_alg::of_family(libc::AF_ALG);
     // The fields have 32 bits, but the standard library takes 16 of a number.
     address.salg_feat = u32::from(fields.masked_or(2, 0)? as u16);
     address.salg_mask = u32::from(fields.masked_or(3, 0)? as u16);
     store(&mut address.salg_type, &kind, "AF_ALG type too long.")?;
     store(&mut address.salg_name, &name, "AF_ALG name too long.")?;
-    Ok(SockAddr::from_struct(&address, size_of::<sockaddr_alg>()))
+    Ok(SockAddr::new(&address))
 }
 
 /// Writes text with a zero behind it.
 fn store(field: &mut [u8], text: &str, otherwise: &'static str) -> Result<()> {
     if text.len() >= field.len() {
-        return Err(Error::new::<PyValueError, _>(otherwise));
+        return Err(Error::value_error(otherwise));
     }
     field[..text.len()].copy_from_slice(text.as_bytes());
     Ok(())
 }
 
 pub(super) fn build<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bound<'py, PyAny>> {
-    // SAFETY: an address structure of C, valid for all bits.
-    let address: sockaddr_alg = unsafe { address.read_as() };
+    let address: sockaddr_alg = address.read();
     let tuple = (
         args::file_system_text(py, until_zero(&address.salg_type))?,
         args::file_system_text(py, until_zero(&address.salg_name))?,

@@ -3,8 +3,6 @@
 
 use std::ops::RangeInclusive;
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
-
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
@@ -23,7 +21,7 @@ impl<'a, 'py> Fields<'a, 'py> {
     /// Takes a tuple with so many elements for an address; `form` describes it in errors,
     /// as 'a pair (pid, groups)'.
     pub(super) fn new(
-        purpose: Purpose,
+        purpose: Purpose<'_>,
         object: &'a Bound<'py, PyAny>,
         family: &str,
         form: &str,
@@ -68,7 +66,7 @@ impl<'a, 'py> Fields<'a, 'py> {
         let text = item.cast::<PyString>().map_err(|_| self.wrong_form())?;
         let text = text.to_str()?;
         if text.contains('\0') {
-            return Err(Error::new::<PyValueError, _>("embedded null character"));
+            return Err(Error::value_error("embedded null character"));
         }
         Ok(text.to_owned())
     }
@@ -93,7 +91,7 @@ impl<'a, 'py> Fields<'a, 'py> {
     }
 
     fn wrong_form(&self) -> Error {
-        Error::new::<PyTypeError, _>(self.form.clone())
+        Error::type_error(self.form.clone())
     }
 }
 

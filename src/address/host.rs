@@ -1,8 +1,9 @@
 //! Host names as callers write them, and the one address that a name stands for.
 
 use std::ffi::{CStr, CString};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use pyo3::exceptions::{PyOSError, PyTypeError, PyUnicodeError};
+use pyo3::exceptions::PyUnicodeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -61,13 +62,13 @@ impl HostName {
             return Self::checked(&bytes.to_vec(), null);
         }
         let class = object.get_type().name()?;
-        Err(Error::new::<PyTypeError, _>(wrong(class.to_str()?)))
+        Err(Error::type_error(wrong(class.to_str()?)))
     }
 
     fn checked(bytes: &[u8], null: impl FnOnce() -> String) -> Result<Self> {
         CString::new(bytes)
             .map(HostName)
-            .map_err(|_| Error::new::<PyTypeError, _>(null()))
+            .map_err(|_| Error::type_error(null()))
     }
 
     /// Text through IDNA, which leaves ASCII as it is as long as its labels have a valid
@@ -125,14 +126,14 @@ pub(crate) fn resolve(py: Python<'_>, name: &CStr, family: i32) -> Result<SockAd
         b"" => return wildcard(py, family),
         b"<broadcast>" | b"255.255.255.255" => {
             if family != libc::AF_INET && family != libc::AF_UNSPEC {
-                return Err(Error::new::<PyOSError, _>("address family mismatched"));
+                return Err(Error::os_error("address family mismatched"));
             }
-            return Ok(super::inet::v4(libc::INADDR_BROADCAST.to_be(), 0));
+            return Ok(SockAddr::v4(Ipv4Addr::BROADCAST, 0));
         }
         _ => {}
     }
     if let Some(host) = super::inet::numeric(name, family) {
-        return Ok(super::inet::with_port(host, 0));
+        return Ok(SockAddr::internet(host, 0));
     }
     let hints = Hints {
         family,
@@ -151,15 +152,13 @@ fn wildcard(py: Python<'_>, family: i32) -> Result<SockAddr> {
         ..Hints::default()
     };
     match family {
-        libc::AF_INET => return Ok(super::inet::v4(libc::INADDR_ANY.to_be(), 0)),
-        libc::AF_INET6 => return Ok(super::inet::v6([0; 16], 0, 0, 0)),
+        libc::AF_INET => return Ok(SockAddr::v4(Ipv4Addr::UNSPECIFIED, 0)),
+        libc::AF_INET6 => return Ok(SockAddr::v6(Ipv6Addr::UNSPECIFIED, 0, 0, 0)),
         _ => {}
     }
     let entries = lookup(py, None, Service::Port(0), hints, None)?;
     if entries.len() > 1 {
-        return Err(Error::new::<PyOSError, _>(
-            "wildcard resolved to multiple address",
-        ));
+        return Err(Error::os_error("wildcard resolved to multiple address"));
     }
     first(entries, "no wildcard address")
 }
@@ -168,7 +167,7 @@ fn first(entries: Vec<Entry>, otherwise: &'static str) -> Result<SockAddr> {
     let entry = entries.into_iter().next();
     entry
         .map(|entry| entry.address)
-        .ok_or_else(|| Error::new::<PyOSError, _>(otherwise))
+        .ok_or_else(|| Error::os_error(otherwise))
 }
 
 impl From<Failure> for Error {

@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use libc::{sockaddr_in, sockaddr_in6};
-use pyo3::exceptions::{PyOverflowError, PyTypeError};
+use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
@@ -16,24 +16,24 @@ use crate::sys::SockAddr;
 
 pub(crate) const MAX_FLOWINFO: u32 = 0xf_ffff;
 
-pub(super) fn parse_v4(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
+pub(super) fn parse_v4(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
     let tuple = purpose.tuple("AF_INET", object)?;
     if tuple.len() != 2 {
-        return Err(Error::new::<PyTypeError, _>(
+        return Err(Error::type_error(
             "AF_INET address must be a pair (host, port)",
         ));
     }
     let (name, port) = host_and_port(purpose, tuple)?;
     let address = resolve(tuple.py(), &name.0, libc::AF_INET)?;
-    // SAFETY: an address structure of C, valid for all bits.
-    let address: sockaddr_in = unsafe { address.read_as() };
-    Ok(v4(address.sin_addr.s_addr, checked_port(purpose, port)?))
+    let address: sockaddr_in = address.read();
+    let host = Ipv4Addr::from(address.sin_addr.s_addr.to_ne_bytes());
+    Ok(SockAddr::v4(host, checked_port(purpose, port)?))
 }
 
-pub(super) fn parse_v6(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
+pub(super) fn parse_v6(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
     let tuple = purpose.tuple("AF_INET6", object)?;
     if !(2..=4).contains(&tuple.len()) {
-        return Err(Error::new::<PyTypeError, _>(
+        return Err(Error::type_error(
             "AF_INET6 address must be a tuple (host, port[, flowinfo[, scopeid]])",
         ));
     }
@@ -41,40 +41,18 @@ pub(super) fn parse_v6(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<So
     let flowinfo = args::masked_at(tuple, 2)?;
     let scope_id = args::masked_at(tuple, 3)?;
     let address = resolve(tuple.py(), &name.0, libc::AF_INET6)?;
-    // SAFETY: an address structure of C, valid for all bits.
-    let address: sockaddr_in6 = unsafe { address.read_as() };
+    let address: sockaddr_in6 = address.read();
+    let host = Ipv6Addr::from(address.sin6_addr.s6_addr);
     let port = checked_port(purpose, port)?;
     if flowinfo > MAX_FLOWINFO {
-        return Err(Error::new::<PyOverflowError, _>(format!(
+        return Err(Error::overflow_error(format!(
             "{}(): flowinfo must be 0-1048575.",
             purpose.caller
         )));
     }
     // The tuple's scope wins over one in the name ('fe80::1%eth0'), as in the standard
     // library: the default of a shorter tuple is zero.
-    Ok(v6(address.sin6_addr.s6_addr, port, flowinfo, scope_id))
-}
-
-/// An IPv4 address; `host` in network order, the port in the machine's.
-pub(crate) fn v4(host: u32, port: u16) -> SockAddr {
-    // SAFETY: a C structure for which all zeros are valid.
-    let mut address: sockaddr_in = unsafe { std::mem::zeroed() };
-    address.sin_family = libc::AF_INET as libc::sa_family_t;
-    address.sin_port = port.to_be();
-    address.sin_addr.s_addr = host;
-    SockAddr::from_struct(&address, size_of::<sockaddr_in>())
-}
-
-/// An IPv6 address; numbers in the machine's order.
-pub(crate) fn v6(host: [u8; 16], port: u16, flowinfo: u32, scope_id: u32) -> SockAddr {
-    // SAFETY: a C structure for which all zeros are valid.
-    let mut address: sockaddr_in6 = unsafe { std::mem::zeroed() };
-    address.sin6_family = libc::AF_INET6 as libc::sa_family_t;
-    address.sin6_port = port.to_be();
-    address.sin6_flowinfo = flowinfo.to_be();
-    address.sin6_addr.s6_addr = host;
-    address.sin6_scope_id = scope_id;
-    SockAddr::from_struct(&address, size_of::<sockaddr_in6>())
+    Ok(SockAddr::v6(host, port, flowinfo, scope_id))
 }
 
 /// The host that numeric text stands for; none where it needs a lookup, as scope names
@@ -89,17 +67,8 @@ pub(crate) fn numeric(name: &CStr, family: i32) -> Option<IpAddr> {
     (family == own || family == libc::AF_UNSPEC).then_some(host)
 }
 
-/// An address with this host.
-pub(crate) fn with_port(host: IpAddr, port: u16) -> SockAddr {
-    match host {
-        IpAddr::V4(host) => v4(u32::from_ne_bytes(host.octets()), port),
-        IpAddr::V6(host) => v6(host.octets(), port, 0, 0),
-    }
-}
-
 pub(super) fn build_v4<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bound<'py, PyAny>> {
-    // SAFETY: an address structure of C, valid for all bits.
-    let address: sockaddr_in = unsafe { address.read_as() };
+    let address: sockaddr_in = address.read();
     let host = Ipv4Addr::from(address.sin_addr.s_addr.to_ne_bytes());
     Ok((v4_text(py, host), u16::from_be(address.sin_port))
         .into_pyobject(py)?
@@ -107,8 +76,7 @@ pub(super) fn build_v4<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bou
 }
 
 pub(super) fn build_v6<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bound<'py, PyAny>> {
-    // SAFETY: an address structure of C, valid for all bits.
-    let address: sockaddr_in6 = unsafe { address.read_as() };
+    let address: sockaddr_in6 = address.read();
     let fields = (
         // The scope stands in its own field and never in the text.
         v6_text(address.sin6_addr.s6_addr),
@@ -158,7 +126,7 @@ pub(crate) fn v6_text(host: [u8; 16]) -> String {
     }
 }
 
-fn host_and_port(purpose: Purpose, tuple: &Bound<'_, PyTuple>) -> Result<(HostName, i32)> {
+fn host_and_port(purpose: Purpose<'_>, tuple: &Bound<'_, PyTuple>) -> Result<(HostName, i32)> {
     let name = HostName::parse(&tuple.get_item(0)?)?;
     match args::int(&tuple.get_item(1)?) {
         Ok(port) => Ok((name, port)),
@@ -167,10 +135,10 @@ fn host_and_port(purpose: Purpose, tuple: &Bound<'_, PyTuple>) -> Result<(HostNa
     }
 }
 
-fn checked_port(purpose: Purpose, port: i32) -> Result<u16> {
+fn checked_port(purpose: Purpose<'_>, port: i32) -> Result<u16> {
     u16::try_from(port).map_err(|_| bad_port(purpose))
 }
 
-fn bad_port(purpose: Purpose) -> Error {
-    Error::new::<PyOverflowError, _>(format!("{}(): port must be 0-65535.", purpose.caller))
+fn bad_port(purpose: Purpose<'_>) -> Error {
+    Error::overflow_error(format!("{}(): port must be 0-65535.", purpose.caller))
 }

@@ -24,32 +24,36 @@ mod unix;
 mod vsock;
 
 use std::mem::offset_of;
-use std::os::fd::RawFd;
 
-use pyo3::exceptions::{PyOSError, PyTypeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
 pub(crate) use host::{HostName, resolve};
-pub(crate) use inet::{MAX_FLOWINFO, host_text, numeric, v4_text, v6, v6_text, with_port};
+pub(crate) use inet::{MAX_FLOWINFO, host_text, numeric, v4_text, v6_text};
 
+use crate::engine::Channel;
 use crate::python::args::Int;
 use crate::python::error::{Error, Result};
 use crate::sys::SockAddr;
+#[cfg(linux)]
+use crate::sys::address::linux::AF_QIPCRTR;
+#[cfg(linux)]
+use crate::sys::interface;
 
 /// What an address is parsed for.
 #[derive(Clone, Copy)]
-pub(crate) struct Purpose {
+pub(crate) struct Purpose<'a> {
     pub(crate) family: i32,
     pub(crate) protocol: i32,
     /// The socket that the address is for: names of interfaces mean those of its network
     /// namespace. Without one, those of the calling thread's.
-    pub(crate) socket: Option<RawFd>,
+    pub(crate) socket: Option<&'a Channel>,
     /// The method that was called, named in errors.
     pub(crate) caller: &'static str,
 }
 
-impl Purpose {
+impl Purpose<'_> {
     /// The address as the tuple that its family wants.
     fn tuple<'a, 'py>(
         self,
@@ -57,7 +61,7 @@ impl Purpose {
         object: &'a Bound<'py, PyAny>,
     ) -> Result<&'a Bound<'py, PyTuple>> {
         object.cast::<PyTuple>().map_err(|_| {
-            Error::new::<PyTypeError, _>(match object.get_type().name() {
+            Error::type_error(match object.get_type().name() {
                 Ok(class) => {
                     format!(
                         "{}(): {family} address must be tuple, not {class}",
@@ -71,7 +75,7 @@ impl Purpose {
 }
 
 /// Turns the address that a caller wrote into one for the system, resolving host names.
-pub(crate) fn parse(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
+pub(crate) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
     match purpose.family {
         libc::AF_INET => inet::parse_v4(purpose, object),
         libc::AF_INET6 => inet::parse_v6(purpose, object),
@@ -87,7 +91,7 @@ pub(crate) fn parse(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<SockA
         #[cfg(linux)]
         libc::AF_PACKET => packet::parse(purpose, object),
         #[cfg(linux)]
-        qipcrtr::FAMILY => qipcrtr::parse(purpose, object),
+        AF_QIPCRTR => qipcrtr::parse(purpose, object),
         // RDS sockets have IPv4 addresses.
         #[cfg(linux)]
         libc::AF_RDS => inet::parse_v4(purpose, object),
@@ -97,10 +101,7 @@ pub(crate) fn parse(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<SockA
         libc::AF_TIPC => tipc::parse(purpose, object),
         #[cfg(linux)]
         libc::AF_VSOCK => vsock::parse(purpose, object),
-        _ => Err(Error::new::<PyOSError, _>(format!(
-            "{}(): bad family",
-            purpose.caller
-        ))),
+        _ => Err(Error::os_error(format!("{}(): bad family", purpose.caller))),
     }
 }
 
@@ -112,7 +113,7 @@ pub(crate) fn build<'py>(
     py: Python<'py>,
     address: &SockAddr,
     protocol: i32,
-    socket: Option<RawFd>,
+    socket: Option<&Channel>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let Some(family) = address.family() else {
         return Ok(py.None().into_bound(py));
@@ -133,7 +134,7 @@ pub(crate) fn build<'py>(
         #[cfg(linux)]
         libc::AF_PACKET => packet::build(py, address, socket),
         #[cfg(linux)]
-        qipcrtr::FAMILY => qipcrtr::build(py, address),
+        AF_QIPCRTR => qipcrtr::build(py, address),
         #[cfg(target_vendor = "apple")]
         libc::AF_SYSTEM => system::build(py, address, protocol),
         #[cfg(linux)]
@@ -141,6 +142,26 @@ pub(crate) fn build<'py>(
         #[cfg(linux)]
         libc::AF_VSOCK => vsock::build(py, address),
         _ => build_unknown(py, family, address),
+    }
+}
+
+/// The index of an interface, in the network namespace of the socket.
+#[cfg(linux)]
+fn interface_index(py: Python<'_>, socket: Option<&Channel>, name: &[u8]) -> Result<i32> {
+    Ok(match socket {
+        Some(socket) => socket.lend(py, |fd| interface::index(Some(fd), name))?,
+        None => interface::index(None, name),
+    }?)
+}
+
+/// The name of an interface, likewise; empty where there is none, or no open socket, any more.
+#[cfg(linux)]
+fn interface_name(py: Python<'_>, socket: Option<&Channel>, index: i32) -> Vec<u8> {
+    match socket {
+        Some(socket) => socket
+            .lend(py, |fd| interface::name(Some(fd), index))
+            .unwrap_or_default(),
+        None => interface::name(None, index),
     }
 }
 

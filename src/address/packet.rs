@@ -3,22 +3,23 @@
 use std::mem::offset_of;
 
 use libc::sockaddr_ll;
-use pyo3::exceptions::{PyOverflowError, PyValueError};
+use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use super::Purpose;
 use super::fields::Fields;
+use super::{Purpose, interface_index, interface_name};
+use crate::engine::Channel;
 use crate::python::args;
 use crate::python::buffer::BufferSlot;
 use crate::python::error::{Error, Result};
-use crate::sys::{SockAddr, interface};
+use crate::sys::{SockAddr, Sockaddr};
 
 /// From the start of the structure to the hardware address, which may be longer than the
 /// structure in what the system gives (InfiniBand's has 20 bytes).
 const HARDWARE: usize = offset_of!(sockaddr_ll, sll_addr);
 
-pub(super) fn parse(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
+pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
     let fields = Fields::new(
         purpose,
         object,
@@ -44,42 +45,39 @@ pub(super) fn parse(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<SockA
         Some(object) => slot.readable(&object)?.to_vec(),
         None => Vec::new(),
     };
-    let index = interface::index(purpose.socket, name.as_bytes())?;
+    let index = interface_index(object.py(), purpose.socket, name.as_bytes())?;
 
-    // SAFETY: a C structure for which all zeros are valid.
-    let mut address: sockaddr_ll = unsafe { std::mem::zeroed() };
+    let mut address = sockaddr_ll::of_family(libc::AF_PACKET);
     let Some(room) = address.sll_addr.get_mut(..hardware.len()) else {
-        return Err(Error::new::<PyValueError, _>(
+        return Err(Error::value_error(
             "Hardware address must be 8 bytes or less",
         ));
     };
     room.copy_from_slice(&hardware);
     let protocol =
         u16::try_from(protocol).map_err(|_| overflow(purpose, "proto must be 0-65535."))?;
-    address.sll_family = libc::AF_PACKET as libc::sa_family_t;
     address.sll_protocol = protocol.to_be();
     address.sll_ifindex = index;
     // Cut to the size of the field, as in the standard library.
     address.sll_pkttype = packet_type as u8;
     address.sll_hatype = hardware_type as u16;
     address.sll_halen = hardware.len() as u8;
-    Ok(SockAddr::from_struct(&address, size_of::<sockaddr_ll>()))
+    Ok(SockAddr::new(&address))
 }
 
-fn overflow(purpose: Purpose, what: &str) -> Error {
-    Error::new::<PyOverflowError, _>(format!("{}(): {what}", purpose.caller))
+fn overflow(purpose: Purpose<'_>, what: &str) -> Error {
+    Error::overflow_error(format!("{}(): {what}", purpose.caller))
 }
 
 pub(super) fn build<'py>(
     py: Python<'py>,
     address: &SockAddr,
-    socket: Option<i32>,
+    socket: Option<&Channel>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    // SAFETY: an address structure of C, valid for all bits.
-    let fields: sockaddr_ll = unsafe { address.read_as() };
+    let fields: sockaddr_ll = address.read();
     let name = match fields.sll_ifindex {
         0 => Vec::new(),
-        index => interface::name(socket, index),
+        index => interface_name(py, socket, index),
     };
     let hardware = address.as_bytes().get(HARDWARE..).unwrap_or_default();
     let hardware = &hardware[..hardware.len().min(fields.sll_halen.into())];

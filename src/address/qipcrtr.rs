@@ -5,32 +5,19 @@ use pyo3::prelude::*;
 use super::Purpose;
 use super::fields::Fields;
 use crate::python::error::Result;
-use crate::sys::SockAddr;
+use crate::sys::address::linux::{AF_QIPCRTR, sockaddr_qrtr};
+use crate::sys::{SockAddr, Sockaddr};
 
-/// `AF_QIPCRTR` of `<linux/socket.h>`, which the libc crate lacks.
-pub(super) const FAMILY: i32 = 42;
-
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct SockaddrQrtr {
-    family: libc::sa_family_t,
-    node: u32,
-    port: u32,
-}
-
-pub(super) fn parse(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
+pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
     let fields = Fields::new(purpose, object, "AF_QIPCRTR", "a pair (node, port)", 2..=2)?;
-    // SAFETY: a C structure for which all zeros are valid, its padding included.
-    let mut address: SockaddrQrtr = unsafe { std::mem::zeroed() };
-    address.family = FAMILY as libc::sa_family_t;
-    address.node = fields.masked(0)? as u32;
-    address.port = fields.masked(1)? as u32;
-    Ok(SockAddr::from_struct(&address, size_of::<SockaddrQrtr>()))
+    let mut address = sockaddr_qrtr::of_family(AF_QIPCRTR);
+    address.sq_node = fields.masked(0)? as u32;
+    address.sq_port = fields.masked(1)? as u32;
+    Ok(SockAddr::new(&address))
 }
 
 pub(super) fn build<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bound<'py, PyAny>> {
-    // SAFETY: an address structure of C, valid for all bits.
-    let address: SockaddrQrtr = unsafe { address.read_as() };
-    let pair = (address.node, address.port);
+    let address: sockaddr_qrtr = address.read();
+    let pair = (address.sq_node, address.sq_port);
     Ok(pair.into_pyobject(py)?.into_any())
 }

@@ -6,13 +6,14 @@
 //! | `TIPC_ADDR_NAMESEQ` | type | lower     | upper |
 //! | `TIPC_ADDR_ID`      | node | reference | 0     |
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::Purpose;
 use super::fields::Fields;
 use crate::python::error::{Error, Result};
 use crate::sys::SockAddr;
+use crate::sys::address::linux::sockaddr_tipc;
 
 // Of <linux/tipc.h>, which the libc crate does not cover.
 const ADDR_NAMESEQ: u8 = 1;
@@ -20,18 +21,7 @@ const ADDR_NAME: u8 = 2;
 const ADDR_ID: u8 = 3;
 const CLUSTER_SCOPE: u64 = 2;
 
-/// `struct sockaddr_tipc`; its union of three forms, all made of 32-bit numbers, as an array:
-/// name (type, instance, domain), sequence (type, lower, upper) or id (reference, node).
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct SockaddrTipc {
-    family: u16,
-    kind: u8,
-    scope: i8,
-    values: [u32; 3],
-}
-
-pub(super) fn parse(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
+pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
     let fields = Fields::new(
         purpose,
         object,
@@ -47,22 +37,21 @@ pub(super) fn parse(purpose: Purpose, object: &Bound<'_, PyAny>) -> Result<SockA
         ADDR_NAMESEQ => [v1, v2, v3],
         ADDR_NAME => [v1, v2, 0],
         ADDR_ID => [v2, v1, 0],
-        _ => return Err(Error::new::<PyTypeError, _>("Invalid address type")),
+        _ => return Err(Error::type_error("Invalid address type")),
     };
-    let address = SockaddrTipc {
+    let address = sockaddr_tipc {
         family: libc::AF_TIPC as u16,
-        kind,
+        addrtype: kind,
         scope,
-        values,
+        addr: values,
     };
-    Ok(SockAddr::from_struct(&address, size_of::<SockaddrTipc>()))
+    Ok(SockAddr::new(&address))
 }
 
 pub(super) fn build<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bound<'py, PyAny>> {
-    // SAFETY: an address structure of C, valid for all bits.
-    let address: SockaddrTipc = unsafe { address.read_as() };
-    let [first, second, third] = address.values;
-    let (v1, v2, v3) = match address.kind {
+    let address: sockaddr_tipc = address.read();
+    let [first, second, third] = address.addr;
+    let (v1, v2, v3) = match address.addrtype {
         ADDR_NAMESEQ => (first, second, third),
         // The instance twice, as a sequence of one, which is what the standard library gives.
         ADDR_NAME => (first, second, second),
@@ -71,7 +60,7 @@ pub(super) fn build<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bound<
     };
     // Negative scopes come as large numbers, as in the standard library.
     let scope = i32::from(address.scope) as u32;
-    Ok((address.kind, v1, v2, v3, scope)
+    Ok((address.addrtype, v1, v2, v3, scope)
         .into_pyobject(py)?
         .into_any())
 }

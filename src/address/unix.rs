@@ -4,7 +4,7 @@
 use std::mem::offset_of;
 
 use libc::sockaddr_un;
-use pyo3::exceptions::{PyOSError, PyTypeError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
@@ -13,7 +13,7 @@ use super::fields::until_zero;
 use crate::python::args;
 use crate::python::buffer::BufferSlot;
 use crate::python::error::{Error, Result};
-use crate::sys::SockAddr;
+use crate::sys::{SockAddr, Sockaddr};
 
 const PATH: usize = offset_of!(sockaddr_un, sun_path);
 const CAPACITY: usize = size_of::<sockaddr_un>() - PATH;
@@ -32,15 +32,13 @@ pub(super) fn parse(object: &Bound<'_, PyAny>) -> Result<SockAddr> {
         _ => (CAPACITY - 1, 1),
     };
     if path.len() > limit {
-        return Err(Error::new::<PyOSError, _>("AF_UNIX path too long"));
+        return Err(Error::os_error("AF_UNIX path too long"));
     }
-    // SAFETY: a C structure for which all zeros are valid.
-    let mut address: sockaddr_un = unsafe { std::mem::zeroed() };
-    address.sun_family = libc::AF_UNIX as libc::sa_family_t;
+    let mut address = sockaddr_un::of_family(libc::AF_UNIX);
     for (to, from) in address.sun_path.iter_mut().zip(&path) {
         *to = *from as libc::c_char;
     }
-    Ok(SockAddr::from_struct(&address, PATH + path.len() + extra))
+    Ok(SockAddr::with_len(&address, PATH + path.len() + extra))
 }
 
 pub(super) fn build<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bound<'py, PyAny>> {

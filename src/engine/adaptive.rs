@@ -4,11 +4,10 @@
 //! Everything here is a hint. Threads may overwrite each other's lessons; no answer
 //! depends on them, only the time that it takes.
 
-use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use super::settings;
+use super::{Attempt, settings};
 
 /// After so many failed tries in a row the try is left out …
 const DISCOURAGED: u32 = 3;
@@ -146,40 +145,36 @@ impl Adaptive {
         settings::set_contended(contended);
     }
 
-    /// Tries again for a short time, where that has helped lately; None where it did not
+    /// Tries again for a short time, where that has helped lately; `WouldBlock` where it did not
     /// help, or was not worth a look.
-    pub(super) fn busy_poll<T>(
-        &self,
-        mut attempt: impl FnMut() -> io::Result<T>,
-    ) -> Option<io::Result<T>> {
+    pub(super) fn busy_poll<T>(&self, mut attempt: impl FnMut() -> Attempt<T>) -> Attempt<T> {
         let contended = self.contended.load(Relaxed);
         let last_sleep = Duration::from_nanos(self.last_sleep.load(Relaxed).into());
         let longest = settings::busy_poll();
         // The best part of a last_sleep is falling asleep and waking up, so that the answer may have
         // been there long before.
         if longest.is_zero() || !(contended || last_sleep < 2 * longest) {
-            return None;
+            return Attempt::WouldBlock;
         }
         let pause = self.pause.load(Relaxed);
         if pause > 0 {
             self.pause.store(pause - 1, Relaxed);
-            return None;
+            return Attempt::WouldBlock;
         }
         settings::count_busy_poll();
         let limit = if contended { longest } else { longest / 2 };
         let began = Instant::now();
-        let mut found = None;
-        let mut time = Duration::ZERO;
-        while found.is_none() && time < limit {
-            match attempt() {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => std::hint::spin_loop(),
-                result => found = Some(result),
+        loop {
+            let attempted = attempt();
+            let time = began.elapsed();
+            let found = !matches!(attempted, Attempt::WouldBlock);
+            if found || time >= limit {
+                let helped = found && (contended || time < last_sleep);
+                self.busy_polled(helped, contended);
+                return attempted;
             }
-            time = began.elapsed();
+            std::hint::spin_loop();
         }
-        let helped = found.is_some() && (contended || time < last_sleep);
-        self.busy_polled(helped, contended);
-        found
     }
 
     /// Learns from a look. It has not helped where sleeping would have taken less time: whoever

@@ -1,6 +1,7 @@
 //! What the engine knows of one socket: its descriptor and who uses it, its mode, and what
 //! was learned from its last operations. All in atomics; no lock is held across a call.
 
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
@@ -11,10 +12,9 @@ use super::Interest;
 use super::adaptive::Adaptive;
 use crate::python::error::{Error, Result};
 use crate::python::thread::protect;
+use crate::sys::descriptor::Slot;
 use crate::sys::wake::{Thread, fork_count, process_generation};
-use crate::sys::{Fd, descriptor};
-
-const NONE: Fd = -1;
+use crate::sys::{BorrowedFd, Errno, OwnedFd, RawFd, Timeout, descriptor};
 
 /// How long closing tries to wake threads; one that blocks all signals stays asleep.
 const WAKING: Duration = Duration::from_millis(100);
@@ -28,24 +28,24 @@ pub(crate) enum Mode {
 }
 
 impl Mode {
-    /// From nanoseconds; negative for none.
-    pub(crate) fn from_nanos(nanos: i64) -> Self {
-        match u64::try_from(nanos) {
-            Err(_) => Mode::Blocking,
-            Ok(0) => Mode::NonBlocking,
-            Ok(nanos) => Mode::Timed(Duration::from_nanos(nanos)),
+    #[inline]
+    fn of(timeout: Timeout) -> Self {
+        match timeout.limit() {
+            None => Mode::Blocking,
+            Some(Duration::ZERO) => Mode::NonBlocking,
+            Some(limit) => Mode::Timed(limit),
         }
     }
 }
 
 pub(crate) struct Channel {
-    fd: AtomicI32,
+    fd: Slot,
     /// Operations that are on their way with `fd`. While there are any, closing only takes
     /// the number away from new ones, so that none can touch a number that was used again.
     users: AtomicU32,
     /// The descriptor that the last user closes.
-    retired: AtomicI32,
-    /// The timeout in nanoseconds; negative for none.
+    retired: Slot,
+    /// See [`Timeout::to_nanos`].
     timeout: AtomicI64,
     /// Whether `O_NONBLOCK` is set, as far as this object knows.
     nonblocking: AtomicBool,
@@ -58,7 +58,8 @@ pub(crate) struct Channel {
     fork_count: AtomicU32,
     /// An error that came behind data which had to be reported first.
     deferred: AtomicI32,
-    /// The threads that sleep in a system call on the descriptor.
+    /// The threads that make system calls on the descriptor without the interpreter lock, and
+    /// may sleep in them.
     sleepers: Mutex<Vec<Thread>>,
     /// [`forks`] when this was last used: the process that the counts are about.
     generation: AtomicU32,
@@ -72,9 +73,9 @@ impl Channel {
     /// A channel without a descriptor.
     pub(crate) fn new() -> Self {
         Channel {
-            fd: AtomicI32::new(NONE),
+            fd: Slot::empty(),
             users: AtomicU32::new(0),
-            retired: AtomicI32::new(NONE),
+            retired: Slot::empty(),
             timeout: AtomicI64::new(-1),
             nonblocking: AtomicBool::new(false),
             mode_changes: AtomicU32::new(0),
@@ -91,30 +92,38 @@ impl Channel {
 
     /// Takes a descriptor over; the one before, if any, is closed.
     ///
-    /// `shared` says that others may know the descriptor, `nonblocking` the state of
-    /// `O_NONBLOCK`, `timeout` is in nanoseconds, negative for none.
-    pub(crate) fn open(&self, fd: Fd, timeout: i64, nonblocking: bool, shared: bool) -> Result<()> {
+    /// The descriptor has to be in the mode of the timeout already. `shared` says that others
+    /// may know it.
+    ///
+    /// # Errors
+    /// The descriptor comes back: a second `__init__` while another thread is inside the first.
+    pub(crate) fn open(&self, fd: OwnedFd, timeout: Timeout, shared: bool) -> Result<(), OwnedFd> {
         self.after_fork_reset();
         if self.users.load(Ordering::SeqCst) != 0 {
-            // A second `__init__` while another thread is inside the first descriptor.
-            return Err(Error::Os(libc::EBUSY));
+            return Err(fd);
         }
-        let before = self.fd.swap(fd, Ordering::SeqCst);
-        self.timeout.store(timeout, Ordering::Relaxed);
-        self.nonblocking.store(nonblocking, Ordering::Relaxed);
+        let number = fd.as_raw_fd();
+        let before = self.fd.replace(fd);
+        self.timeout.store(timeout.to_nanos(), Ordering::Relaxed);
+        self.nonblocking.store(timeout.is_some(), Ordering::Relaxed);
         self.shared.store(shared, Ordering::Relaxed);
         self.fork_count.store(fork_count(), Ordering::Relaxed);
         self.deferred.store(0, Ordering::Relaxed);
-        if before != NONE && before != fd {
-            // The new one is in place: a failure must not make the caller close that.
-            close(before);
+        match before {
+            // The same one, of a second `__init__` with it.
+            Some(before) if before.as_raw_fd() == number => {
+                let _ = before.into_raw_fd();
+            }
+            Some(before) => close(before),
+            None => {}
         }
         Ok(())
     }
 
     /// The descriptor's number for the outside, -1 when closed.
-    pub(crate) fn fd(&self) -> Fd {
-        self.fd.load(Ordering::SeqCst)
+    #[inline]
+    pub(crate) fn number(&self) -> RawFd {
+        self.fd.number()
     }
 
     /// Notes that the descriptor is known outside from here on.
@@ -130,7 +139,7 @@ impl Channel {
         adjust(&self.users, 1);
         let guard = Guard {
             channel: self,
-            fd: self.fd.load(Ordering::SeqCst),
+            number: self.fd.number(),
             generation: self.generation.load(Ordering::Relaxed),
             mode_changes: self.mode_changes.load(Ordering::SeqCst),
         };
@@ -138,39 +147,65 @@ impl Channel {
         Ok(guard)
     }
 
+    /// Makes a system call that does not sleep on the descriptor.
+    ///
+    /// # Errors
+    /// The socket is closed.
+    #[inline]
+    pub(crate) fn lend<T>(
+        &self,
+        py: Python<'_>,
+        call: impl FnOnce(BorrowedFd<'_>) -> T,
+    ) -> Result<T> {
+        self.enter()?.lend(py, call)
+    }
+
+    /// The same without the interpreter lock, for a call that may take its time.
+    pub(crate) fn lend_detached<T: Send>(
+        &self,
+        py: Python<'_>,
+        call: impl FnOnce(BorrowedFd<'_>) -> T + Send,
+    ) -> Result<T> {
+        let file = self.enter()?;
+        py.detach(|| file.detached(|file| file.lend(call)).flatten())
+            .ok_or(Error::CLOSED)
+    }
+
     /// The error that came behind data, once. For what moves data, and for `SO_ERROR`.
     #[inline]
-    pub(crate) fn take_deferred(&self) -> Option<i32> {
+    pub(crate) fn take_deferred(&self) -> Option<Errno> {
         // Nearly always zero, and then without the cost of a locked instruction.
         (self.deferred.load(Ordering::Relaxed) != 0)
             .then(|| self.deferred.swap(0, Ordering::Relaxed))
             .filter(|errno| *errno != 0)
+            .map(Errno::new)
     }
 
     /// Keeps an error for the next operation, because this one has data to report.
-    pub(crate) fn defer(&self, errno: i32) {
-        self.deferred.store(errno, Ordering::Relaxed);
+    pub(crate) fn defer(&self, errno: Errno) {
+        self.deferred.store(errno.number(), Ordering::Relaxed);
     }
 
     /// Ends the descriptor's use. Returns it where the caller has to close it: otherwise there
     /// was none, or the last operation that is on its way with it will. Who sleeps there has to
     /// be woken, see [`Channel::wake_sleepers`].
     #[must_use]
-    pub(crate) fn retire(&self) -> Option<Fd> {
+    pub(crate) fn retire(&self) -> Option<OwnedFd> {
         self.after_fork_reset();
-        let fd = self.take()?;
-        self.retired.store(fd, Ordering::SeqCst);
+        let before = self.retired.replace(self.take()?);
+        debug_assert!(before.is_none(), "nothing opens while somebody is inside");
         if self.is_busy() {
             None
         } else {
-            self.take_retired()
+            self.retired.take()
         }
     }
 
-    /// Gives the descriptor to the caller and forgets it.
-    pub(crate) fn take(&self) -> Option<Fd> {
-        let fd = self.fd.swap(NONE, Ordering::SeqCst);
-        (fd != NONE).then_some(fd)
+    /// Gives the descriptor to the caller and forgets it. Who makes system calls on it without
+    /// the interpreter lock has to be ended before the caller can be told of its number, see
+    /// [`Channel::wake_sleepers`].
+    pub(crate) fn take(&self) -> Option<OwnedFd> {
+        self.fd.take()
     }
 
     /// Whether operations are on their way. Those that were when the process forked are not in
@@ -232,49 +267,39 @@ impl Channel {
         self.generation
             .store(process_generation(), Ordering::SeqCst);
         // Promised by a thread that is not here.
-        if let Some(fd) = self.take_retired() {
+        if let Some(fd) = self.retired.take() {
             close(fd);
         }
     }
 
     #[inline]
-    fn take_retired(&self) -> Option<Fd> {
-        // Nearly always none, and then without the cost of a locked instruction.
-        if self.retired.load(Ordering::SeqCst) == NONE {
-            return None;
-        }
-        let fd = self.retired.swap(NONE, Ordering::SeqCst);
-        (fd != NONE).then_some(fd)
-    }
-
-    #[inline]
     pub(crate) fn mode(&self) -> Mode {
-        Mode::from_nanos(self.timeout())
+        Mode::of(self.timeout())
     }
 
-    /// The timeout in nanoseconds, negative for none.
     #[inline]
-    pub(crate) fn timeout(&self) -> i64 {
-        self.timeout.load(Ordering::Relaxed)
+    pub(crate) fn timeout(&self) -> Timeout {
+        Timeout::from_nanos(self.timeout.load(Ordering::Relaxed))
     }
 
     /// Sets the timeout. The system is told only where its mode changes, or may have been
     /// changed by others.
-    pub(crate) fn set_timeout(&self, nanos: i64) -> Result<()> {
+    pub(crate) fn set_timeout(&self, py: Python<'_>, timeout: Timeout) -> Result<()> {
         let file = self.enter()?;
-        let nonblocking = nanos >= 0;
+        let nonblocking = timeout.is_some();
         if self.fork_count.swap(fork_count(), Ordering::Relaxed) != fork_count() {
             self.share();
         }
         // Before the system is told: whoever gets `EAGAIN` for it has to find the change.
-        let before = self.timeout.swap(nanos, Ordering::SeqCst);
+        let before = self.timeout.swap(timeout.to_nanos(), Ordering::SeqCst);
         if self.nonblocking.load(Ordering::Relaxed) != nonblocking
-            || (self.shared.load(Ordering::Relaxed) && nanos <= 0)
+            || (self.shared.load(Ordering::Relaxed) && !matches!(Mode::of(timeout), Mode::Timed(_)))
         {
             self.mode_changes.fetch_add(1, Ordering::SeqCst);
-            if let Err(error) = descriptor::set_nonblocking(file.fd(), nonblocking) {
+            let set = file.lend(py, |fd| descriptor::set_nonblocking(fd, nonblocking))?;
+            if let Err(errno) = set {
                 self.timeout.store(before, Ordering::SeqCst);
-                return Err(error.into());
+                return Err(errno.into());
             }
             self.nonblocking.store(nonblocking, Ordering::Relaxed);
         }
@@ -302,48 +327,63 @@ impl Channel {
 impl Drop for Channel {
     fn drop(&mut self) {
         // Nobody can be inside any more. An error has nobody to go to.
-        for fd in [self.retire(), self.take_retired()].into_iter().flatten() {
+        for fd in [self.retire(), self.retired.take()].into_iter().flatten() {
             close(fd);
         }
     }
 }
 
 /// An operation on its way; keeps the descriptor open.
+///
+/// The only one who lends the descriptor, for one system call at a time and only while the socket
+/// has it: [`Channel::take`] may give the number to somebody who closes it. An operation may
+/// therefore look at the socket in two ways. Attached to the interpreter nobody can take the
+/// descriptor meanwhile. Detached it is on the list of those whom the taker waits for.
 pub(crate) struct Guard<'a> {
     channel: &'a Channel,
-    fd: Fd,
+    number: RawFd,
     generation: u32,
     mode_changes: u32,
 }
 
 impl Guard<'_> {
     #[inline]
-    pub(crate) fn fd(&self) -> Fd {
-        self.fd
-    }
-
-    pub(crate) fn is_open(&self) -> bool {
-        self.channel.fd() == self.fd
-    }
-
-    /// Whether another thread has switched `O_NONBLOCK` since the operation began.
-    pub(super) fn mode_changed(&self) -> bool {
-        self.channel.mode_changes.load(Ordering::SeqCst) != self.mode_changes
+    fn is_open(&self) -> bool {
+        self.channel.number() == self.number
     }
 
     /// Fails where the socket was closed since, or never was open.
     #[inline]
     pub(crate) fn check_open(&self) -> Result<()> {
-        if self.fd != NONE && self.is_open() {
+        if self.number >= 0 && self.is_open() {
             Ok(())
         } else {
             Err(Error::CLOSED)
         }
     }
 
-    /// Runs a system call that may sleep, and which closing the socket ends; None where the
-    /// socket is closed already.
-    pub(super) fn asleep<T>(&self, sleep: impl FnOnce() -> T) -> Option<T> {
+    /// Makes a system call that does not sleep, attached to the interpreter.
+    ///
+    /// # Errors
+    /// The socket is closed.
+    #[inline]
+    pub(crate) fn lend<T>(
+        &self,
+        _attached: Python<'_>,
+        call: impl FnOnce(BorrowedFd<'_>) -> T,
+    ) -> Result<T> {
+        let found = if cfg!(Py_GIL_DISABLED) {
+            // Being attached keeps nobody out.
+            self.detached(|file| file.lend(call)).flatten()
+        } else {
+            Detached(self).lend(call)
+        };
+        found.ok_or(Error::CLOSED)
+    }
+
+    /// Runs what makes system calls that may sleep, and which closing the socket ends; None where
+    /// the socket is closed already.
+    pub(super) fn detached<T>(&self, run: impl FnOnce(Detached<'_>) -> T) -> Option<T> {
         let thread = Thread::current();
         if let Some(mut sleepers) = self.channel.sleepers() {
             // Under the lock: who closes takes the number away first, and wakes then.
@@ -352,13 +392,33 @@ impl Guard<'_> {
             }
             sleepers.push(thread);
         }
-        let result = sleep();
+        let result = run(Detached(self));
         if let Some(mut sleepers) = self.channel.sleepers()
             && let Some(index) = sleepers.iter().position(|sleeper| *sleeper == thread)
         {
             sleepers.swap_remove(index);
         }
         Some(result)
+    }
+}
+
+/// The leave to make system calls on the descriptor, whose taker would wait for them.
+#[derive(Clone, Copy)]
+pub(super) struct Detached<'a>(&'a Guard<'a>);
+
+impl Detached<'_> {
+    /// Whether another thread has switched `O_NONBLOCK` since the operation began.
+    pub(super) fn mode_changed(self) -> bool {
+        self.0.channel.mode_changes.load(Ordering::SeqCst) != self.0.mode_changes
+    }
+
+    /// Makes one system call; None where the socket was closed since.
+    #[inline]
+    pub(super) fn lend<T>(self, call: impl FnOnce(BorrowedFd<'_>) -> T) -> Option<T> {
+        // SAFETY: closing leaves the descriptor to the last guard, and taking it waits for
+        // whoever has this leave.
+        let fd = unsafe { self.0.channel.fd.lend() }?;
+        (fd.as_raw_fd() == self.0.number).then(|| call(fd))
     }
 }
 
@@ -370,7 +430,7 @@ impl Drop for Guard<'_> {
             return;
         }
         if adjust(&self.channel.users, -1) == 0
-            && let Some(fd) = self.channel.take_retired()
+            && let Some(fd) = self.channel.retired.take()
         {
             // The close was promised to another thread, which has its answer already.
             close(fd);
@@ -380,14 +440,15 @@ impl Drop for Guard<'_> {
 
 /// Closes a descriptor for somebody who has the answer already, or does not ask for one. Where
 /// closing may wait for the peer, that is done without the interpreter lock.
-fn close(fd: Fd) {
-    let waits = descriptor::lingers(fd).unwrap_or(false);
+fn close(fd: OwnedFd) {
+    let waits = descriptor::lingers(fd.as_fd()).unwrap_or(false);
+    let mut fd = Some(fd);
+    let mut close = || fd.take().map(descriptor::close);
     // While the interpreter ends there is no attaching, and no thread that minds.
-    let closed =
-        waits && Python::try_attach(|py| py.detach(|| descriptor::close(fd).ok())).is_some();
-    if !closed {
-        descriptor::close(fd).ok();
+    if waits {
+        Python::try_attach(|py| py.detach(&mut close));
     }
+    close();
 }
 
 /// Counts a user in or out and returns how many there are.

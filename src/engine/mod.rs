@@ -6,8 +6,6 @@ mod channel;
 mod settings;
 mod wait;
 
-use std::io::{self, ErrorKind};
-
 use pyo3::prelude::*;
 
 pub(crate) use channel::{Channel, Mode};
@@ -16,8 +14,8 @@ pub(crate) use settings::{
 };
 
 use crate::python::error::{Error, Result};
-use crate::sys::Fd;
 pub(crate) use crate::sys::io::Interest;
+use crate::sys::{self, BorrowedFd, Errno};
 use adaptive::Adaptive;
 use wait::{Outcome, Wait};
 
@@ -40,6 +38,43 @@ impl AttemptMode {
         match self {
             AttemptMode::Try | AttemptMode::Ready => libc::MSG_DONTWAIT,
             AttemptMode::Block => 0,
+        }
+    }
+}
+
+/// What an attempt says.
+#[derive(Debug)]
+pub(crate) enum Attempt<T> {
+    Done(T),
+    /// It has got further, and may go on at once. One attempt makes one system call, so that the
+    /// driver sees between any two of them whether the socket is still open.
+    Progressed,
+    WouldBlock,
+    Interrupted,
+    Failed(Errno),
+}
+
+impl<T> From<sys::Result<T>> for Attempt<T> {
+    #[inline]
+    fn from(result: sys::Result<T>) -> Self {
+        match result {
+            Ok(value) => Attempt::Done(value),
+            Err(errno) if errno.is_would_block() => Attempt::WouldBlock,
+            Err(errno) if errno.is_interrupted() => Attempt::Interrupted,
+            Err(errno) => Attempt::Failed(errno),
+        }
+    }
+}
+
+impl<T> Attempt<T> {
+    #[inline]
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Attempt<U> {
+        match self {
+            Attempt::Done(value) => Attempt::Done(change(value)),
+            Attempt::Progressed => Attempt::Progressed,
+            Attempt::WouldBlock => Attempt::WouldBlock,
+            Attempt::Interrupted => Attempt::Interrupted,
+            Attempt::Failed(errno) => Attempt::Failed(errno),
         }
     }
 }
@@ -91,14 +126,14 @@ impl Plan {
 ///
 /// `attempt` makes the system call once. It says with `WouldBlock` that the operation has to
 /// wait, and with `Interrupted` that signal handlers have to run; it is called again after
-/// both, and keeps what it has achieved until then to itself. With [`AttemptMode::Block`]
-/// `WouldBlock` ends the operation, as it does in the kernel (`SO_RCVTIMEO`, or somebody
-/// else's `O_NONBLOCK`).
+/// both, and after `Progressed`, and keeps what it has achieved until then to itself. With
+/// [`AttemptMode::Block`] `WouldBlock` ends the operation, as it does in the kernel
+/// (`SO_RCVTIMEO`, or somebody else's `O_NONBLOCK`).
 pub(crate) fn drive<T: Send>(
     py: Python<'_>,
     channel: &Channel,
     plan: Plan,
-    mut attempt: impl FnMut(Fd, AttemptMode) -> io::Result<T> + Send,
+    mut attempt: impl FnMut(BorrowedFd<'_>, AttemptMode) -> Attempt<T> + Send,
 ) -> Result<T> {
     let file = channel.enter()?;
     if let Some(errno) = channel.take_deferred() {
@@ -112,36 +147,41 @@ pub(crate) fn drive<T: Send>(
         let wakes = settings::wakes();
         if mode == Mode::NonBlocking || (plan.tries && adaptive.expects_ready()) {
             loop {
-                match attempt(file.fd(), AttemptMode::Try) {
-                    Ok(value) => {
+                match file.lend(py, |fd| attempt(fd, AttemptMode::Try))? {
+                    Attempt::Done(value) => {
                         adaptive.was_ready();
                         adaptive.woke(settings::wakes() != wakes);
                         settings::count_kept();
                         return Ok(value);
                     }
-                    Err(error) if error.kind() == ErrorKind::Interrupted => {
-                        py.check_signals()?;
-                        file.check_open()?;
-                    }
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    Attempt::Progressed => {}
+                    Attempt::Interrupted => py.check_signals()?,
+                    Attempt::WouldBlock => {
                         if mode == Mode::NonBlocking {
-                            return Err(error.into());
+                            return Err(Errno::AGAIN.into());
                         }
                         adaptive.was_not_ready();
                         break;
                     }
-                    Err(error) => return Err(error.into()),
+                    Attempt::Failed(errno) => return Err(errno.into()),
                 }
             }
         }
         if plan.polls && mode != Mode::NonBlocking {
-            match adaptive.busy_poll(|| attempt(file.fd(), AttemptMode::Try)) {
-                Some(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
-                Some(result) => {
+            let attempt = || {
+                let attempted = file.lend(py, |fd| attempt(fd, AttemptMode::Try));
+                attempted.unwrap_or(Attempt::Failed(Errno::BADF))
+            };
+            match adaptive.busy_poll(attempt) {
+                Attempt::Done(value) => {
                     settings::count_busy_poll_hit();
-                    return Ok(result?);
+                    return Ok(value);
                 }
-                None => {}
+                Attempt::Failed(errno) => {
+                    settings::count_busy_poll_hit();
+                    return Err(errno.into());
+                }
+                Attempt::Progressed | Attempt::Interrupted | Attempt::WouldBlock => {}
             }
         }
     }
@@ -150,7 +190,6 @@ pub(crate) fn drive<T: Send>(
     loop {
         // Also before the first sleep: a signal that came during the tries would not end it.
         py.check_signals()?;
-        file.check_open()?;
         settings::count_released();
         let outcome = py.detach(|| wait.run(&file, &mut attempt));
         wait.returned();
@@ -158,8 +197,8 @@ pub(crate) fn drive<T: Send>(
             Outcome::Done(value) => return Ok(value),
             Outcome::Expired => return Err(Error::TimedOut),
             Outcome::Closed => return Err(Error::CLOSED),
-            Outcome::Failed(error) if error.kind() == ErrorKind::Interrupted => {}
-            Outcome::Failed(error) => return Err(error.into()),
+            Outcome::Interrupted => {}
+            Outcome::Failed(errno) => return Err(errno.into()),
         }
     }
 }

@@ -8,6 +8,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::sys::Timeout;
+
 /// Up to this many bytes are copied with the interpreter lock kept.
 /// `benches/experiments/lock_threshold.py` measures it.
 static KEEP_LIMIT: AtomicUsize = AtomicUsize::new(16 * 1024);
@@ -22,7 +24,7 @@ const DEFAULT_BUSY_POLL_MICROS: u64 = 100;
 /// interpreter's own switch interval.
 const MAX_BUSY_POLL: Duration = Duration::from_millis(5);
 
-/// The timeout of new sockets in nanoseconds; negative for none.
+/// The timeout of new sockets, see [`Timeout::to_nanos`].
 static DEFAULT_TIMEOUT: AtomicI64 = AtomicI64::new(-1);
 
 static KEPT: AtomicU64 = AtomicU64::new(0);
@@ -47,12 +49,12 @@ pub(super) fn busy_poll() -> Duration {
     Duration::from_nanos(BUSY_POLL.load(Relaxed))
 }
 
-pub(crate) fn default_timeout() -> i64 {
-    DEFAULT_TIMEOUT.load(Relaxed)
+pub(crate) fn default_timeout() -> Timeout {
+    Timeout::from_nanos(DEFAULT_TIMEOUT.load(Relaxed))
 }
 
-pub(crate) fn set_default_timeout(nanos: i64) {
-    DEFAULT_TIMEOUT.store(nanos, Relaxed);
+pub(crate) fn set_default_timeout(timeout: Timeout) {
+    DEFAULT_TIMEOUT.store(timeout.to_nanos(), Relaxed);
 }
 
 /// Counts without a locked instruction: a lost count now and then costs nothing, the

@@ -1,14 +1,14 @@
 //! Waiting, with the interpreter lock given up.
 
-use std::io::{self, ErrorKind};
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use super::adaptive::Adaptive;
-use super::channel::Guard;
+use super::channel::{Detached, Guard};
 use super::settings;
-use super::{AttemptMode, Mode, Plan};
-use crate::sys::Fd;
+use super::{Attempt, AttemptMode, Mode, Plan};
 use crate::sys::io::{Interest, Wake, poll};
+use crate::sys::{BorrowedFd, Errno, Timeout};
 
 /// How long to leave a descriptor alone that is ready, but not for the operation.
 const SPURIOUS_PAUSE: Duration = Duration::from_micros(200);
@@ -16,7 +16,9 @@ const SPURIOUS_PAUSE: Duration = Duration::from_micros(200);
 /// How a stay outside the interpreter ended.
 pub(super) enum Outcome<T> {
     Done(T),
-    Failed(io::Error),
+    Failed(Errno),
+    /// Signal handlers have to run, and then to go on.
+    Interrupted,
     Expired,
     Closed,
 }
@@ -70,53 +72,55 @@ impl<'a> Wait<'a> {
     pub(super) fn run<T>(
         &mut self,
         file: &Guard<'_>,
-        attempt: &mut impl FnMut(Fd, AttemptMode) -> io::Result<T>,
+        attempt: &mut impl FnMut(BorrowedFd<'_>, AttemptMode) -> Attempt<T>,
     ) -> Outcome<T> {
-        let outcome = self.stay(file, attempt);
+        let outcome = file.detached(|file| self.stay(file, attempt));
         self.finished = Instant::now();
-        outcome
+        outcome.unwrap_or(Outcome::Closed)
     }
 
     fn stay<T>(
         &mut self,
-        file: &Guard<'_>,
-        attempt: &mut impl FnMut(Fd, AttemptMode) -> io::Result<T>,
+        file: Detached<'_>,
+        attempt: &mut impl FnMut(BorrowedFd<'_>, AttemptMode) -> Attempt<T>,
     ) -> Outcome<T> {
+        let progressed = Cell::new(false);
+        let mut attempt = |mode| {
+            loop {
+                match file.lend(|fd| attempt(fd, mode)) {
+                    Some(Attempt::Progressed) => progressed.set(true),
+                    attempted => return attempted,
+                }
+            }
+        };
         let limit = match self.mode {
-            Mode::NonBlocking => return finish(attempt(file.fd(), AttemptMode::Try)),
+            Mode::NonBlocking => return finish(attempt(AttemptMode::Try)),
             Mode::Blocking => {
-                let Some(result) = file.asleep(|| attempt(file.fd(), AttemptMode::Block)) else {
-                    return Outcome::Closed;
-                };
-                match result {
+                match attempt(AttemptMode::Block) {
                     // `settimeout` in another thread. This operation keeps the mode that it began
                     // in, as in the standard library: it waits, only not in that call.
-                    Err(error) if error.kind() == ErrorKind::WouldBlock && file.mode_changed() => {
-                        Duration::MAX
-                    }
-                    result => {
+                    Some(Attempt::WouldBlock) if file.mode_changed() => Duration::MAX,
+                    attempted => {
                         self.woke_up();
-                        return finish(result);
+                        return finish(attempted);
                     }
                 }
             }
             Mode::Timed(limit) => limit,
         };
         if !std::mem::replace(&mut self.tried, true) {
-            match attempt(file.fd(), AttemptMode::Try) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.adaptive.was_not_ready()
-                }
-                result => {
+            match attempt(AttemptMode::Try) {
+                Some(Attempt::WouldBlock) => self.adaptive.was_not_ready(),
+                attempted => {
                     self.adaptive.was_ready();
-                    return finish(result);
+                    return finish(attempted);
                 }
             }
         }
         loop {
             // Longer than poll can count where there is no deadline.
-            let left = limit.saturating_sub(self.began.elapsed());
-            match file.asleep(|| poll(file.fd(), self.plan.interest, Some(left))) {
+            let left = Timeout::after(limit.saturating_sub(self.began.elapsed()));
+            match file.lend(|fd| poll(fd, self.plan.interest, left)) {
                 None => return Outcome::Closed,
                 Some(Ok(Wake::Ready)) => {}
                 Some(Ok(Wake::Expired)) if self.began.elapsed() >= limit => {
@@ -124,33 +128,36 @@ impl<'a> Wait<'a> {
                 }
                 // Longer than poll can count.
                 Some(Ok(Wake::Expired)) => continue,
-                Some(Err(error)) => return Outcome::Failed(error),
+                Some(Err(errno)) if errno.is_interrupted() => return Outcome::Interrupted,
+                Some(Err(errno)) => return Outcome::Failed(errno),
             }
             self.woke_up();
-            // The number may be somebody else's by now, after `detach`.
-            if !file.is_open() {
-                return Outcome::Closed;
-            }
-            match attempt(file.fd(), AttemptMode::Ready) {
+            match attempt(AttemptMode::Ready) {
                 // Somebody else was faster, or the readiness was not for this operation. poll(2)
                 // may go on to report it: the clock has to end that, and handlers have to run.
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                Some(Attempt::WouldBlock) => {
                     let left = limit.saturating_sub(self.began.elapsed());
                     if left.is_zero() {
                         return Outcome::Expired;
                     }
-                    std::thread::sleep(left.min(SPURIOUS_PAUSE));
-                    return Outcome::Failed(ErrorKind::Interrupted.into());
+                    if !progressed.take() {
+                        std::thread::sleep(left.min(SPURIOUS_PAUSE));
+                    }
+                    return Outcome::Interrupted;
                 }
-                result => return finish(result),
+                attempted => return finish(attempted),
             }
         }
     }
 }
 
-fn finish<T>(result: io::Result<T>) -> Outcome<T> {
-    match result {
-        Ok(value) => Outcome::Done(value),
-        Err(error) => Outcome::Failed(error),
+fn finish<T>(attempted: Option<Attempt<T>>) -> Outcome<T> {
+    match attempted {
+        None => Outcome::Closed,
+        Some(Attempt::Done(value)) => Outcome::Done(value),
+        // Progress comes to its end before this.
+        Some(Attempt::Progressed | Attempt::Interrupted) => Outcome::Interrupted,
+        Some(Attempt::WouldBlock) => Outcome::Failed(Errno::AGAIN),
+        Some(Attempt::Failed(errno)) => Outcome::Failed(errno),
     }
 }

@@ -197,5 +197,5 @@ pub(crate) fn file_system_text<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<B
 
 /// A buffer size that may not be negative, with the standard library's words for it.
 pub(crate) fn nonnegative(size: isize, message: &'static str) -> Result<usize> {
-    usize::try_from(size).map_err(|_| Error::new::<PyValueError, _>(message))
+    usize::try_from(size).map_err(|_| Error::value_error(message))
 }

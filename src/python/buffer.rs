@@ -4,7 +4,7 @@
 use std::marker::PhantomPinned;
 use std::mem::MaybeUninit;
 
-use pyo3::exceptions::{PyBufferError, PyMemoryError, PyOSError, PyTypeError};
+use pyo3::exceptions::{PyBufferError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
@@ -253,14 +253,14 @@ impl BuffersSlot {
         let count = items.len();
         // More than IOV_MAX of them is for the system to refuse, which does so with EMSGSIZE.
         if i32::try_from(count).is_err() {
-            return Err(Error::new::<PyOSError, _>(format!(
+            return Err(Error::os_error(format!(
                 "{caller}() argument 1 is too long"
             )));
         }
         let (views, pieces) = if count <= INLINE {
             (&mut self.views[..count], &mut self.pieces[..count])
         } else {
-            let no_memory = |_| Error::new::<PyMemoryError, _>(());
+            let no_memory = |_| Error::memory_error();
             self.more_views
                 .try_reserve_exact(count)
                 .map_err(no_memory)?;

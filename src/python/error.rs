@@ -1,20 +1,23 @@
 //! The one error type of the engine and its one conversion into Python.
 
 use std::ffi::CStr;
-use std::io;
 
 use pyo3::PyTypeInfo;
-use pyo3::exceptions::{PyOSError, PyTimeoutError};
+use pyo3::exceptions::{
+    PyMemoryError, PyOSError, PyOverflowError, PyTimeoutError, PyTypeError, PyValueError,
+};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
+use crate::sys::Errno;
+
 /// What can go wrong below the argument parsing.
 #[derive(Debug)]
 pub(crate) enum Error {
     /// The operating system said no: `OSError(errno, strerror)` in its subclass.
-    Os(i32),
+    Os(Errno),
     /// The deadline passed: `TimeoutError("timed out")`.
     TimedOut,
     /// `getaddrinfo` or `getnameinfo` failed: `gaierror(code, message)`.
@@ -29,15 +32,34 @@ pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// A descriptor that is closed or was never opened.
-    pub(crate) const CLOSED: Error = Error::Os(libc::EBADF);
+    pub(crate) const CLOSED: Error = Error::Os(Errno::BADF);
 
-    /// An exception of class `T`, for arguments that the system never gets to see.
-    pub(crate) fn new<T, A>(args: A) -> Error
-    where
-        T: PyTypeInfo,
-        A: pyo3::PyErrArguments + Send + Sync + 'static,
-    {
-        Error::Python(PyErr::new::<T, A>(args))
+    // Exceptions for arguments that the system never gets to see.
+
+    pub(crate) fn type_error(message: impl Into<String>) -> Error {
+        Error::raise::<PyTypeError>(message)
+    }
+
+    pub(crate) fn value_error(message: impl Into<String>) -> Error {
+        Error::raise::<PyValueError>(message)
+    }
+
+    pub(crate) fn overflow_error(message: impl Into<String>) -> Error {
+        Error::raise::<PyOverflowError>(message)
+    }
+
+    /// Without a number: what the system said itself is [`Error::Os`].
+    pub(crate) fn os_error(message: impl Into<String>) -> Error {
+        Error::raise::<PyOSError>(message)
+    }
+
+    pub(crate) fn memory_error() -> Error {
+        Error::Python(PyErr::new::<PyMemoryError, _>(()))
+    }
+
+    #[cold]
+    fn raise<T: PyTypeInfo>(message: impl Into<String>) -> Error {
+        Error::Python(PyErr::new::<T, _>(message.into()))
     }
 }
 
@@ -47,9 +69,9 @@ impl From<PyErr> for Error {
     }
 }
 
-impl From<io::Error> for Error {
-    fn from(error: io::Error) -> Self {
-        Error::Os(error.raw_os_error().unwrap_or(libc::EIO))
+impl From<Errno> for Error {
+    fn from(errno: Errno) -> Self {
+        Error::Os(errno)
     }
 }
 
@@ -57,7 +79,7 @@ impl From<Error> for PyErr {
     #[cold]
     fn from(error: Error) -> Self {
         match error {
-            Error::Os(errno) => PyOSError::new_err((errno, os_message(errno))),
+            Error::Os(errno) => PyOSError::new_err((errno.number(), os_message(errno.number()))),
             Error::TimedOut => PyTimeoutError::new_err("timed out"),
             Error::Lookup(code) => {
                 Python::attach(|py| lookup_class(py, Class::Lookup, code, lookup_message(code)))

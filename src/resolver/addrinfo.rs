@@ -1,9 +1,8 @@
 //! getaddrinfo(3).
 
 use std::ffi::{CStr, CString};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use pyo3::exceptions::{PyOSError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyList, PyString};
@@ -14,7 +13,6 @@ use crate::constants::{family_member, kind_member};
 use crate::python::args::{self, Int};
 use crate::python::audit::audit_with;
 use crate::python::error::{Error, Result};
-use crate::socket::nanos;
 
 /// Look up the addresses of a host and a service; getaddrinfo(3), RFC 3493.
 ///
@@ -81,9 +79,7 @@ pub(crate) fn getaddrinfo<'py>(
 }
 
 fn deadline(timeout: &Bound<'_, PyAny>) -> PyResult<Option<Instant>> {
-    // Negative for None.
-    let nanos = u64::try_from(nanos(timeout)?).ok();
-    Ok(nanos.and_then(|nanos| Instant::now().checked_add(Duration::from_nanos(nanos))))
+    Ok(crate::socket::timeout(timeout)?.deadline())
 }
 
 fn parse_host(object: &Bound<'_, PyAny>) -> Result<Option<HostName>> {
@@ -96,7 +92,7 @@ fn parse_host(object: &Bound<'_, PyAny>) -> Result<Option<HostName>> {
     if let Ok(bytes) = object.cast::<PyBytes>() {
         return Ok(Some(HostName(until_null(bytes.as_bytes()))));
     }
-    Err(Error::new::<PyTypeError, _>(
+    Err(Error::type_error(
         "getaddrinfo() argument 1 must be string or None",
     ))
 }
@@ -125,7 +121,7 @@ fn parse_port(object: &Bound<'_, PyAny>) -> Result<Service> {
     if let Ok(bytes) = object.cast::<PyBytes>() {
         return Ok(service(bytes.as_bytes()));
     }
-    Err(Error::new::<PyOSError, _>("Int or String expected"))
+    Err(Error::os_error("Int or String expected"))
 }
 
 fn service(text: &[u8]) -> Service {

@@ -11,7 +11,7 @@ use crate::python::args;
 use crate::python::audit::{audit, audit_with};
 use crate::python::error::{Error, Result};
 use crate::sys::databases::{Host, host_by_address, host_by_name};
-use crate::sys::{hosts_file, machine};
+use crate::sys::{Errno, hosts_file, machine};
 
 /// What the three host functions share: the name and aliases as text, and addresses.
 type Answer<'py> = (Bound<'py, PyAny>, Bound<'py, PyList>, Bound<'py, PyList>);
@@ -109,7 +109,7 @@ pub(crate) fn gethostbyaddr<'py>(
 
 fn build(py: Python<'_>, host: Host, family: i32) -> Result<Answer<'_>> {
     if host.family != family {
-        return Err(Error::Os(libc::EAFNOSUPPORT));
+        return Err(Error::Os(Errno::AFNOSUPPORT));
     }
     let aliases = PyList::empty(py);
     for alias in &host.aliases {

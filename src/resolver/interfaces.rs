@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 
-use pyo3::exceptions::{PyOSError, PyOverflowError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyList};
 
@@ -63,9 +63,9 @@ pub(crate) fn if_indextoname<'py>(
 ) -> Result<Bound<'py, PyAny>> {
     let index = object
         .cast::<PyInt>()
-        .map_err(|_| Error::new::<PyTypeError, _>("an integer is required"))?;
+        .map_err(|_| Error::type_error("an integer is required"))?;
     let index = u32::try_from(unsigned_long(index)?)
-        .map_err(|_| Error::new::<PyOverflowError, _>("index is too large"))?;
+        .map_err(|_| Error::overflow_error("index is too large"))?;
     Ok(file_system_text(
         py,
         interface::by_index(index)?.to_bytes(),

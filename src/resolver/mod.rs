@@ -26,7 +26,7 @@ pub(crate) use services::{getprotobyname, getservbyname, getservbyport};
 use crate::python::error::{Error, Result};
 use crate::sys::background::{self, Background, Wait};
 pub(crate) use crate::sys::lookup::{Entry, Hints};
-use crate::sys::{hosts_file, lookup as libc_lookup};
+use crate::sys::{self, hosts_file, lookup as libc_lookup};
 
 /// The service of a lookup.
 #[derive(Clone)]
@@ -91,7 +91,7 @@ fn run<T: Send + 'static>(
     // Decided and called in one go, as every return to the interpreter has its price.
     enum Step<T> {
         Done(T),
-        Pending(std::io::Result<Background<T>>),
+        Pending(sys::Result<Background<T>>),
     }
     let step = py.detach(move || {
         if here() {

@@ -3,7 +3,6 @@
 use std::ffi::CString;
 use std::net::IpAddr;
 
-use pyo3::exceptions::{PyOSError, PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
@@ -42,7 +41,7 @@ pub(crate) fn getnameinfo<'py>(
     flags: Int,
 ) -> Result<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
     let Ok(tuple) = sockaddr.cast::<PyTuple>() else {
-        return Err(Error::new::<PyTypeError, _>(
+        return Err(Error::type_error(
             "getnameinfo() argument 1 must be a tuple",
         ));
     };
@@ -79,7 +78,7 @@ struct Fields {
 
 impl Fields {
     fn parse(tuple: &Bound<'_, PyTuple>) -> Result<Self> {
-        let illegal = || Error::new::<PyTypeError, _>("getnameinfo(): illegal sockaddr argument");
+        let illegal = || Error::type_error("getnameinfo(): illegal sockaddr argument");
         if !(2..=4).contains(&tuple.len()) {
             return Err(illegal());
         }
@@ -95,7 +94,7 @@ impl Fields {
             scope_id: args::masked_at(tuple, 3)?,
         };
         if fields.flowinfo > address::MAX_FLOWINFO {
-            return Err(Error::new::<PyOverflowError, _>(
+            return Err(Error::overflow_error(
                 "getnameinfo(): flowinfo must be 0-1048575.",
             ));
         }
@@ -114,22 +113,15 @@ impl Fields {
         };
         let entries = lookup(py, Some(&self.host), service, hints, None)?;
         let [entry] = &entries[..] else {
-            return Err(Error::new::<PyOSError, _>(
-                "sockaddr resolved to multiple addresses",
-            ));
+            return Err(Error::os_error("sockaddr resolved to multiple addresses"));
         };
         match entry.address.ip() {
             Some(IpAddr::V4(_)) if self.count != 2 => {
-                Err(Error::new::<PyOSError, _>("IPv4 sockaddr must be 2 tuple"))
+                Err(Error::os_error("IPv4 sockaddr must be 2 tuple"))
             }
             Some(IpAddr::V6(host)) => {
                 let port = entry.address.port();
-                Ok(address::v6(
-                    host.octets(),
-                    port,
-                    self.flowinfo,
-                    self.scope_id,
-                ))
+                Ok(SockAddr::v6(host, port, self.flowinfo, self.scope_id))
             }
             _ => Ok(entry.address),
         }

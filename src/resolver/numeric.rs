@@ -12,6 +12,7 @@ use libc::{
 
 use super::{Entry, Hints, Service};
 use crate::address;
+use crate::sys::SockAddr;
 
 /// A socket type and the protocol that it goes with.
 struct Transport {
@@ -84,7 +85,7 @@ pub(super) fn addresses(
         None if has_service => own_host(hints)?,
         None => return None,
     };
-    let sockaddr = address::with_port(host, port);
+    let sockaddr = SockAddr::internet(host, port);
     let entry = |kind, protocol| Entry {
         family: if host.is_ipv4() { AF_INET } else { AF_INET6 },
         kind,

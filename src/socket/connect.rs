@@ -1,25 +1,25 @@
 //! Names and connections: `bind`, `listen`, `accept`, `connect`, `shutdown`.
 
-use std::io::{self, ErrorKind};
-use std::time::Duration;
+use std::os::fd::IntoRawFd;
 
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::IntoPyDict;
 
 use super::Socket;
-use super::lifecycle::{is_plain, make, registered, replacement, wrap};
-use crate::engine::{self, AttemptMode, Interest, Mode, Plan, drive};
+use super::lifecycle::{Offer, construct, is_plain, registered, replacement, wrap};
+use crate::engine::{self, Attempt, AttemptMode, Interest, Mode, Plan, drive};
 use crate::python::args::Int;
 use crate::python::audit::audit;
 use crate::python::error::{Error, Result};
 use crate::sys::io::Wake;
-use crate::sys::{self, Fd, SockAddr, descriptor, option};
+use crate::sys::{self, BorrowedFd, Errno, OwnedFd, RawFd, SockAddr, Timeout, descriptor, option};
 
 impl Socket {
     /// One accept(2) in the mode of the listening socket; the new descriptor is in the mode
     /// of the default timeout.
-    fn accept_one(&self, py: Python<'_>) -> Result<(Fd, SockAddr)> {
-        let nonblocking = engine::default_timeout() >= 0;
+    fn accept_one(&self, py: Python<'_>) -> Result<(OwnedFd, SockAddr)> {
+        let nonblocking = engine::default_timeout().is_some();
         // There is no flag that keeps accept from blocking, and O_NONBLOCK is shared with
         // others who may clear it: only poll(2) tells whether it will block.
         let plan = self.plan_without_flag(Interest::Read);
@@ -27,23 +27,27 @@ impl Socket {
         drive(py, &self.channel, plan, |fd, mode| {
             // One that does not listen is left to say so.
             if mode == AttemptMode::Try
-                && let Err(error) = expect_ready(fd, Interest::Read)
+                && let Err(errno) = expect_ready(fd, Interest::Read)
                 && option::get::<i32>(fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN).unwrap_or(1) != 0
             {
-                return Err(error);
+                return Err(errno).into();
             }
-            sys::io::accept(fd, nonblocking, named)
+            sys::io::accept(fd, nonblocking, named).into()
         })
     }
 
     /// connect(2) in the mode of the socket; the inner error is the connection's.
-    fn connect_to(&self, py: Python<'_>, address: &SockAddr) -> Result<io::Result<()>> {
+    fn connect_to(&self, py: Python<'_>, address: &SockAddr) -> Result<sys::Result<()>> {
         let mode = self.channel.mode();
         // A stream's connect waits for the peer; only O_NONBLOCK keeps it from that, and
         // others may have cleared it.
-        let file = self.channel.enter()?;
-        if mode != Mode::Blocking && !descriptor::is_nonblocking(file.fd())? {
-            descriptor::set_nonblocking(file.fd(), true)?;
+        if mode != Mode::Blocking {
+            self.channel.lend(py, |fd| {
+                if descriptor::is_nonblocking(fd)? {
+                    return Ok(());
+                }
+                descriptor::set_nonblocking(fd, true)
+            })??;
         }
         let plan = self.plan_without_flag(Interest::Write);
         let mut begun = false;
@@ -51,35 +55,26 @@ impl Socket {
             if begun {
                 // The system goes on by itself after EINPROGRESS and EINTR; a second call
                 // would only be told so.
-                match attempt {
-                    AttemptMode::Try => expect_ready(fd, Interest::Write)?,
-                    AttemptMode::Ready => {}
-                    AttemptMode::Block => sys::io::poll(fd, Interest::Write, None).map(drop)?,
-                }
-                return match sys::io::pending_error(fd)? {
-                    0 => Ok(Ok(())),
-                    errno => Ok(Err(io::Error::from_raw_os_error(errno))),
-                };
+                return outcome(fd, attempt).into();
             }
             match sys::io::connect(fd, address) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {
+                Err(Errno::INTR) => {
                     begun = true;
                     // Without a timeout the caller asked not to wait.
                     if mode == Mode::NonBlocking {
-                        Ok(Err(error))
+                        Attempt::Done(Err(Errno::INTR))
                     } else {
-                        Err(error)
+                        Attempt::Interrupted
                     }
                 }
-                Err(error)
-                    if error.raw_os_error() == Some(libc::EINPROGRESS)
-                        // In blocking mode another thread may have changed that since.
-                        && (matches!(mode, Mode::Timed(_)) || self.channel.mode() != mode) =>
+                // In blocking mode another thread may have changed that since.
+                Err(Errno::INPROGRESS)
+                    if matches!(mode, Mode::Timed(_)) || self.channel.mode() != mode =>
                 {
                     begun = true;
-                    Err(io::Error::from_raw_os_error(libc::EAGAIN))
+                    Attempt::WouldBlock
                 }
-                result => Ok(result),
+                result => Attempt::Done(result),
             }
         })
     }
@@ -114,21 +109,19 @@ fn accept_by_parts<'py>(
     class: Option<Bound<'py, PyAny>>,
 ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
     let py = listener.py();
-    let (fd, address): (Fd, Bound<'py, PyAny>) =
+    let (number, address): (RawFd, Bound<'py, PyAny>) =
         listener.call_method0(intern!(py, "_accept"))?.extract()?;
-    let part = |name| listener.getattr(name);
-    let parts = part(intern!(py, "family")).and_then(|family| {
-        Ok((
-            family,
-            part(intern!(py, "type"))?,
-            part(intern!(py, "proto"))?,
-        ))
-    });
-    let parts = parts.inspect_err(|_| {
-        descriptor::close(fd).ok();
-    })?;
-    let socket = make(&class.unwrap_or_else(|| registered(py)), parts, fd)?;
-    if engine::default_timeout() < 0
+    // Closed if an attribute of a subclass raises: nobody else knows of it yet.
+    let fd = Offer::of(number);
+    let parts = (
+        listener.getattr(intern!(py, "family"))?,
+        listener.getattr(intern!(py, "type"))?,
+        listener.getattr(intern!(py, "proto"))?,
+    );
+    let keywords = [(intern!(py, "fileno"), number)].into_py_dict(py)?;
+    let class = class.unwrap_or_else(|| registered(py));
+    let socket = construct(&class, fd, parts, Some(&keywords))?;
+    if !engine::default_timeout().is_some()
         && listener
             .call_method0(intern!(py, "gettimeout"))?
             .is_truthy()?
@@ -138,10 +131,20 @@ fn accept_by_parts<'py>(
     Ok((socket, address))
 }
 
-/// Fails with `WouldBlock` where the descriptor is not ready.
-fn expect_ready(fd: Fd, interest: Interest) -> io::Result<()> {
-    match sys::io::poll(fd, interest, Some(Duration::ZERO))? {
-        Wake::Expired => Err(io::Error::from_raw_os_error(libc::EAGAIN)),
+/// What has become of a connection that was begun; the inner error is the connection's.
+fn outcome(fd: BorrowedFd<'_>, attempt: AttemptMode) -> sys::Result<sys::Result<()>> {
+    match attempt {
+        AttemptMode::Try => expect_ready(fd, Interest::Write)?,
+        AttemptMode::Ready => {}
+        AttemptMode::Block => sys::io::poll(fd, Interest::Write, Timeout::NONE).map(drop)?,
+    }
+    Ok(sys::io::pending_error(fd)?.map_or(Ok(()), Err))
+}
+
+/// Fails with `EAGAIN` where the descriptor is not ready.
+fn expect_ready(fd: BorrowedFd<'_>, interest: Interest) -> sys::Result<()> {
+    match sys::io::poll(fd, interest, Timeout::ZERO)? {
+        Wake::Expired => Err(Errno::AGAIN),
         Wake::Ready => Ok(()),
     }
 }
@@ -161,15 +164,14 @@ impl Socket {
         let socket = slf.get();
         let local = socket.parse_address("bind", address)?;
         audit(py, c"socket.bind", [slf.as_any(), address])?;
-        let file = socket.channel.enter()?;
-        let bind = || descriptor::bind(file.fd(), &local);
+        let bind = |fd: BorrowedFd<'_>| descriptor::bind(fd, &local);
         // A path's file system may be slow; no other family has anything to wait for.
         let bound = if socket.family() == libc::AF_UNIX {
-            py.detach(bind)
+            socket.channel.lend_detached(py, bind)
         } else {
-            bind()
+            socket.channel.lend(py, bind)
         };
-        Ok(bound.map_err(Error::from)?)
+        Ok(bound?.map_err(Error::from)?)
     }
 
     /// Make the socket accept connections; listen(2).
@@ -181,9 +183,9 @@ impl Socket {
     /// Raises:
     ///     OSError: the socket cannot listen, or is closed.
     #[pyo3(signature = (backlog = Int(libc::SOMAXCONN.min(128)), /), text_signature = "($self, backlog=128, /)")]
-    fn listen(&self, backlog: Int) -> Result<()> {
-        let file = self.channel.enter()?;
-        Ok(descriptor::listen(file.fd(), backlog.0.max(0))?)
+    fn listen(&self, py: Python<'_>, backlog: Int) -> Result<()> {
+        let listen = |fd: BorrowedFd<'_>| descriptor::listen(fd, backlog.0.max(0));
+        Ok(self.channel.lend(py, listen)??)
     }
 
     /// Accept a connection; accept(2).
@@ -203,9 +205,8 @@ impl Socket {
         }
         let this = slf.get();
         let (fd, peer) = this.accept_one(py)?;
-        let made = (this.family(), this.kind(), this.protocol());
-        let socket = wrap(py, fd, made, engine::default_timeout())?;
-        if this.waits_for_more() {
+        let socket = wrap(py, fd, this.spec(), engine::default_timeout())?;
+        if this.waits_for_more(py) {
             // The new socket has the option from this one.
             socket.cast::<Socket>()?.get().traits.forget();
         }
@@ -213,12 +214,10 @@ impl Socket {
     }
 
     /// Accept a connection and return its bare descriptor and the peer's address.
-    fn _accept<'py>(&self, py: Python<'py>) -> PyResult<(Fd, Bound<'py, PyAny>)> {
+    fn _accept<'py>(&self, py: Python<'py>) -> PyResult<(RawFd, Bound<'py, PyAny>)> {
         let (fd, peer) = self.accept_one(py)?;
-        let address = self.build_address(py, &peer).inspect_err(|_| {
-            descriptor::close(fd).ok();
-        })?;
-        Ok((fd, address))
+        let address = self.build_address(py, &peer)?;
+        Ok((fd.into_raw_fd(), address))
     }
 
     /// Connect to an address; connect(2).
@@ -254,8 +253,7 @@ impl Socket {
         let target = Self::target(slf, "connect_ex", address)?;
         match slf.get().connect_to(slf.py(), &target) {
             Ok(Ok(())) => Ok(0),
-            Ok(Err(error)) => Ok(error.raw_os_error().unwrap_or(libc::EIO)),
-            Err(Error::Os(errno)) => Ok(errno),
+            Ok(Err(errno)) | Err(Error::Os(errno)) => Ok(errno.number()),
             Err(Error::TimedOut) => Ok(libc::EAGAIN),
             Err(error) => Err(error.into()),
         }
@@ -269,9 +267,11 @@ impl Socket {
     /// Raises:
     ///     OSError: the socket is not connected, or closed.
     #[pyo3(signature = (how, /))]
-    fn shutdown(&self, how: Int) -> Result<()> {
+    fn shutdown(&self, py: Python<'_>, how: Int) -> Result<()> {
         // Only starts the end, and waits for nobody: not worth giving the lock up.
-        Ok(descriptor::shutdown(self.channel.enter()?.fd(), how.0)?)
+        Ok(self
+            .channel
+            .lend(py, |fd| descriptor::shutdown(fd, how.0))??)
     }
 
     /// Return the socket's own address; getsockname(2).
@@ -279,7 +279,8 @@ impl Socket {
     /// Raises:
     ///     OSError: the socket is closed.
     fn getsockname<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let address = descriptor::local_address(self.channel.enter()?.fd()).map_err(Error::from)?;
+        let address = self.channel.lend(py, descriptor::local_address)?;
+        let address = address.map_err(Error::from)?;
         self.build_address(py, &address)
     }
 
@@ -288,7 +289,8 @@ impl Socket {
     /// Raises:
     ///     OSError: the socket is not connected, or closed.
     fn getpeername<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let address = descriptor::peer_address(self.channel.enter()?.fd()).map_err(Error::from)?;
+        let address = self.channel.lend(py, descriptor::peer_address)?;
+        let address = address.map_err(Error::from)?;
         self.build_address(py, &address)
     }
 }

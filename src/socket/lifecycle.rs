@@ -1,7 +1,8 @@
 //! From the descriptor's birth to its end: making, taking over, duplicating, closing.
 
-use std::io::ErrorKind;
+use std::os::fd::{AsFd, IntoRawFd};
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::call::PyCallArgs;
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -9,7 +10,7 @@ use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{IntoPyDict, PyFloat, PyTuple, PyType};
+use pyo3::types::{PyDict, PyFloat, PyTuple, PyType};
 
 use super::Socket;
 use crate::engine;
@@ -17,60 +18,62 @@ use crate::python::args::{self, Int};
 use crate::python::audit::audit_with;
 use crate::python::error::{Error, Result};
 use crate::python::method::{inherit, method};
-use crate::sys::{Fd, descriptor};
+use crate::sys::descriptor::{Identity, Named};
+use crate::sys::{self, BorrowedFd, Errno, OwnedFd, RawFd, SocketSpec, Timeout, descriptor};
 
 /// What `__init__` does; -1 stands for what the caller left open.
 pub(super) fn init(
     slf: &Bound<'_, Socket>,
-    family: i32,
-    kind: i32,
-    protocol: i32,
+    mut spec: SocketSpec,
     fileno: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
     let py = slf.py();
     let fileno = fileno.filter(|fileno| !fileno.is_none());
-    let (family, kind, protocol) = match fileno {
-        Some(_) => (family, kind, protocol),
-        None => (
-            if family == -1 { libc::AF_INET } else { family },
-            if kind == -1 { libc::SOCK_STREAM } else { kind },
-            if protocol == -1 { 0 } else { protocol },
-        ),
-    };
-    announce(slf.as_any(), family, kind, protocol)?;
+    if fileno.is_none() {
+        for (part, usual) in [
+            (&mut spec.family, libc::AF_INET),
+            (&mut spec.kind, libc::SOCK_STREAM),
+            (&mut spec.protocol, 0),
+        ] {
+            if *part == -1 {
+                *part = usual;
+            }
+        }
+    }
+    announce(slf.as_any(), spec)?;
     let socket = slf.get();
     match fileno {
         Some(fileno) => {
-            let fd = descriptor_number(fileno)?;
-            let found = identify(fd, family, kind, protocol)?;
+            let fd = named_descriptor(fileno)?;
+            let found = identify(fd.borrow(), spec).map_err(Error::from)?;
             socket.adopt(fd, found, engine::default_timeout())?;
         }
         None => {
-            let timeout = initial_timeout(kind);
-            let open = || descriptor::open(family, kind, protocol, timeout >= 0);
+            let timeout = initial_timeout(spec.kind);
+            let open = || descriptor::open(spec, timeout.is_some());
             // The kernel may have to load a module for any other family.
-            let fd = match family {
+            let fd = match spec.family {
                 libc::AF_UNIX | libc::AF_INET | libc::AF_INET6 => open(),
                 _ => py.detach(open),
             };
             let fd = fd.map_err(Error::from)?;
-            socket.open((family, kind, protocol), fd, timeout, timeout >= 0)?;
+            socket.open(fd, spec, timeout)?;
         }
     }
     Ok(())
 }
 
 /// Raises the audit event of a new socket.
-fn announce(socket: &Bound<'_, PyAny>, family: i32, kind: i32, protocol: i32) -> PyResult<()> {
+fn announce(socket: &Bound<'_, PyAny>, spec: SocketSpec) -> PyResult<()> {
     audit_with(socket.py(), c"socket.__new__", || {
-        (socket, family, kind, protocol).into_pyobject(socket.py())
+        (socket, spec.family, spec.kind, spec.protocol).into_pyobject(socket.py())
     })
 }
 
 /// The timeout of a new socket: the default one, unless the type carries `SOCK_NONBLOCK`.
-fn initial_timeout(kind: i32) -> i64 {
+fn initial_timeout(kind: i32) -> Timeout {
     if kind & libc::SOCK_NONBLOCK != 0 {
-        0
+        Timeout::ZERO
     } else {
         engine::default_timeout()
     }
@@ -78,28 +81,29 @@ fn initial_timeout(kind: i32) -> i64 {
 
 /// Family, type and protocol of a descriptor that exists: what the caller says wins, the
 /// rest is asked of the system.
-fn identify(fd: Fd, family: i32, kind: i32, protocol: i32) -> Result<(i32, i32, i32)> {
-    let address = descriptor::local_address(fd);
-    let family = match address {
-        Ok(address) if family == -1 => address.family().unwrap_or(libc::AF_UNSPEC),
+fn identify(fd: BorrowedFd<'_>, said: SocketSpec) -> sys::Result<SocketSpec> {
+    let asks_family = said.family == -1;
+    let family = match descriptor::local_address(fd) {
+        Ok(address) if asks_family => address.family().unwrap_or(libc::AF_UNSPEC),
         // A family without names of its own may fail here, and still work.
-        Err(error)
-            if family == -1
-                || matches!(error.raw_os_error(), Some(libc::EBADF | libc::ENOTSOCK)) =>
-        {
-            return Err(error.into());
+        Err(errno) if asks_family || matches!(errno, Errno::BADF | Errno::NOTSOCK) => {
+            return Err(errno);
         }
-        _ => family,
+        _ => said.family,
     };
-    let kind = match kind {
+    let kind = match said.kind {
         -1 => descriptor::kind(fd)?,
         kind => kind,
     };
-    let protocol = match protocol {
+    let protocol = match said.protocol {
         -1 => descriptor::protocol(fd)?,
         protocol => protocol,
     };
-    Ok((family, kind, protocol))
+    Ok(SocketSpec {
+        family,
+        kind,
+        protocol,
+    })
 }
 
 impl Socket {
@@ -111,22 +115,26 @@ impl Socket {
     }
 
     /// Takes over a descriptor from outside, in the mode that new sockets have.
-    fn adopt(&self, fd: Fd, found: (i32, i32, i32), timeout: i64) -> Result<()> {
-        if timeout >= 0 {
-            descriptor::set_nonblocking(fd, true)?;
+    fn adopt(&self, fd: Named, found: SocketSpec, timeout: Timeout) -> Result<()> {
+        if timeout.is_some() {
+            descriptor::set_nonblocking(fd.borrow(), true)?;
         }
-        self.channel.open(fd, timeout, timeout >= 0, true)?;
+        // What cannot be taken over stays the caller's.
+        let opened = self.channel.open(fd.adopt(), timeout, true);
+        opened.map_err(|fd| {
+            let _ = fd.into_raw_fd();
+            Errno::BUSY
+        })?;
+        Offer::accepted(self.channel.number());
         self.describe(found);
         self.traits.forget();
         Ok(())
     }
 
-    /// Takes over a descriptor that was just made here.
-    fn open(&self, made: (i32, i32, i32), fd: Fd, timeout: i64, nonblocking: bool) -> Result<()> {
-        let opened = self.channel.open(fd, timeout, nonblocking, false);
-        opened.inspect_err(|_| {
-            descriptor::close(fd).ok();
-        })?;
+    /// Takes over a descriptor that was just made here, in the mode of the timeout.
+    fn open(&self, fd: OwnedFd, made: SocketSpec, timeout: Timeout) -> Result<()> {
+        let opened = self.channel.open(fd, timeout, false);
+        opened.map_err(|_closed| Errno::BUSY)?;
         self.describe(made);
         self.traits.is_new(self.kind());
         Ok(())
@@ -137,10 +145,10 @@ impl Socket {
         self.files.fetch_add(1, Relaxed);
     }
 
-    fn describe(&self, (family, kind, protocol): (i32, i32, i32)) {
-        self.family.store(family, Relaxed);
-        self.kind.store(kind, Relaxed);
-        self.protocol.store(protocol, Relaxed);
+    fn describe(&self, spec: SocketSpec) {
+        self.family.store(spec.family, Relaxed);
+        self.kind.store(spec.kind, Relaxed);
+        self.protocol.store(spec.protocol, Relaxed);
         self.closed.store(false, Relaxed);
     }
 }
@@ -198,38 +206,110 @@ pub(super) fn is_plain(object: &Bound<'_, Socket>) -> bool {
         .is_some_and(|class| object.get_type().is(class))
 }
 
-/// Makes a socket around a descriptor as the standard library does, by calling a class. Closes
-/// the descriptor where that fails.
-pub(super) fn make<'py>(
+/// A descriptor that a class is called with, by its number, for one of its objects to adopt.
+///
+/// Whoever is called with the number may have taken it over when the call fails: the object that
+/// was being made lives on in the traceback, and closes the descriptor when it goes. Closing it
+/// twice would hit whoever has the number by then. So only an offer that no socket has accepted,
+/// and whose number is still the same socket's, is closed.
+pub(super) struct Offer {
+    number: RawFd,
+    /// None where there is nothing to close, or somebody else's to close.
+    identity: Option<Identity>,
+}
+
+/// The numbers on offer. Held for a moment, and never while Python code runs.
+static OFFERED: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
+
+fn offered() -> MutexGuard<'static, Vec<RawFd>> {
+    OFFERED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Offer {
+    pub(super) fn of(number: RawFd) -> Self {
+        let identity = Named::new(number).ok();
+        let identity = identity.and_then(|fd| Identity::of(fd.borrow()).ok());
+        if identity.is_some() {
+            offered().push(number);
+        }
+        Offer { number, identity }
+    }
+
+    /// Notes that a socket has taken the number over.
+    fn accepted(number: RawFd) {
+        let mut offered = offered();
+        if let Some(index) = offered.iter().position(|offer| *offer == number) {
+            offered.swap_remove(index);
+        }
+    }
+}
+
+impl Drop for Offer {
+    fn drop(&mut self) {
+        let mut offered = offered();
+        let Some(index) = offered.iter().position(|offer| *offer == self.number) else {
+            return;
+        };
+        offered.swap_remove(index);
+        drop(offered);
+        if let Ok(fd) = Named::new(self.number)
+            && self.identity.is_some()
+            && Identity::of(fd.borrow()).ok() == self.identity
+        {
+            // There is an error to report already, and nobody to tell of another.
+            let _ = descriptor::close(fd.adopt());
+        }
+    }
+}
+
+/// Makes a socket around a descriptor as the standard library does, by calling a class, whose
+/// arguments have the number in them.
+pub(super) fn construct<'py>(
     class: &Bound<'py, PyAny>,
-    made: impl PyCallArgs<'py>,
-    fd: Fd,
+    fd: Offer,
+    arguments: impl PyCallArgs<'py>,
+    keywords: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let keywords = [(intern!(class.py(), "fileno"), fd)].into_py_dict(class.py())?;
-    class.call(made, Some(&keywords)).inspect_err(|_| {
-        descriptor::close(fd).ok();
-    })
+    let object = class.call(arguments, keywords)?;
+    // A class that is none of ours has its own way to keep it.
+    Offer::accepted(fd.number);
+    Ok(object)
+}
+
+/// Call a class with a descriptor among the arguments, for one of its objects to take over.
+///
+/// Where that fails, and no socket has taken the descriptor over, it is closed.
+///
+/// Args:
+///     fd: the descriptor's number.
+///     cls: the class.
+///     *args: what the class is called with.
+///     **kwargs: likewise.
+///
+/// Returns:
+///     What the class returned.
+#[pyfunction]
+#[pyo3(name = "construct", signature = (fd, cls, /, *args, **kwargs))]
+pub(crate) fn construct_with<'py>(
+    fd: RawFd,
+    cls: &Bound<'py, PyAny>,
+    args: &Bound<'py, PyTuple>,
+    kwargs: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    construct(cls, Offer::of(fd), args.clone(), kwargs)
 }
 
 /// An object of the registered class around a descriptor that was just made, in the mode
-/// of `timeout`. Closes the descriptor where that fails.
+/// of `timeout`.
 pub(super) fn wrap<'py>(
     py: Python<'py>,
-    fd: Fd,
-    made: (i32, i32, i32),
-    timeout: i64,
+    fd: OwnedFd,
+    made: SocketSpec,
+    timeout: Timeout,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let object = blank(py).and_then(|object| {
-        announce(&object, made.0, made.1, made.2)?;
-        Ok(object)
-    });
-    let object = object.inspect_err(|_| {
-        descriptor::close(fd).ok();
-    })?;
-    object
-        .cast::<Socket>()?
-        .get()
-        .open(made, fd, timeout, timeout >= 0)?;
+    let object = blank(py)?;
+    announce(&object, made)?;
+    object.cast::<Socket>()?.get().open(fd, made, timeout)?;
     Ok(object)
 }
 
@@ -251,7 +331,7 @@ fn blank(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 }
 
 /// A descriptor's number as the standard library takes it.
-fn descriptor_number(object: &Bound<'_, PyAny>) -> PyResult<Fd> {
+fn named_descriptor(object: &Bound<'_, PyAny>) -> PyResult<Named> {
     if object.is_instance_of::<PyFloat>() {
         return Err(PyTypeError::new_err("integer argument expected, got float"));
     }
@@ -266,7 +346,8 @@ fn descriptor_number(object: &Bound<'_, PyAny>) -> PyResult<Fd> {
         return Err(PyValueError::new_err("negative file descriptor"));
     }
     // No descriptor is that large: the system would answer the same.
-    Fd::try_from(number).map_err(|_| Error::CLOSED.into())
+    let number = RawFd::try_from(number).map_err(|_| Error::CLOSED)?;
+    Ok(Named::new(number).map_err(Error::from)?)
 }
 
 #[pymethods]
@@ -279,7 +360,7 @@ impl Socket {
             fileno,
             |socket: &Socket| {
                 socket.channel.share();
-                Ok(socket.channel.fd())
+                Ok(socket.channel.number())
             },
             "Return the descriptor's number, or -1 when the socket is closed."
         )
@@ -289,8 +370,8 @@ impl Socket {
     ///
     /// Raises:
     ///     OSError: the socket is closed.
-    fn get_inheritable(&self) -> Result<bool> {
-        Ok(descriptor::is_inheritable(self.channel.fd())?)
+    fn get_inheritable(&self, py: Python<'_>) -> Result<bool> {
+        Ok(self.channel.lend(py, descriptor::is_inheritable)??)
     }
 
     /// Choose whether the descriptor stays open in programs that are executed; ioctl(2).
@@ -301,22 +382,20 @@ impl Socket {
     /// Raises:
     ///     OSError: the socket is closed.
     ///     TypeError: the argument is no integer.
-    fn set_inheritable(&self, inheritable: Int) -> Result<()> {
-        Ok(descriptor::set_inheritable(
-            self.channel.fd(),
-            inheritable.0 != 0,
-        )?)
+    fn set_inheritable(&self, py: Python<'_>, inheritable: Int) -> Result<()> {
+        let set = |fd: BorrowedFd<'_>| descriptor::set_inheritable(fd, inheritable.0 != 0);
+        Ok(self.channel.lend(py, set)??)
     }
 
     /// Give the descriptor to the caller and close the object without it.
     ///
     /// Returns:
     ///     The number, which the caller has to close, or -1 when the socket was closed.
-    fn detach(&self, py: Python<'_>) -> Fd {
+    fn detach(&self, py: Python<'_>) -> RawFd {
         self.closed.store(true, Relaxed);
         let fd = self.channel.take();
         self.wake_users(py);
-        fd.unwrap_or(-1)
+        fd.map_or(-1, OwnedFd::into_raw_fd)
     }
 
     /// Close the socket; its descriptor lives on while files made of it are open.
@@ -395,19 +474,20 @@ fn really_close(slf: &Bound<'_, Socket>) -> PyResult<()> {
 #[pyfunction]
 #[pyo3(signature = (fd, /))]
 pub(crate) fn close(py: Python<'_>, fd: &Bound<'_, PyAny>) -> PyResult<()> {
-    close_descriptor(py, args::int(fd)?)
+    let fd = Named::new(args::int(fd)?).map_err(Error::from)?;
+    close_descriptor(py, fd.adopt())
 }
 
-fn close_descriptor(py: Python<'_>, fd: Fd) -> PyResult<()> {
+fn close_descriptor(py: Python<'_>, fd: OwnedFd) -> PyResult<()> {
     // Closing waits only where the socket lingers; what is no socket may wait as well.
-    let result = if engine::contended() && matches!(descriptor::lingers(fd), Ok(false)) {
+    let result = if engine::contended() && matches!(descriptor::lingers(fd.as_fd()), Ok(false)) {
         descriptor::close(fd)
     } else {
         py.detach(|| descriptor::close(fd))
     };
     match result {
         // The peer has gone already: nothing was lost that closing could have saved.
-        Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(()),
+        Err(Errno::CONNRESET) => Ok(()),
         result => Ok(result.map_err(Error::from)?),
     }
 }
@@ -424,8 +504,10 @@ fn close_descriptor(py: Python<'_>, fd: Fd) -> PyResult<()> {
 ///     OSError: the number is no open descriptor, or there are too many.
 #[pyfunction]
 #[pyo3(signature = (fd, /))]
-pub(crate) fn dup(fd: &Bound<'_, PyAny>) -> PyResult<Fd> {
-    Ok(descriptor::duplicate(args::int(fd)?).map_err(Error::from)?)
+pub(crate) fn dup(fd: &Bound<'_, PyAny>) -> PyResult<RawFd> {
+    let fd = Named::new(args::int(fd)?).map_err(Error::from)?;
+    let copy = descriptor::duplicate(fd.borrow()).map_err(Error::from)?;
+    Ok(copy.into_raw_fd())
 }
 
 /// Make two sockets that are connected with each other; socketpair(2).
@@ -451,25 +533,21 @@ pub(crate) fn socketpair<'py>(
     r#type: Int,
     proto: Int,
 ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
-    let made = (
-        family.map_or(libc::AF_UNIX, |family| family.0),
-        r#type.0,
-        proto.0,
-    );
-    let timeout = initial_timeout(made.1);
-    let (one, two) =
-        descriptor::open_pair(made.0, made.1, made.2, timeout >= 0).map_err(Error::from)?;
-    let other = replacement(py).inspect_err(|_| {
-        for fd in [one, two] {
-            descriptor::close(fd).ok();
-        }
-    })?;
-    let new = |fd| match &other {
-        None => wrap(py, fd, made, timeout),
-        Some(class) => make(class, made, fd),
+    let spec = SocketSpec {
+        family: family.map_or(libc::AF_UNIX, |family| family.0),
+        kind: r#type.0,
+        protocol: proto.0,
     };
-    let one = new(one).inspect_err(|_| {
-        descriptor::close(two).ok();
-    })?;
-    Ok((one, new(two)?))
+    let timeout = initial_timeout(spec.kind);
+    let (one, two) = descriptor::open_pair(spec, timeout.is_some()).map_err(Error::from)?;
+    let other = replacement(py)?;
+    let new = |fd: OwnedFd| match &other {
+        None => wrap(py, fd, spec, timeout),
+        Some(class) => {
+            let number = fd.into_raw_fd();
+            let arguments = (spec.family, spec.kind, spec.protocol, number);
+            construct(class, Offer::of(number), arguments, None)
+        }
+    };
+    Ok((new(one)?, new(two)?))
 }

@@ -56,8 +56,8 @@ impl Socket {
         let received = drive(
             py,
             &self.channel,
-            self.receive_plan(size, flags),
-            |fd, mode| message::recvmsg(fd, pieces, control, flags | mode.flags()),
+            self.receive_plan(py, size, flags),
+            |fd, mode| message::recvmsg(fd, pieces, control, flags | mode.flags()).into(),
         )?;
         self.channel.received(received.len);
         Ok(received)
@@ -197,7 +197,7 @@ impl Socket {
         let len = nonnegative(bufsize.0, "negative buffer size in recvmsg()")?;
         let mut control = ancillary::buffer(ancbufsize.0)?;
         let (data, received): (Bound<'py, PyBytes>, Received) =
-            if len > SCRATCH || self.drops(flags.0) {
+            if len > SCRATCH || self.drops(py, flags.0) {
                 let builder = self.builder(py, len, flags.0)?;
                 let pieces = piece(builder.region());
                 let received = self.receive_message(py, &pieces, len, &mut control, flags.0)?;

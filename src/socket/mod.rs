@@ -10,14 +10,13 @@ mod receive;
 mod send;
 mod traits;
 
-use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicIsize, Ordering::Relaxed};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-pub(crate) use lifecycle::{close, dup, register_class, socketpair};
-pub(crate) use mode::{FUNCTIONS, nanos};
+pub(crate) use lifecycle::{close, construct_with, dup, register_class, socketpair};
+pub(crate) use mode::{FUNCTIONS, timeout};
 
 use traits::CachedTraits;
 
@@ -27,7 +26,7 @@ use crate::engine::Channel;
 use crate::python::args::Int;
 use crate::python::error::Result;
 use crate::python::method::attribute;
-use crate::sys::SockAddr;
+use crate::sys::{Errno, SockAddr, SocketSpec};
 
 /// The native half of ``oxisock.socket``.
 #[pyclass(frozen, subclass, immutable_type, module = "oxisock._socket")]
@@ -45,8 +44,8 @@ pub(crate) struct Socket {
 
 /// Whether an error means no more than that nothing more can be moved now: behind data that have
 /// moved already, it is none.
-fn ends_short(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+fn ends_short(errno: Errno) -> bool {
+    errno.is_would_block() || errno.is_interrupted()
 }
 
 impl Socket {
@@ -75,24 +74,32 @@ impl Socket {
         self.protocol.load(Relaxed)
     }
 
+    fn spec(&self) -> SocketSpec {
+        SocketSpec {
+            family: self.family(),
+            kind: self.kind(),
+            protocol: self.protocol(),
+        }
+    }
+
     /// Whether a message may be read in pieces; not what the type says, which is the caller's
     /// word where the descriptor came from outside.
     #[inline]
-    fn is_stream(&self) -> bool {
-        self.traits.of(self.channel.fd()).is_stream
+    fn is_stream(&self, py: Python<'_>) -> bool {
+        self.traits.of(py, &self.channel).is_stream
     }
 
     /// Whether a receive waits for more than one byte, `SO_RCVLOWAT`.
     #[inline]
-    fn waits_for_more(&self) -> bool {
-        self.traits.of(self.channel.fd()).waits_for_more
+    fn waits_for_more(&self, py: Python<'_>) -> bool {
+        self.traits.of(py, &self.channel).waits_for_more
     }
 
     fn parse_address(&self, caller: &'static str, address: &Bound<'_, PyAny>) -> Result<SockAddr> {
         let purpose = Purpose {
             family: self.family(),
             protocol: self.protocol(),
-            socket: Some(self.channel.fd()),
+            socket: Some(&self.channel),
             caller,
         };
         address::parse(purpose, address)
@@ -103,7 +110,7 @@ impl Socket {
         py: Python<'py>,
         address: &SockAddr,
     ) -> PyResult<Bound<'py, PyAny>> {
-        address::build(py, address, self.protocol(), Some(self.channel.fd()))
+        address::build(py, address, self.protocol(), Some(&self.channel))
     }
 }
 
@@ -130,7 +137,12 @@ impl Socket {
         proto: Int,
         fileno: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        lifecycle::init(slf, family.0, r#type.0, proto.0, fileno)
+        let spec = SocketSpec {
+            family: family.0,
+            kind: r#type.0,
+            protocol: proto.0,
+        };
+        lifecycle::init(slf, spec, fileno)
     }
 
     /// The address family, as a member of ``AddressFamily`` where it has a name; socket(2).
@@ -159,7 +171,7 @@ impl Socket {
     fn __repr__(&self) -> String {
         format!(
             "<socket object, fd={}, family={}, type={}, proto={}>",
-            self.channel.fd(),
+            self.channel.number(),
             self.family(),
             self.kind(),
             self.protocol()

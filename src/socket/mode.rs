@@ -7,20 +7,21 @@ use pyo3::types::PyFloat;
 
 use super::Socket;
 use crate::engine;
-use crate::python::args;
 use crate::python::method::{Fixed, Functions, attribute, function, method};
+use crate::sys::Timeout;
+use crate::sys::timeout::Invalid;
 
 pub(crate) static FUNCTIONS: Functions<3> = Fixed([
     function!(
         () getdefaulttimeout,
-        |_| Ok(seconds(engine::default_timeout())),
+        |_| Ok(engine::default_timeout().seconds()),
         "Return the timeout that new sockets get, in seconds as a float; None for blocking mode."
     ),
     function!(
         (timeout) setdefaulttimeout,
-        |timeout: &Bound<'_, PyAny>| {
-            engine::set_default_timeout(nanos(timeout)?);
-            Ok(timeout.py().None())
+        |seconds: &Bound<'_, PyAny>| {
+            engine::set_default_timeout(timeout(seconds)?);
+            Ok(seconds.py().None())
         },
         "Set the timeout that new sockets get.\n\nArgs:\n    timeout: seconds, 0 for \
          non-blocking mode, None for blocking mode.\n\nRaises:\n    ValueError: the timeout is \
@@ -42,7 +43,8 @@ impl Socket {
     ///     OSError: the socket is closed.
     #[pyo3(signature = (timeout, /))]
     fn settimeout(&self, timeout: &Bound<'_, PyAny>) -> PyResult<()> {
-        Ok(self.channel.set_timeout(nanos(timeout)?)?)
+        let limit = self::timeout(timeout)?;
+        Ok(self.channel.set_timeout(timeout.py(), limit)?)
     }
 
     #[classattr]
@@ -51,7 +53,7 @@ impl Socket {
             py,
             Socket,
             gettimeout,
-            |socket: &Socket| Ok(seconds(socket.channel.timeout())),
+            |socket: &Socket| Ok(socket.channel.timeout().seconds()),
             "Return the timeout in seconds as a float, 0.0 in non-blocking mode, None in blocking mode."
         )
     }
@@ -62,7 +64,7 @@ impl Socket {
             py,
             Socket,
             timeout,
-            |socket: &Socket| Ok(seconds(socket.channel.timeout())),
+            |socket: &Socket| Ok(socket.channel.timeout().seconds()),
             "Return the timeout in seconds as a float, 0.0 in non-blocking mode, None in blocking mode."
         )
     }
@@ -76,8 +78,12 @@ impl Socket {
     ///     OSError: the socket is closed.
     #[pyo3(signature = (flag, /))]
     fn setblocking(&self, flag: &Bound<'_, PyAny>) -> PyResult<()> {
-        let timeout = if flag.is_truthy()? { -1 } else { 0 };
-        Ok(self.channel.set_timeout(timeout)?)
+        let timeout = if flag.is_truthy()? {
+            Timeout::NONE
+        } else {
+            Timeout::ZERO
+        };
+        Ok(self.channel.set_timeout(flag.py(), timeout)?)
     }
 
     #[classattr]
@@ -86,55 +92,40 @@ impl Socket {
             py,
             Socket,
             getblocking,
-            |socket: &Socket| Ok(socket.channel.timeout() != 0),
+            |socket: &Socket| Ok(!socket.channel.timeout().is_zero()),
             "Tell whether operations may wait: false in non-blocking mode only; ``O_NONBLOCK`` of fcntl(2)."
         )
     }
 }
 
-fn seconds(nanos: i64) -> Option<f64> {
-    (nanos >= 0).then(|| nanos as f64 / 1e9)
-}
-
-/// A timeout in nanoseconds, rounded up, so that a wait is never shorter than what was asked
-/// for; negative for None.
-pub(crate) fn nanos(timeout: &Bound<'_, PyAny>) -> PyResult<i64> {
-    if timeout.is_none() {
-        return Ok(-1);
+/// A timeout as callers write it: seconds as a float or an integer, or None.
+pub(crate) fn timeout(object: &Bound<'_, PyAny>) -> PyResult<Timeout> {
+    if object.is_none() {
+        return Ok(Timeout::NONE);
     }
-    let nanos = if timeout.is_instance_of::<PyFloat>() {
-        let seconds: f64 = timeout.extract()?;
-        if seconds.is_nan() {
-            return Err(PyValueError::new_err("Invalid value NaN (not a number)"));
-        }
-        let nanos = seconds * 1e9;
-        let nanos = if nanos >= 0.0 {
-            nanos.ceil()
-        } else {
-            nanos.floor()
-        };
-        // The next float above i64::MAX is its first that does not fit.
-        if nanos >= i64::MAX as f64 || nanos < i64::MIN as f64 {
-            return Err(PyOverflowError::new_err(
-                "timestamp out of range for platform time_t",
-            ));
-        }
-        nanos as i64
-    } else {
-        match args::long(timeout) {
-            Ok(seconds) => seconds.checked_mul(1_000_000_000).ok_or_else(too_large)?,
-            Err(error) if error.is_instance_of::<PyOverflowError>(timeout.py()) => {
-                return Err(too_large());
+    if object.is_instance_of::<PyFloat>() {
+        return Timeout::from_seconds(object.extract()?).map_err(|invalid| match invalid {
+            Invalid::NotANumber => PyValueError::new_err("Invalid value NaN (not a number)"),
+            Invalid::TooLarge => {
+                PyOverflowError::new_err("timestamp out of range for platform time_t")
             }
-            Err(error) => return Err(error),
-        }
-    };
-    if nanos < 0 {
-        return Err(PyValueError::new_err("Timeout value out of range"));
+            Invalid::Negative => negative(),
+        });
     }
-    Ok(nanos)
+    let too_large = || PyOverflowError::new_err("timestamp too large to convert to C PyTime_t");
+    let seconds = match object.extract::<i64>() {
+        Ok(seconds) => seconds,
+        Err(error) if error.is_instance_of::<PyOverflowError>(object.py()) => {
+            return Err(too_large());
+        }
+        Err(error) => return Err(error),
+    };
+    Timeout::from_whole_seconds(seconds).map_err(|invalid| match invalid {
+        Invalid::Negative => negative(),
+        Invalid::TooLarge | Invalid::NotANumber => too_large(),
+    })
 }
 
-fn too_large() -> PyErr {
-    PyOverflowError::new_err("timestamp too large to convert to C PyTime_t")
+fn negative() -> PyErr {
+    PyValueError::new_err("Timeout value out of range")
 }

@@ -8,7 +8,7 @@ use super::Socket;
 use crate::python::args::{self, Given, Int};
 use crate::python::buffer::BufferSlot;
 use crate::python::error::{Error, Result};
-use crate::sys::option;
+use crate::sys::{self, BorrowedFd, Errno, option};
 
 /// The largest option that can be read.
 const LARGEST: i32 = 1024;
@@ -36,15 +36,13 @@ impl Socket {
         buflen: Int,
     ) -> PyResult<Bound<'py, PyAny>> {
         if buflen.0 == 0 {
-            let fd = self.channel.enter()?;
             return if self.has_wide_options() {
-                let value = option::get::<u64>(fd.fd(), level.0, optname.0).map_err(Error::from)?;
+                let value: u64 = self.option(py, |fd| option::get(fd, level.0, optname.0))?;
                 Ok(value.into_pyobject(py)?.into_any())
             } else {
-                let mut value: i32 =
-                    option::get(fd.fd(), level.0, optname.0).map_err(Error::from)?;
+                let mut value: i32 = self.option(py, |fd| option::get(fd, level.0, optname.0))?;
                 if value == 0 && (level.0, optname.0) == (libc::SOL_SOCKET, libc::SO_ERROR) {
-                    value = self.channel.take_deferred().unwrap_or(0);
+                    value = self.channel.take_deferred().map_or(0, Errno::number);
                 }
                 Ok(value.into_pyobject(py)?.into_any())
             };
@@ -53,9 +51,8 @@ impl Socket {
             return Err(PyOSError::new_err("getsockopt buflen out of range"));
         }
         let mut buffer = [0; LARGEST as usize];
-        let fd = self.channel.enter()?;
         let buffer = &mut buffer[..buflen.0 as usize];
-        let len = option::get_bytes(fd.fd(), level.0, optname.0, buffer).map_err(Error::from)?;
+        let len = self.option(py, |fd| option::get_bytes(fd, level.0, optname.0, buffer))?;
         Ok(PyBytes::new(py, &buffer[..len]).into_any())
     }
 
@@ -94,30 +91,36 @@ impl Socket {
             ));
         }
         let len = args::masked(&optlen)? as u32;
-        let file = self.channel.enter()?;
-        option::set_length(file.fd(), level.0, optname.0, len).map_err(Error::from)?;
-        Ok(())
+        Ok(self.option(value.py(), |fd| {
+            option::set_length(fd, level.0, optname.0, len)
+        })?)
     }
 }
 
 impl Socket {
+    /// One getsockopt(2) or setsockopt(2), which wait for nobody.
+    fn option<T>(
+        &self,
+        py: Python<'_>,
+        call: impl FnOnce(BorrowedFd<'_>) -> sys::Result<T>,
+    ) -> Result<T> {
+        Ok(self.channel.lend(py, call)??)
+    }
+
     fn set_option(&self, level: i32, name: i32, value: &Bound<'_, PyAny>) -> Result<()> {
+        let py = value.py();
         if value.is_none() {
-            return Err(Error::new::<PyTypeError, _>(
+            return Err(Error::type_error(
                 "socket option should be integer or bytes-like object, None needs a length",
             ));
         }
         if self.has_wide_options()
             && let Ok(value) = value.extract::<u64>()
         {
-            let file = self.channel.enter()?;
-            return Ok(option::put(file.fd(), level, name, value)?);
+            return self.option(py, |fd| option::put(fd, level, name, value));
         }
         match args::int(value) {
-            Ok(value) => {
-                let file = self.channel.enter()?;
-                Ok(option::put(file.fd(), level, name, value)?)
-            }
+            Ok(value) => self.option(py, |fd| option::put(fd, level, name, value)),
             // An int that is too large is no option of either form.
             Err(error)
                 if error.is_instance_of::<PyTypeError>(value.py())
@@ -125,8 +128,7 @@ impl Socket {
             {
                 let mut slot = BufferSlot::new();
                 let value = slot.readable(value)?;
-                let file = self.channel.enter()?;
-                Ok(option::set_bytes(file.fd(), level, name, value.region())?)
+                self.option(py, |fd| option::set_bytes(fd, level, name, value.region()))
             }
             Err(error) => Err(error.into()),
         }

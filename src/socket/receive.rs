@@ -1,6 +1,5 @@
 //! Receiving: `recv`, `recvfrom` and their forms that write into the caller's buffer.
 
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
@@ -19,13 +18,13 @@ const LARGE: usize = 1024;
 
 impl Socket {
     /// The plan of a read into `len` bytes.
-    pub(super) fn receive_plan(&self, len: usize, flags: i32) -> Plan {
+    pub(super) fn receive_plan(&self, py: Python<'_>, len: usize, flags: i32) -> Plan {
         let size = len.min(self.channel.expected().max(1));
         // A try that must not block takes what is there, which is enough for a read of nothing,
         // and does not wait for urgent data at all.
         let waits = len == 0
             || flags & libc::MSG_OOB != 0
-            || self.waits_for_more()
+            || self.waits_for_more(py)
             || (flags & libc::MSG_WAITALL != 0 && self.channel.mode() == Mode::Blocking);
         Plan {
             tries: !waits,
@@ -36,9 +35,9 @@ impl Socket {
 
     /// One recv(2), in the mode of the socket.
     fn receive(&self, py: Python<'_>, into: Region<'_>, flags: i32) -> Result<usize> {
-        let plan = self.receive_plan(into.len(), flags);
+        let plan = self.receive_plan(py, into.len(), flags);
         let count = drive(py, &self.channel, plan, |fd, mode| {
-            sys::io::recv(fd, into, flags | mode.flags())
+            sys::io::recv(fd, into, flags | mode.flags()).into()
         })?;
         self.channel.received(count);
         Ok(count)
@@ -52,9 +51,9 @@ impl Socket {
         flags: i32,
     ) -> Result<(usize, SockAddr)> {
         let mut sender = SockAddr::empty();
-        let plan = self.receive_plan(into.len(), flags);
+        let plan = self.receive_plan(py, into.len(), flags);
         let count = drive(py, &self.channel, plan, |fd, mode| {
-            sys::io::recvfrom(fd, into, flags | mode.flags(), &mut sender)
+            sys::io::recvfrom(fd, into, flags | mode.flags(), &mut sender).into()
         })?;
         self.channel.received(count);
         Ok((count, sender))
@@ -62,8 +61,8 @@ impl Socket {
 
     /// Whether the kernel drops what it reads and writes nothing: `MSG_TRUNC` on TCP, tcp(7).
     /// The caller must not get to see what stood in the memory before.
-    pub(super) fn drops(&self, flags: i32) -> bool {
-        flags & libc::MSG_TRUNC != 0 && self.is_stream()
+    pub(super) fn drops(&self, py: Python<'_>, flags: i32) -> bool {
+        flags & libc::MSG_TRUNC != 0 && self.is_stream(py)
     }
 
     /// A builder for a read with these flags.
@@ -73,7 +72,7 @@ impl Socket {
         capacity: usize,
         flags: i32,
     ) -> PyResult<BytesBuilder<'py>> {
-        if self.drops(flags) {
+        if self.drops(py, flags) {
             BytesBuilder::zeroed(py, capacity)
         } else {
             BytesBuilder::new(py, capacity)
@@ -92,10 +91,10 @@ impl Socket {
             return Ok(PyBytes::new(py, b""));
         }
         // Only a stream may be read in pieces, and only where no flag says otherwise.
-        let in_pieces = flags == 0 && self.is_stream() && !self.waits_for_more();
+        let in_pieces = flags == 0 && self.is_stream(py) && !self.waits_for_more(py);
         let expected = self.channel.expected();
         let exact = len <= 2 * expected;
-        if !exact && expected < LARGE && (in_pieces || len <= SCRATCH) && !self.drops(flags) {
+        if !exact && expected < LARGE && (in_pieces || len <= SCRATCH) && !self.drops(py, flags) {
             return with_scratch(len, |scratch| {
                 let count = self.receive(py, scratch, flags)?;
                 if count == scratch.len() && len > count {
@@ -128,24 +127,27 @@ impl Socket {
         // What came is no less when another thread has closed the socket since, or when the
         // memory does not hold what was asked for; and one recv(2) ends before the place that
         // urgent data were sent at.
-        let (Ok(file), Ok(builder)) = (self.channel.enter(), BytesBuilder::new(py, len)) else {
+        let at_mark = self.channel.lend(py, sys::io::at_mark);
+        let (Ok(false), Ok(builder)) = (at_mark, BytesBuilder::new(py, len)) else {
             return bytes_of(py, first, first.len());
         };
-        if sys::io::at_mark(file.fd()) {
-            return bytes_of(py, first, first.len());
-        }
         let target = builder.region();
         // SAFETY: the kernel has filled the first part, and the builder is larger than it.
         unsafe { std::ptr::copy_nonoverlapping(first.as_ptr(), target.as_ptr(), first.len()) };
         let rest = target.skip(first.len());
-        let more = py.detach(|| sys::io::recv(file.fd(), rest, AttemptMode::Try.flags()));
-        let more = more.unwrap_or_else(|error| {
-            if !ends_short(&error) {
-                self.channel
-                    .defer(error.raw_os_error().unwrap_or(libc::EIO));
+        let more = self
+            .channel
+            .lend_detached(py, |fd| sys::io::recv(fd, rest, AttemptMode::Try.flags()));
+        let more = match more {
+            Ok(Ok(count)) => count,
+            Ok(Err(errno)) => {
+                if !ends_short(errno) {
+                    self.channel.defer(errno);
+                }
+                0
             }
-            0
-        });
+            Err(_) => 0,
+        };
         self.channel.received(first.len() + more);
         builder.finish(first.len() + more)
     }
@@ -160,7 +162,7 @@ fn usable(
 ) -> Result<usize> {
     match nonnegative(wanted.0, negative)? {
         0 => Ok(buffer),
-        wanted if wanted > buffer => Err(Error::new::<PyValueError, _>(too_large)),
+        wanted if wanted > buffer => Err(Error::value_error(too_large)),
         wanted => Ok(wanted),
     }
 }
@@ -220,7 +222,7 @@ impl Socket {
         flags: Int,
     ) -> PyResult<Bound<'py, PyTuple>> {
         let len = nonnegative(bufsize.0, "negative buffersize in recvfrom")?;
-        let (data, sender) = if len > SCRATCH || self.drops(flags.0) {
+        let (data, sender) = if len > SCRATCH || self.drops(py, flags.0) {
             let builder = self.builder(py, len, flags.0)?;
             let (count, sender) = self.receive_from(py, builder.region(), flags.0)?;
             (builder.finish(count)?, sender)

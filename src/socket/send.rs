@@ -1,19 +1,18 @@
 //! Sending: `send`, `sendall`, `sendto`.
 
-use std::io::{self, ErrorKind};
-
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use super::{Socket, ends_short};
-use crate::engine::{AttemptMode, Interest, Mode, Plan, drive};
+use crate::engine::{Attempt, AttemptMode, Interest, Mode, Plan, drive};
 use crate::python::args::{self, Int};
 use crate::python::audit::audit;
 use crate::python::buffer::BufferSlot;
 use crate::python::error::{Error, Result};
 use crate::python::method::{Arguments, method_with};
-use crate::sys::{self, Fd, Region};
+use crate::sys::descriptor::Named;
+use crate::sys::{self, BorrowedFd, Errno, Region, Timeout};
 
 /// Connects on the way, tcp(7); without it a try would come back before the connection is there.
 #[cfg(linux)]
@@ -27,25 +26,27 @@ const UNBOUNDED: usize = usize::MAX;
 impl Socket {
     /// Whether a send is expected to take everything before it returns, as send(2) on a
     /// stream in blocking mode does.
-    fn sends_all(&self, flags: i32) -> bool {
-        self.is_stream() && flags & libc::MSG_DONTWAIT == 0 && self.channel.mode() == Mode::Blocking
+    fn sends_all(&self, py: Python<'_>, flags: i32) -> bool {
+        self.is_stream(py)
+            && flags & libc::MSG_DONTWAIT == 0
+            && self.channel.mode() == Mode::Blocking
     }
 
     /// Sends until everything has gone: one operation for the driver, with one deadline.
     fn send_fully(&self, py: Python<'_>, data: Region<'_>, flags: i32) -> Result<()> {
         let mut sent = 0;
         drive(py, &self.channel, Plan::send(data.len()), |fd, mode| {
-            loop {
-                let rest = data.skip(sent);
-                sent += sys::io::send(fd, rest, flags | mode.flags())?;
-                if sent >= data.len() {
-                    return Ok(());
-                }
-                if mode == AttemptMode::Block {
-                    // A blocking send stops half-way for a signal, or at its SO_SNDTIMEO;
-                    // the driver runs the handlers, and the next round tells.
-                    return Err(io::Error::from(ErrorKind::Interrupted));
-                }
+            let rest = data.skip(sent);
+            match sys::io::send(fd, rest, flags | mode.flags()).into() {
+                Attempt::Done(count) => sent += count,
+                other => return other.map(drop),
+            }
+            match mode {
+                _ if sent >= data.len() => Attempt::Done(()),
+                // A blocking send stops half-way for a signal, or at its SO_SNDTIMEO; the driver
+                // runs the handlers, and the next round tells.
+                AttemptMode::Block => Attempt::Interrupted,
+                AttemptMode::Try | AttemptMode::Ready => Attempt::Progressed,
             }
         })
     }
@@ -60,7 +61,7 @@ impl Socket {
         py: Python<'_>,
         size: usize,
         flags: i32,
-        mut attempt: impl FnMut(Fd, usize, i32) -> io::Result<usize> + Send,
+        mut attempt: impl FnMut(BorrowedFd<'_>, usize, i32) -> sys::Result<usize> + Send,
     ) -> Result<usize> {
         let plan = Plan {
             // A connection that is opened on the way is waited for.
@@ -68,9 +69,9 @@ impl Socket {
             ..Plan::send(size)
         };
         let (sent, mode) = drive(py, &self.channel, plan, |fd, mode| {
-            Ok((attempt(fd, 0, flags | mode.flags())?, mode))
+            Attempt::from(attempt(fd, 0, flags | mode.flags())).map(|sent| (sent, mode))
         })?;
-        if mode != AttemptMode::Try || sent >= size || !self.sends_all(flags) {
+        if mode != AttemptMode::Try || sent >= size || !self.sends_all(py, flags) {
             return Ok(sent);
         }
         let rest = Plan {
@@ -79,14 +80,14 @@ impl Socket {
         };
         let more = drive(py, &self.channel, rest, |fd, mode| {
             match attempt(fd, sent, flags | mode.flags()) {
-                Err(error) if ends_short(&error) => Ok(0),
-                result => result,
+                Err(errno) if ends_short(errno) => Attempt::Done(0),
+                result => result.into(),
             }
         });
         match more {
             Ok(more) => Ok(sent + more),
             // The system says these again by itself; the mode may have changed meanwhile.
-            Err(Error::Os(libc::EPIPE | libc::EBADF) | Error::TimedOut) => Ok(sent),
+            Err(Error::Os(Errno::PIPE | Errno::BADF) | Error::TimedOut) => Ok(sent),
             Err(Error::Os(errno)) => {
                 self.channel.defer(errno);
                 Ok(sent)
@@ -231,17 +232,22 @@ impl Socket {
     ///         socket is closed.
     #[pyo3(signature = (file, offset, count, /))]
     fn _send_from(&self, py: Python<'_>, file: Int, offset: i64, count: usize) -> Result<usize> {
+        let file = Named::new(file.0)?;
+        let mut waits = false;
         drive(py, &self.channel, Plan::send(UNBOUNDED), |fd, mode| {
-            loop {
-                match sys::io::sendfile(fd, file.0, offset, count) {
-                    // Somebody else has made the descriptor non-blocking.
-                    Err(error)
-                        if mode == AttemptMode::Block && error.kind() == ErrorKind::WouldBlock =>
-                    {
-                        sys::io::poll(fd, Interest::Write, None)?;
-                    }
-                    result => return result,
+            if std::mem::take(&mut waits) {
+                return match sys::io::poll(fd, Interest::Write, Timeout::NONE).into() {
+                    Attempt::Done(_) => Attempt::Progressed,
+                    other => other.map(|_| 0),
+                };
+            }
+            match sys::io::sendfile(fd, file.borrow(), offset, count).into() {
+                // Somebody else has made the descriptor non-blocking.
+                Attempt::WouldBlock if mode == AttemptMode::Block => {
+                    waits = true;
+                    Attempt::Progressed
                 }
+                other => other,
             }
         })
     }

@@ -3,7 +3,10 @@
 
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
-use crate::sys::{Fd, descriptor, option};
+use pyo3::prelude::*;
+
+use crate::engine::Channel;
+use crate::sys::{BorrowedFd, descriptor, option};
 
 const KNOWN: u8 = 1;
 const STREAM: u8 = 2;
@@ -36,10 +39,11 @@ impl CachedTraits {
     }
 
     #[inline]
-    pub(super) fn of(&self, fd: Fd) -> Traits {
+    pub(super) fn of(&self, py: Python<'_>, channel: &Channel) -> Traits {
         let mut bits = self.0.load(Relaxed);
         if bits == 0 {
-            bits = self.ask(fd);
+            // What fails here makes the operation itself fail, which says how.
+            bits = channel.lend(py, |fd| self.ask(fd)).unwrap_or_default();
         }
         Traits {
             is_stream: bits & STREAM != 0,
@@ -48,8 +52,7 @@ impl CachedTraits {
     }
 
     #[cold]
-    fn ask(&self, fd: Fd) -> u8 {
-        // What fails here makes the operation itself fail, which says how.
+    fn ask(&self, fd: BorrowedFd<'_>) -> u8 {
         let Ok(kind) = descriptor::kind(fd) else {
             return 0;
         };

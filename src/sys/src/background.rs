@@ -1,9 +1,9 @@
 //! A call of the C library that blocks without an end and takes no signals, in a thread of
 //! its own, so that the caller can wait for it with a deadline or stop waiting.
 
-use std::io::{self, PipeReader, Write};
+use std::io::{PipeReader, Write, pipe};
 use std::mem::MaybeUninit;
-use std::os::fd::AsRawFd;
+use std::os::fd::AsFd;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use libc::sigset_t;
 
 use super::io::{Interest, Wake, poll};
+use super::{Errno, Result, Timeout};
 
 /// A call that is under way. Dropping it abandons the call: its thread runs to the end of
 /// the call, frees the result and is gone.
@@ -35,8 +36,8 @@ pub enum Wait<T> {
 
 impl<T: Send + 'static> Background<T> {
     /// Starts the call; the error is that of a pipe or a thread that could not be made.
-    pub fn start(call: impl FnOnce() -> T + Send + 'static) -> io::Result<Self> {
-        let (done, mut finished) = io::pipe()?;
+    pub fn start(call: impl FnOnce() -> T + Send + 'static) -> Result<Self> {
+        let (done, mut finished) = pipe().map_err(|error| Errno::of(&error))?;
         let (sender, result) = sync_channel(1);
         let thread = move || {
             // Nobody may be waiting any more: then the result is freed here, and writing
@@ -48,7 +49,8 @@ impl<T: Send + 'static> Background<T> {
         let _blocked = BlockedSignals::new();
         let thread = thread::Builder::new()
             .name("oxisock-lookup".into())
-            .spawn(thread)?;
+            .spawn(thread)
+            .map_err(|error| Errno::of(&error))?;
         Ok(Background {
             result,
             done,
@@ -57,14 +59,14 @@ impl<T: Send + 'static> Background<T> {
     }
 
     /// Waits for the result, for a signal, or until the deadline, for some time.
-    pub fn wait(&mut self, deadline: Option<Instant>) -> io::Result<Wait<T>> {
+    pub fn wait(&mut self, deadline: Option<Instant>) -> Result<Wait<T>> {
         let left = deadline.map_or(Duration::MAX, |end| {
             end.saturating_duration_since(Instant::now())
         });
         match poll(
-            self.done.as_raw_fd(),
+            self.done.as_fd(),
             Interest::Read,
-            Some(left.min(GLANCE)),
+            Timeout::after(left.min(GLANCE)),
         ) {
             Ok(Wake::Expired) if left <= GLANCE => Ok(Wait::TimedOut),
             Ok(Wake::Expired) => Ok(Wait::Unfinished),
@@ -75,11 +77,9 @@ impl<T: Send + 'static> Background<T> {
                 }
                 // A thread that ended without a result has panicked.
                 let result = self.result.try_recv();
-                result
-                    .map(Wait::Done)
-                    .map_err(|_| io::Error::from_raw_os_error(libc::EIO))
+                result.map(Wait::Done).map_err(|_| Errno::IO)
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Wait::Unfinished),
+            Err(error) if error.is_interrupted() => Ok(Wait::Unfinished),
             Err(error) => Err(error),
         }
     }

@@ -1,40 +1,175 @@
 //! Making, naming and closing descriptors. Creation goes through socket2, which sets
-//! close-on-exec in the same system call.
+//! close-on-exec in the same system call where the system can.
 
-use std::io;
-use std::mem::ManuallyDrop;
-use std::os::fd::{FromRawFd, IntoRawFd};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd};
 use std::ptr;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use libc::{c_int, socklen_t};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use super::{Fd, SockAddr, syscall};
+use super::{BorrowedFd, Errno, OwnedFd, RawFd, Result, SockAddr, syscall};
+
+/// What is asked for with socket(2), or known of a socket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SocketSpec {
+    pub family: i32,
+    /// `SOCK_*`, with flags such as `SOCK_NONBLOCK` where the caller has set some.
+    pub kind: i32,
+    pub protocol: i32,
+}
+
+impl SocketSpec {
+    fn parts(self, nonblocking: bool) -> (Domain, Type, Option<Protocol>) {
+        let kind = Type::from(self.kind);
+        (
+            Domain::from(self.family),
+            if nonblocking {
+                kind.nonblocking()
+            } else {
+                kind
+            },
+            (self.protocol != 0).then(|| Protocol::from(self.protocol)),
+        )
+    }
+}
 
 /// socket(2).
-pub fn open(family: i32, kind: i32, protocol: i32, nonblocking: bool) -> io::Result<Fd> {
-    let kind = kind | libc::SOCK_CLOEXEC | if nonblocking { libc::SOCK_NONBLOCK } else { 0 };
-    let protocol = (protocol != 0).then(|| Protocol::from(protocol));
-    Ok(Socket::new_raw(Domain::from(family), Type::from(kind), protocol)?.into_raw_fd())
+pub fn open(spec: SocketSpec, nonblocking: bool) -> Result<OwnedFd> {
+    let (family, kind, protocol) = spec.parts(nonblocking);
+    let socket = Socket::new(family, kind, protocol).map_err(|error| Errno::of(&error))?;
+    Ok(socket.into())
 }
 
 /// socketpair(2).
-pub fn open_pair(family: i32, kind: i32, protocol: i32, nonblocking: bool) -> io::Result<(Fd, Fd)> {
-    let kind = kind | libc::SOCK_CLOEXEC | if nonblocking { libc::SOCK_NONBLOCK } else { 0 };
-    let protocol = (protocol != 0).then(|| Protocol::from(protocol));
-    let (one, two) = Socket::pair_raw(Domain::from(family), Type::from(kind), protocol)?;
-    Ok((one.into_raw_fd(), two.into_raw_fd()))
+pub fn open_pair(spec: SocketSpec, nonblocking: bool) -> Result<(OwnedFd, OwnedFd)> {
+    let (family, kind, protocol) = spec.parts(nonblocking);
+    let (one, two) = Socket::pair(family, kind, protocol).map_err(|error| Errno::of(&error))?;
+    Ok((one.into(), two.into()))
+}
+
+/// The number of a descriptor that is none.
+const NONE: RawFd = -1;
+
+/// A descriptor by the number that a program has named. It may be anybody's, or nobody's.
+#[derive(Clone, Copy, Debug)]
+pub struct Named(RawFd);
+
+impl Named {
+    /// # Errors
+    /// `EBADF`: no descriptor has a negative number.
+    pub fn new(number: RawFd) -> Result<Self> {
+        if number < 0 {
+            return Err(Errno::BADF);
+        }
+        Ok(Named(number))
+    }
+
+    /// For calls that say `EBADF` where the number is nobody's.
+    pub fn borrow(&self) -> BorrowedFd<'_> {
+        // SAFETY: not negative. Whose descriptor it is, is the word of the program, which could
+        // as well make the call itself; no memory depends on it.
+        unsafe { BorrowedFd::borrow_raw(self.0) }
+    }
+
+    /// Takes the descriptor over, which the program gives away.
+    pub fn adopt(self) -> OwnedFd {
+        // SAFETY: not negative, and the program's to give away, see `borrow`.
+        unsafe { OwnedFd::from_raw_fd(self.0) }
+    }
+}
+
+/// What an open descriptor stands for, fstat(2): two of the same socket have the same.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Identity {
+    device: libc::dev_t,
+    inode: libc::ino_t,
+}
+
+impl Identity {
+    pub fn of(fd: BorrowedFd<'_>) -> Result<Self> {
+        let mut status = MaybeUninit::<libc::stat>::uninit();
+        // SAFETY: the call fills the structure, unless it fails.
+        let status = unsafe {
+            syscall!(fstat(fd.as_raw_fd(), status.as_mut_ptr()))?;
+            status.assume_init()
+        };
+        Ok(Identity {
+            device: status.st_dev,
+            inode: status.st_ino,
+        })
+    }
+}
+
+/// A place for a descriptor that is owned by whoever takes it out.
+pub struct Slot(AtomicI32);
+
+impl Slot {
+    pub const fn empty() -> Self {
+        Slot(AtomicI32::new(NONE))
+    }
+
+    /// Puts a descriptor in, and gives the one that was there.
+    pub fn replace(&self, fd: OwnedFd) -> Option<OwnedFd> {
+        Self::owned(self.0.swap(fd.into_raw_fd(), Ordering::SeqCst))
+    }
+
+    /// Takes out what is there. Where there is nothing, as nearly always in some places, that
+    /// costs no locked instruction.
+    #[inline]
+    pub fn take(&self) -> Option<OwnedFd> {
+        if self.number() == NONE {
+            return None;
+        }
+        Self::owned(self.0.swap(NONE, Ordering::SeqCst))
+    }
+
+    /// The number of what is there, -1 for nothing.
+    #[inline]
+    pub fn number(&self) -> RawFd {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    /// Lends what is there.
+    ///
+    /// # Safety
+    /// Nobody may close the descriptor while it is lent: not who takes it out, either.
+    #[inline]
+    pub unsafe fn lend(&self) -> Option<BorrowedFd<'_>> {
+        let number = self.number();
+        // SAFETY: no other negative number ever gets in; the rest is the caller's promise.
+        (number != NONE).then(|| unsafe { BorrowedFd::borrow_raw(number) })
+    }
+
+    fn owned(number: RawFd) -> Option<OwnedFd> {
+        // SAFETY: the number came out of a descriptor that was owned, and is out of the slot
+        // now, so that nobody else can take it.
+        (number != NONE).then(|| unsafe { OwnedFd::from_raw_fd(number) })
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Some(fd) = self.take() {
+            // There is nobody to tell.
+            let _ = close(fd);
+        }
+    }
 }
 
 /// close(2). Never tried again on EINTR: Linux has given the number up by then.
-pub fn close(fd: Fd) -> io::Result<()> {
-    // SAFETY: takes a number only; whoever calls owns the descriptor.
-    unsafe { syscall!(close(fd)) }?;
+///
+/// Not left to the end of an [`OwnedFd`] where the program knows the number: it may have closed
+/// it already, which the standard library takes for a fault of ours in builds that check it.
+pub fn close(fd: OwnedFd) -> Result<()> {
+    // SAFETY: the descriptor is owned, and not used behind this.
+    unsafe { syscall!(close(fd.into_raw_fd())) }?;
     Ok(())
 }
 
 /// Whether closing a socket may wait for the peer, `SO_LINGER`; fails for what is no socket.
-pub fn lingers(fd: Fd) -> io::Result<bool> {
+pub fn lingers(fd: BorrowedFd<'_>) -> Result<bool> {
     let mut linger = libc::linger {
         l_onoff: 0,
         l_linger: 0,
@@ -43,7 +178,7 @@ pub fn lingers(fd: Fd) -> io::Result<bool> {
     // SAFETY: the option is writable for the length given, and any bits are numbers.
     unsafe {
         syscall!(getsockopt(
-            fd,
+            fd.as_raw_fd(),
             libc::SOL_SOCKET,
             libc::SO_LINGER,
             (&raw mut linger).cast(),
@@ -54,34 +189,39 @@ pub fn lingers(fd: Fd) -> io::Result<bool> {
 }
 
 /// A second descriptor of the same open file, closed on exec.
-pub fn duplicate(fd: Fd) -> io::Result<Fd> {
-    // SAFETY: takes numbers only.
-    unsafe { syscall!(fcntl(fd, libc::F_DUPFD_CLOEXEC, 0)) }
+pub fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
+    fd.try_clone_to_owned().map_err(|error| Errno::of(&error))
 }
 
 /// Switches `O_NONBLOCK` with one system call; fcntl(2) would need two.
-pub fn set_nonblocking(fd: Fd, nonblocking: bool) -> io::Result<()> {
+pub fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> Result<()> {
     let mut value = c_int::from(nonblocking);
     // SAFETY: FIONBIO reads one int.
-    unsafe { syscall!(ioctl(fd, libc::FIONBIO, ptr::from_mut(&mut value))) }?;
+    unsafe {
+        syscall!(ioctl(
+            fd.as_raw_fd(),
+            libc::FIONBIO,
+            ptr::from_mut(&mut value)
+        ))
+    }?;
     Ok(())
 }
 
 /// Whether `O_NONBLOCK` is set on the open file.
-pub fn is_nonblocking(fd: Fd) -> io::Result<bool> {
+pub fn is_nonblocking(fd: BorrowedFd<'_>) -> Result<bool> {
     // SAFETY: takes numbers only.
-    Ok(unsafe { syscall!(fcntl(fd, libc::F_GETFL)) }? & libc::O_NONBLOCK != 0)
+    Ok(unsafe { syscall!(fcntl(fd.as_raw_fd(), libc::F_GETFL)) }? & libc::O_NONBLOCK != 0)
 }
 
 /// Whether the descriptor stays open in programs that are executed.
-pub fn is_inheritable(fd: Fd) -> io::Result<bool> {
+pub fn is_inheritable(fd: BorrowedFd<'_>) -> Result<bool> {
     // SAFETY: takes numbers only.
-    Ok(unsafe { syscall!(fcntl(fd, libc::F_GETFD)) }? & libc::FD_CLOEXEC == 0)
+    Ok(unsafe { syscall!(fcntl(fd.as_raw_fd(), libc::F_GETFD)) }? & libc::FD_CLOEXEC == 0)
 }
 
 /// Switches close-on-exec with one system call; fcntl(2), which needs two, is left for
 /// systems that forbid the other (SELinux policies say EACCES).
-pub fn set_inheritable(fd: Fd, inheritable: bool) -> io::Result<()> {
+pub fn set_inheritable(fd: BorrowedFd<'_>, inheritable: bool) -> Result<()> {
     let request = if inheritable {
         libc::FIONCLEX
     } else {
@@ -89,11 +229,11 @@ pub fn set_inheritable(fd: Fd, inheritable: bool) -> io::Result<()> {
     };
     // SAFETY: takes numbers only.
     unsafe {
-        match syscall!(ioctl(fd, request)) {
-            Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
-                let flags = syscall!(fcntl(fd, libc::F_GETFD))? & !libc::FD_CLOEXEC;
+        match syscall!(ioctl(fd.as_raw_fd(), request)) {
+            Err(error) if error.number() == libc::EACCES => {
+                let flags = syscall!(fcntl(fd.as_raw_fd(), libc::F_GETFD))? & !libc::FD_CLOEXEC;
                 let flag = if inheritable { 0 } else { libc::FD_CLOEXEC };
-                syscall!(fcntl(fd, libc::F_SETFD, flags | flag))
+                syscall!(fcntl(fd.as_raw_fd(), libc::F_SETFD, flags | flag))
             }
             result => result,
         }
@@ -102,43 +242,50 @@ pub fn set_inheritable(fd: Fd, inheritable: bool) -> io::Result<()> {
 }
 
 /// bind(2).
-pub fn bind(fd: Fd, address: &SockAddr) -> io::Result<()> {
+pub fn bind(fd: BorrowedFd<'_>, address: &SockAddr) -> Result<()> {
     // SAFETY: an address is valid memory for its length.
-    unsafe { syscall!(bind(fd, address.as_ptr(), address.len() as socklen_t)) }?;
+    unsafe {
+        syscall!(bind(
+            fd.as_raw_fd(),
+            address.as_ptr(),
+            address.len() as socklen_t
+        ))
+    }?;
     Ok(())
 }
 
 /// listen(2).
-pub fn listen(fd: Fd, backlog: c_int) -> io::Result<()> {
-    with_socket(fd, |socket| socket.listen(backlog))
+pub fn listen(fd: BorrowedFd<'_>, backlog: c_int) -> Result<()> {
+    let socket = SockRef::from(&fd);
+    socket.listen(backlog).map_err(|error| Errno::of(&error))
 }
 
 /// shutdown(2), with any number: socket2 knows the three valid ones only.
-pub fn shutdown(fd: Fd, how: c_int) -> io::Result<()> {
+pub fn shutdown(fd: BorrowedFd<'_>, how: c_int) -> Result<()> {
     // SAFETY: takes numbers only.
-    unsafe { syscall!(shutdown(fd, how)) }?;
+    unsafe { syscall!(shutdown(fd.as_raw_fd(), how)) }?;
     Ok(())
 }
 
 /// getsockname(2).
-pub fn local_address(fd: Fd) -> io::Result<SockAddr> {
+pub fn local_address(fd: BorrowedFd<'_>) -> Result<SockAddr> {
     name(fd, libc::getsockname)
 }
 
 /// getpeername(2).
-pub fn peer_address(fd: Fd) -> io::Result<SockAddr> {
+pub fn peer_address(fd: BorrowedFd<'_>) -> Result<SockAddr> {
     name(fd, libc::getpeername)
 }
 
 type NameCall = unsafe extern "C" fn(c_int, *mut libc::sockaddr, *mut socklen_t) -> c_int;
 
-fn name(fd: Fd, call: NameCall) -> io::Result<SockAddr> {
+fn name(fd: BorrowedFd<'_>, call: NameCall) -> Result<SockAddr> {
     let mut address = SockAddr::empty();
     let mut len = SockAddr::CAPACITY as socklen_t;
     // SAFETY: the storage holds `len` bytes, of which the kernel says how many it has written.
     unsafe {
-        if call(fd, address.as_mut_ptr(), &mut len) == -1 {
-            return Err(io::Error::last_os_error());
+        if call(fd.as_raw_fd(), address.as_mut_ptr(), &mut len) == -1 {
+            return Err(Errno::last());
         }
         address.filled(len);
     }
@@ -146,22 +293,11 @@ fn name(fd: Fd, call: NameCall) -> io::Result<SockAddr> {
 }
 
 /// The type of an open socket, `SO_TYPE`.
-pub fn kind(fd: Fd) -> io::Result<i32> {
+pub fn kind(fd: BorrowedFd<'_>) -> Result<i32> {
     super::option::get::<i32>(fd, libc::SOL_SOCKET, libc::SO_TYPE)
 }
 
 /// The protocol of an open socket, `SO_PROTOCOL`.
-pub fn protocol(fd: Fd) -> io::Result<i32> {
+pub fn protocol(fd: BorrowedFd<'_>) -> Result<i32> {
     super::option::get::<i32>(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL)
-}
-
-/// Lends a descriptor that somebody else owns to socket2.
-fn with_socket<T>(fd: Fd, call: impl FnOnce(&Socket) -> io::Result<T>) -> io::Result<T> {
-    if fd < 0 {
-        return Err(io::Error::from_raw_os_error(libc::EBADF));
-    }
-    // SAFETY: the number is not negative, and the socket is never dropped, so that it is not
-    // closed here.
-    let socket = ManuallyDrop::new(unsafe { Socket::from_raw_fd(fd) });
-    call(&socket)
 }

@@ -1,21 +1,23 @@
 //! Network interfaces by name and by index, if_nameindex(3) and netdevice(7).
 
 use std::ffi::{CStr, CString, c_char};
-use std::io;
+#[cfg(linux)]
+use std::os::fd::AsRawFd;
 
 #[cfg(linux)]
 use libc::{IFNAMSIZ, ifreq};
 
 #[cfg(linux)]
-use super::{Fd, syscall};
+use super::{BorrowedFd, syscall};
+use super::{Errno, Result};
 
 /// The network interfaces, with their index.
-pub fn all() -> io::Result<Vec<(u32, CString)>> {
+pub fn all() -> Result<Vec<(u32, CString)>> {
     // SAFETY: the list ends with an index of zero and is freed once, behind its last use.
     unsafe {
         let list = libc::if_nameindex();
         if list.is_null() {
-            return Err(io::Error::last_os_error());
+            return Err(Errno::last());
         }
         let interfaces = (0..)
             .map(|index| &*list.add(index))
@@ -33,21 +35,21 @@ pub fn all() -> io::Result<Vec<(u32, CString)>> {
 }
 
 /// The index of the interface with this name.
-pub fn by_name(name: &CStr) -> io::Result<u32> {
+pub fn by_name(name: &CStr) -> Result<u32> {
     // SAFETY: the name is terminated.
     match unsafe { libc::if_nametoindex(name.as_ptr()) } {
-        0 => Err(io::Error::last_os_error()),
+        0 => Err(Errno::last()),
         index => Ok(index),
     }
 }
 
 /// The name of the interface with this index.
-pub fn by_index(index: u32) -> io::Result<CString> {
+pub fn by_index(index: u32) -> Result<CString> {
     let mut name = [0 as c_char; libc::IF_NAMESIZE];
     // SAFETY: the buffer has the size that the call asks for, and is terminated by it.
     unsafe {
         if libc::if_indextoname(index, name.as_mut_ptr()).is_null() {
-            return Err(io::Error::last_os_error());
+            return Err(Errno::last());
         }
         Ok(CStr::from_ptr(name.as_ptr()).to_owned())
     }
@@ -56,10 +58,10 @@ pub fn by_index(index: u32) -> io::Result<CString> {
 /// The index of an interface as a socket sees it: in its network namespace, which need not be
 /// the one that the thread is in now. Without a socket, in the thread's.
 #[cfg(linux)]
-pub fn index(socket: Option<Fd>, name: &[u8]) -> io::Result<i32> {
+pub fn index(socket: Option<BorrowedFd<'_>>, name: &[u8]) -> Result<i32> {
     let mut request = empty();
     if name.len() >= IFNAMSIZ {
-        return Err(io::Error::from_raw_os_error(libc::ENODEV));
+        return Err(Errno::NODEV);
     }
     for (to, from) in request.ifr_name.iter_mut().zip(name) {
         *to = *from as c_char;
@@ -68,7 +70,11 @@ pub fn index(socket: Option<Fd>, name: &[u8]) -> io::Result<i32> {
     unsafe {
         match socket {
             Some(socket) => {
-                syscall!(ioctl(socket, libc::SIOCGIFINDEX as _, &raw mut request))?;
+                syscall!(ioctl(
+                    socket.as_raw_fd(),
+                    libc::SIOCGIFINDEX as _,
+                    &raw mut request
+                ))?;
                 Ok(request.ifr_ifru.ifru_ifindex)
             }
             None => Ok(by_name(CStr::from_ptr(request.ifr_name.as_ptr()))? as i32),
@@ -78,15 +84,19 @@ pub fn index(socket: Option<Fd>, name: &[u8]) -> io::Result<i32> {
 
 /// The name of an interface, likewise; empty where there is none of this index (any more).
 #[cfg(linux)]
-pub fn name(socket: Option<Fd>, index: i32) -> Vec<u8> {
+pub fn name(socket: Option<BorrowedFd<'_>>, index: i32) -> Vec<u8> {
     let found = match socket {
         Some(socket) => {
             let mut request = empty();
             request.ifr_ifru.ifru_ifindex = index;
             // SAFETY: the request outlives the call; the kernel terminates the name.
             unsafe {
-                syscall!(ioctl(socket, libc::SIOCGIFNAME as _, &raw mut request))
-                    .map(|_| CStr::from_ptr(request.ifr_name.as_ptr()).to_owned())
+                syscall!(ioctl(
+                    socket.as_raw_fd(),
+                    libc::SIOCGIFNAME as _,
+                    &raw mut request
+                ))
+                .map(|_| CStr::from_ptr(request.ifr_name.as_ptr()).to_owned())
             }
         }
         None => by_index(index as u32),

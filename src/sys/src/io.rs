@@ -1,13 +1,12 @@
 //! The calls that move data and wait for it: recv(2), send(2), accept(2), connect(2), poll(2).
 
-use std::io;
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::ptr;
-use std::time::Duration;
 
 use libc::{c_int, socklen_t};
 
 use super::memory::Region;
-use super::{Fd, SockAddr, syscall};
+use super::{BorrowedFd, Errno, OwnedFd, Result, SockAddr, Timeout, syscall};
 
 /// What a descriptor is waited for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,37 +26,44 @@ impl Interest {
 
 /// recv(2); the number of bytes, which `MSG_TRUNC` can make larger than the region.
 #[inline]
-pub fn recv(fd: Fd, into: Region<'_>, flags: c_int) -> io::Result<usize> {
+pub fn recv(fd: BorrowedFd<'_>, into: Region<'_>, flags: c_int) -> Result<usize> {
     // SAFETY: a region is valid memory for its length.
-    let count = unsafe { syscall!(recv(fd, into.as_ptr().cast(), into.len(), flags)) }?;
+    let count = unsafe {
+        syscall!(recv(
+            fd.as_raw_fd(),
+            into.as_ptr().cast(),
+            into.len(),
+            flags
+        ))
+    }?;
     Ok(count as usize)
 }
 
 /// Whether the next byte is where urgent data were sent, sockatmark(3); false where the protocol
 /// has none.
-pub fn at_mark(fd: Fd) -> bool {
+pub fn at_mark(fd: BorrowedFd<'_>) -> bool {
     unsafe extern "C" {
         // POSIX; the libc crate has it for some systems only.
         fn sockatmark(fd: c_int) -> c_int;
     }
     // SAFETY: takes a number only.
-    unsafe { sockatmark(fd) == 1 }
+    unsafe { sockatmark(fd.as_raw_fd()) == 1 }
 }
 
 /// recvfrom(2); the sender's address is empty where the protocol has none.
 #[inline]
 pub fn recvfrom(
-    fd: Fd,
+    fd: BorrowedFd<'_>,
     into: Region<'_>,
     flags: c_int,
     sender: &mut SockAddr,
-) -> io::Result<usize> {
+) -> Result<usize> {
     let mut len = SockAddr::CAPACITY as socklen_t;
     // SAFETY: a region is valid memory for its length, and the storage holds `len` bytes, of
     // which the kernel says how many it has written.
     unsafe {
         let count = syscall!(recvfrom(
-            fd,
+            fd.as_raw_fd(),
             into.as_ptr().cast(),
             into.len(),
             flags,
@@ -71,19 +77,26 @@ pub fn recvfrom(
 
 /// send(2).
 #[inline]
-pub fn send(fd: Fd, data: Region<'_>, flags: c_int) -> io::Result<usize> {
+pub fn send(fd: BorrowedFd<'_>, data: Region<'_>, flags: c_int) -> Result<usize> {
     // SAFETY: a region is valid memory for its length.
-    let count = unsafe { syscall!(send(fd, data.as_ptr().cast(), data.len(), flags)) }?;
+    let count = unsafe {
+        syscall!(send(
+            fd.as_raw_fd(),
+            data.as_ptr().cast(),
+            data.len(),
+            flags
+        ))
+    }?;
     Ok(count as usize)
 }
 
 /// sendto(2).
 #[inline]
-pub fn sendto(fd: Fd, data: Region<'_>, flags: c_int, to: &SockAddr) -> io::Result<usize> {
+pub fn sendto(fd: BorrowedFd<'_>, data: Region<'_>, flags: c_int, to: &SockAddr) -> Result<usize> {
     // SAFETY: a region is valid memory for its length, and so is an address.
     let count = unsafe {
         syscall!(sendto(
-            fd,
+            fd.as_raw_fd(),
             data.as_ptr().cast(),
             data.len(),
             flags,
@@ -96,46 +109,60 @@ pub fn sendto(fd: Fd, data: Region<'_>, flags: c_int, to: &SockAddr) -> io::Resu
 
 /// sendfile(2), from that place of the file.
 #[cfg(linux)]
-pub fn sendfile(to: Fd, file: Fd, offset: i64, count: usize) -> io::Result<usize> {
+pub fn sendfile(
+    to: BorrowedFd<'_>,
+    file: BorrowedFd<'_>,
+    offset: i64,
+    count: usize,
+) -> Result<usize> {
     let mut offset = offset;
     // SAFETY: the offset is writable during the call.
-    let sent = unsafe { libc::sendfile64(to, file, &mut offset, count) };
-    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+    let sent = unsafe { libc::sendfile64(to.as_raw_fd(), file.as_raw_fd(), &mut offset, count) };
+    usize::try_from(sent).map_err(|_| Errno::last())
 }
 
 /// Other systems have other calls of that name.
 #[cfg(not(linux))]
-pub fn sendfile(_to: Fd, _file: Fd, _offset: i64, _count: usize) -> io::Result<usize> {
-    Err(io::Error::from_raw_os_error(libc::ENOSYS))
+pub fn sendfile(
+    _: BorrowedFd<'_>,
+    _: BorrowedFd<'_>,
+    _offset: i64,
+    _count: usize,
+) -> Result<usize> {
+    Err(Errno::NOSYS)
 }
 
 /// accept4(2): the new descriptor is closed on exec, and its peer's address.
 ///
 /// `named` says whether peers have addresses in this family: the kernel refuses to be asked
 /// for one where they have none, as in `AF_ALG`.
-pub fn accept(fd: Fd, nonblocking: bool, named: bool) -> io::Result<(Fd, SockAddr)> {
+pub fn accept(fd: BorrowedFd<'_>, nonblocking: bool, named: bool) -> Result<(OwnedFd, SockAddr)> {
     let mut peer = SockAddr::empty();
     let mut len = SockAddr::CAPACITY as socklen_t;
     let flags = libc::SOCK_CLOEXEC | if nonblocking { libc::SOCK_NONBLOCK } else { 0 };
     // SAFETY: the storage holds `len` bytes, of which the kernel says how many it has written;
-    // two null pointers stand for no address.
+    // two null pointers stand for no address. The new descriptor is nobody else's.
     unsafe {
-        if !named {
-            return Ok((
-                syscall!(accept4(fd, ptr::null_mut(), ptr::null_mut(), flags))?,
-                peer,
-            ));
-        }
-        let accepted = syscall!(accept4(fd, peer.as_mut_ptr(), &mut len, flags))?;
-        peer.filled(len);
-        Ok((accepted, peer))
+        let accepted = if named {
+            let accepted = syscall!(accept4(fd.as_raw_fd(), peer.as_mut_ptr(), &mut len, flags))?;
+            peer.filled(len);
+            accepted
+        } else {
+            syscall!(accept4(
+                fd.as_raw_fd(),
+                ptr::null_mut(),
+                ptr::null_mut(),
+                flags
+            ))?
+        };
+        Ok((OwnedFd::from_raw_fd(accepted), peer))
     }
 }
 
 /// connect(2).
-pub fn connect(fd: Fd, to: &SockAddr) -> io::Result<()> {
+pub fn connect(fd: BorrowedFd<'_>, to: &SockAddr) -> Result<()> {
     // SAFETY: an address is valid memory for its length.
-    unsafe { syscall!(connect(fd, to.as_ptr(), to.len() as socklen_t)) }?;
+    unsafe { syscall!(connect(fd.as_raw_fd(), to.as_ptr(), to.len() as socklen_t)) }?;
     Ok(())
 }
 
@@ -150,19 +177,15 @@ pub enum Wake {
 
 /// poll(2) on one descriptor; for ever without a timeout.
 ///
-/// Milliseconds are rounded up, so that a wait never ends before its time; a longer wait
-/// than poll can count returns early as expired, for the caller to look at the clock again.
-pub fn poll(fd: Fd, interest: Interest, timeout: Option<Duration>) -> io::Result<Wake> {
+/// A longer wait than poll can count returns early as expired, see [`Timeout::milliseconds`].
+pub fn poll(fd: BorrowedFd<'_>, interest: Interest, timeout: Timeout) -> Result<Wake> {
     let mut entry = libc::pollfd {
-        fd,
+        fd: fd.as_raw_fd(),
         events: interest.events(),
         revents: 0,
     };
-    let milliseconds = timeout.map_or(-1, |timeout| {
-        c_int::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(c_int::MAX)
-    });
     // SAFETY: the one entry that the call is told of is there.
-    let ready = unsafe { syscall!(poll(&raw mut entry, 1, milliseconds)) }?;
+    let ready = unsafe { syscall!(poll(&raw mut entry, 1, timeout.milliseconds())) }?;
     Ok(if ready == 0 {
         Wake::Expired
     } else {
@@ -170,7 +193,8 @@ pub fn poll(fd: Fd, interest: Interest, timeout: Option<Duration>) -> io::Result
     })
 }
 
-/// The error that waits on a socket, `SO_ERROR`; zero for none.
-pub fn pending_error(fd: Fd) -> io::Result<i32> {
-    super::option::get::<i32>(fd, libc::SOL_SOCKET, libc::SO_ERROR)
+/// The error that waits on a socket, `SO_ERROR`, which reading it clears.
+pub fn pending_error(fd: BorrowedFd<'_>) -> Result<Option<Errno>> {
+    let number = super::option::get::<i32>(fd, libc::SOL_SOCKET, libc::SO_ERROR)?;
+    Ok((number != 0).then_some(Errno::new(number)))
 }

@@ -1,11 +1,15 @@
 //! The operating system: every system call and C library call, and all that is unsafe
-//! about them. Nothing here knows Python; failures are `io::Error` or a lookup code.
+//! about them. Nothing here knows Python; failures are an [`Errno`] or a lookup code.
+//!
+//! A descriptor comes in as [`BorrowedFd`], which its owner lends for one call, and goes out as
+//! [`OwnedFd`], which closes itself where nobody takes it: no path of an error leaks one.
 
 pub mod address;
 pub mod ancillary;
 pub mod background;
 pub mod databases;
 pub mod descriptor;
+pub mod errno;
 pub mod hosts_file;
 pub mod interface;
 pub mod io;
@@ -17,19 +21,22 @@ pub mod memory;
 pub mod message;
 pub mod option;
 pub mod thread_end;
+pub mod timeout;
 pub mod wake;
 
-pub use address::SockAddr;
-pub use memory::Region;
+pub use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 
-/// A descriptor's number.
-pub type Fd = libc::c_int;
+pub use address::{SockAddr, Sockaddr};
+pub use descriptor::SocketSpec;
+pub use errno::{Errno, Result};
+pub use memory::Region;
+pub use timeout::Timeout;
 
 /// Runs a C call that reports failure as -1 with `errno`.
 macro_rules! syscall {
     ($name:ident($($arg:expr),* $(,)?)) => {{
         let result = libc::$name($($arg),*);
-        if result == -1 { Err(std::io::Error::last_os_error()) } else { Ok(result) }
+        if result == -1 { Err($crate::Errno::last()) } else { Ok(result) }
     }};
 }
 pub(crate) use syscall;

@@ -2,32 +2,27 @@
 //! numeric addresses as it reads them, inet(3).
 
 use std::ffi::{CStr, CString};
-use std::io;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
 use std::ptr;
 
 use libc::{addrinfo, c_char, c_int};
 
-use super::SockAddr;
+use super::{Errno, Result, SockAddr};
 
 /// Why a lookup failed.
 #[derive(Debug, Clone, Copy)]
 pub enum Failure {
     /// An `EAI_*` code.
     Code(i32),
-    /// `EAI_SYSTEM`: the `errno` behind it.
-    Os(i32),
+    /// `EAI_SYSTEM`: the error behind it.
+    Os(Errno),
 }
 
 impl Failure {
     pub fn from_code(code: c_int) -> Self {
         if code == libc::EAI_SYSTEM {
-            Failure::Os(
-                io::Error::last_os_error()
-                    .raw_os_error()
-                    .unwrap_or(libc::EIO),
-            )
+            Failure::Os(Errno::last())
         } else {
             Failure::Code(code)
         }
@@ -140,7 +135,7 @@ pub fn loose_v4(text: &CStr) -> Option<[u8; 4]> {
 ///
 /// # Errors
 /// `EAFNOSUPPORT`: the family's addresses have no text.
-pub fn packed(family: i32, text: &CStr) -> io::Result<Option<Packed>> {
+pub fn packed(family: i32, text: &CStr) -> Result<Option<Packed>> {
     unsafe extern "C" {
         // The libc crate leaves it out.
         fn inet_pton(family: c_int, text: *const c_char, address: *mut libc::c_void) -> c_int;
@@ -148,7 +143,7 @@ pub fn packed(family: i32, text: &CStr) -> io::Result<Option<Packed>> {
     let mut address = [0; 16];
     // SAFETY: the text is terminated and the buffer as large as the largest address.
     match unsafe { inet_pton(family, text.as_ptr(), address.as_mut_ptr().cast()) } {
-        -1 => Err(io::Error::last_os_error()),
+        -1 => Err(Errno::last()),
         0 => Ok(None),
         _ => Ok(Some(Packed {
             address,

@@ -1,12 +1,11 @@
 //! This machine's name, gethostname(2).
 
 use std::ffi::{CStr, CString, c_char};
-use std::io;
 
-use super::syscall;
+use super::{Result, syscall};
 
 /// The machine's name.
-pub fn host_name() -> io::Result<CString> {
+pub fn host_name() -> Result<CString> {
     let mut name = [0 as c_char; 1024];
     // SAFETY: the last byte is kept out of the call, so that the name is terminated even
     // where it was cut.
@@ -17,7 +16,7 @@ pub fn host_name() -> io::Result<CString> {
 }
 
 /// Changes the machine's name, which takes CAP_SYS_ADMIN.
-pub fn set_host_name(name: &[u8]) -> io::Result<()> {
+pub fn set_host_name(name: &[u8]) -> Result<()> {
     // SAFETY: the bytes are valid for the length.
     unsafe { syscall!(sethostname(name.as_ptr().cast(), name.len()))? };
     Ok(())

@@ -1,13 +1,12 @@
 //! sendmsg(2) and recvmsg(2).
 
-use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::RawFd;
+use std::os::fd::AsRawFd;
 
 use libc::{iovec, msghdr};
 
 use super::ancillary::Control;
-use super::{SockAddr, syscall};
+use super::{BorrowedFd, Result, SockAddr, syscall};
 
 /// A piece of memory that the system is to read or write: one `struct iovec`.
 ///
@@ -57,12 +56,12 @@ pub struct Received {
 
 /// Sends one message that is gathered from several pieces. The pieces must be valid to read.
 pub fn sendmsg(
-    socket: RawFd,
+    socket: BorrowedFd<'_>,
     address: Option<&SockAddr>,
     pieces: &[IoVec],
     control: &Control,
     flags: i32,
-) -> io::Result<usize> {
+) -> Result<usize> {
     let mut header = header(pieces);
     if let Some(address) = address {
         header.msg_name = address.as_ptr().cast_mut().cast();
@@ -73,7 +72,7 @@ pub fn sendmsg(
     // The types of the lengths differ between systems.
     header.msg_controllen = len as _;
     // SAFETY: the header names memory that outlives the call, and the call only reads it.
-    let sent = unsafe { syscall!(sendmsg(socket, &raw const header, flags))? };
+    let sent = unsafe { syscall!(sendmsg(socket.as_raw_fd(), &raw const header, flags))? };
     Ok(sent as usize)
 }
 
@@ -82,11 +81,11 @@ pub fn sendmsg(
 /// Descriptors in the ancillary data belong to `control`, see there. The pieces must be
 /// valid to write.
 pub fn recvmsg(
-    socket: RawFd,
+    socket: BorrowedFd<'_>,
     pieces: &[IoVec],
     control: &mut Control,
     flags: i32,
-) -> io::Result<Received> {
+) -> Result<Received> {
     let mut address = SockAddr::empty();
     let mut header = header(pieces);
     header.msg_name = address.as_mut_ptr().cast();
@@ -98,7 +97,7 @@ pub fn recvmsg(
     // writable. The system says how much of the name and the control buffer it has written.
     #[allow(clippy::unnecessary_cast, reason = "socklen_t on other systems")]
     unsafe {
-        let len = syscall!(recvmsg(socket, &raw mut header, flags))? as usize;
+        let len = syscall!(recvmsg(socket.as_raw_fd(), &raw mut header, flags))? as usize;
         control.filled(header.msg_controllen as usize);
         address.filled(header.msg_namelen);
         Ok(Received {
