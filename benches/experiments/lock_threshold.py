@@ -20,7 +20,7 @@ from statistics import median
 
 import oxisock
 from oxisock import _socket
-from oxisock_bench.measure import cpu_bound_thread
+from oxisock_bench.computing import cpu_bound_thread
 
 
 @contextmanager

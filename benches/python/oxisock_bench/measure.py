@@ -10,29 +10,26 @@ from __future__ import annotations
 import gc
 import json
 import math
-import os
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
 from . import syscalls
-from .row import Loop, Row, loop_of
+from .computing import cpu_bound_thread, switch_interval
+from .observe import RIVALS, Details, observe, unmet
+from .row import Loop, Probe, Row, loop_of
 
 SIDES = ("stdlib", "oxisock")
 
 
 SETTLE = 0.03
 """Seconds of sleep before a measurement beside a CPU-bound thread, so that all begin alike."""
-
-CORES = sorted(os.sched_getaffinity(0))
-"""The cores that this process may use."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +50,8 @@ class Result:
     row: Row
     times: dict[str, float]
     error: str | None = None
+    details: Details = field(default_factory=dict)
+    """For a row whose every request is timed: what `observe` found; `times` are the medians."""
 
     @property
     def ratio(self) -> float | None:
@@ -67,37 +66,21 @@ class Result:
         return theirs / ours
 
     @property
+    def missed(self) -> list[str]:
+        """What is wrong with the row, for `--check`: empty when all of its targets are reached."""
+        if self.error:
+            return [self.error]
+        found = unmet(self) if self.details else []
+        if self.ratio is None:
+            found.append("no ratio")
+        elif self.ratio < self.row.goal:
+            found.append(f"{self.ratio:.3g} times as fast, {self.row.goal:g} wanted")
+        return found
+
+    @property
     def reached(self) -> bool:
-        """Whether the row's target is reached."""
-        return self.ratio is not None and self.ratio >= self.row.goal
-
-
-def _spin(running: threading.Event, stop: list[bool]) -> None:
-    os.sched_setaffinity(0, CORES[-1:])
-    running.set()
-    count = 0
-    while not stop:
-        count += 1
-
-
-@contextmanager
-def cpu_bound_thread() -> Iterator[None]:
-    """Run a Python thread that computes and never waits, for as long as the block lasts.
-
-    It and the calling thread stay on a core each, if there are two, as threads that run for long
-    come to do by themselves. Sharing a core, they would wait for each other less, at random.
-    """
-    running, stop = threading.Event(), []  # type: tuple[threading.Event, list[bool]]
-    thread = threading.Thread(target=_spin, args=(running, stop), daemon=True)
-    thread.start()
-    running.wait()
-    os.sched_setaffinity(0, CORES[:1])
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, CORES)
-        stop.append(True)
-        thread.join()
+        """Whether the row's targets are reached."""
+        return not self.missed
 
 
 def _calibrate(loop: Loop, least: int, seconds: float) -> int:
@@ -133,18 +116,33 @@ def _samplers(row: Row, loops: dict[str, Loop], config: Config) -> dict[str, Cal
     samplers: dict[str, Callable[[], float]] = {}
     for side, loop in loops.items():
         if row.convoy:
-            samplers[side] = partial(_lasting, loop, row.least, row.slice)
+            lasting = partial(_lasting, loop, row.least, row.slice)
+            samplers[side] = partial(_at_interval, RIVALS.get(side), lasting)
         else:
             n = _calibrate(loop, row.least, seconds)
             samplers[side] = partial(lambda loop, n: loop(n) / n, loop, n)
     return samplers
 
 
+def _at_interval(interval: float | None, sampler: Callable[[], float]) -> float:
+    with switch_interval(interval):
+        return sampler()
+
+
 def measure(row: Row, modules: dict[str, Any], config: Config) -> Result:
     """Measure one row. What goes wrong in it becomes the result's error."""
     try:
         with ExitStack() as stack, _quiet_collector():
-            loops = {side: loop_of(row.op, row.setup(modules[side], stack)) for side in SIDES}
+            if isinstance(row.op, Probe):
+                details = observe(row, row.op, modules, config)
+                times = {side: figures["median"] for side, figures in details.items()}
+                return Result(row, times, details=details)
+            loops = {}
+            for side in ("stdlib", *(RIVALS if row.rivals else ()), "oxisock"):
+                # A server of the setup takes over the interval, too.
+                with switch_interval(RIVALS.get(side)):
+                    names = row.setup(modules["stdlib" if side in RIVALS else side], stack)
+                loops[side] = loop_of(row.op, names)
             if row.baseline is not None:
                 names = row.setup(modules["stdlib"], stack)
                 loops["baseline"] = syscalls.loop_of(row.baseline, names)
@@ -194,25 +192,19 @@ def measure_fresh(row: Row, config: Config) -> Result:
     return Result(row, **json.loads(process.stdout))
 
 
-def measure_all(
+def measure_each(
     rows: list[Row],
     modules: dict[str, Any],
     config: Config,
     progress: Callable[[Row], object] = lambda row: None,
-) -> list[Result]:
+) -> Iterator[Result]:
     """Measure rows one after the other; `progress` hears of each before it starts."""
-    results = []
     for row in rows:
         progress(row)
-        results.append(measure_fresh(row, config) if row.fresh else measure(row, modules, config))
-    return results
+        yield measure_fresh(row, config) if row.fresh else measure(row, modules, config)
 
 
 def geometric_mean(results: list[Result]) -> float | None:
-    """Geometric mean of the ratios of whole times, without the convoy rows."""
-    ratios = [
-        result.ratio
-        for result in results
-        if result.ratio and not (result.row.convoy or result.row.above_baseline)
-    ]
+    """Geometric mean of the ratios of whole times: each operation once, nothing beside it."""
+    ratios = [result.ratio for result in results if result.ratio and result.row.counted]
     return math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else None

@@ -14,6 +14,7 @@ matplotlib.use("agg")
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from .measure import SIDES, Result
@@ -27,9 +28,20 @@ NAMES = {
 }
 
 
-def draw(path: str, results: list[Result], machine: dict[str, Any]) -> None:
+ROOM = 26
+"""Per cent of the throughput's axis that are kept free for the rates above the curves."""
+
+
+def draw(path: str, results: list[Result], machine: dict[str, Any], check: bool = False) -> None:
     """Write a figure in the format that the path's ending names (svg, png, pdf)."""
-    curves = [result for result in results if result.row.group == THROUGHPUT.name]
+    figure = figure_of(results, machine, check)
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
+def figure_of(results: list[Result], machine: dict[str, Any], check: bool = False) -> Figure:
+    """Make the figure: bars, throughput, or both; with our targets if asked."""
+    curves = [r for r in results if r.row.group == THROUGHPUT.name and not r.error]
     bars = _bars_of(results)
     if not bars and not curves:
         raise ValueError("nothing to draw: no row was measured")
@@ -39,22 +51,25 @@ def draw(path: str, results: list[Result], machine: dict[str, Any]) -> None:
     both = bool(bars and curves)
     areas = figure.subfigures(1, 2, width_ratios=[7, 6], squeeze=False)[0] if both else [figure] * 2
     if bars:
-        _draw_bars(areas[0].subplots(), bars)
+        _draw_bars(areas[0].subplots(), bars, check)
     if curves:
         transports = list(dict.fromkeys(_transport(result) for result in curves))
         axes = areas[1].subplots(len(transports), 1, sharex=True, squeeze=False)[:, 0]
         for axis, transport in zip(axes, transports, strict=True):
             _draw_curve(axis, transport, [r for r in curves if _transport(r) == transport])
-        axes[0].legend(frameon=False, fontsize=8, loc="lower right")
+        handles, labels = axes[0].get_legend_handles_labels()
+        # Below the axes: among the curves it would lie on one of them.
         axes[-1].set_xlabel("message size")
+        areas[1].legend(
+            handles, labels, frameon=False, fontsize=8, loc="outside lower center", ncols=3
+        )
     about = [machine[key] for key in ("processor", "system", "python")]
     figure.supxlabel(
         f"{', '.join(about)}, {machine['cores']} cores",
         fontsize=7,
         color="gray",
     )
-    figure.savefig(path, dpi=130)
-    plt.close(figure)
+    return figure
 
 
 def _bars_of(results: list[Result]) -> list[Result]:
@@ -63,23 +78,35 @@ def _bars_of(results: list[Result]) -> list[Result]:
     return [r for r in whole if r.row.target is not None] or whole
 
 
-def _draw_bars(axis: Axes, results: list[Result]) -> None:
+def _draw_bars(axis: Axes, results: list[Result], check: bool) -> None:
     ratios = [result.ratio or 0 for result in results]
     places = range(len(results))
+    # A bar that goes to the left of 1 has its figure there, so that the line at 1 crosses none.
     axis.barh(places, [ratio - 1 for ratio in ratios], left=1, color=COLORS["oxisock"])
-    for place, result in zip(places, results, strict=True):
-        axis.plot([result.row.goal] * 2, [place - 0.4, place + 0.4], color="black", linewidth=1)
+    for place, (result, ratio) in enumerate(zip(results, ratios, strict=True)):
+        end = ratio
+        if check:
+            goal = result.row.goal
+            axis.plot([goal] * 2, [place - 0.4, place + 0.4], color="black", linewidth=1)
+            end = min(ratio, goal) if ratio < 1 else max(ratio, goal)
         axis.annotate(
-            f" {result.ratio:,.3g}", (max(result.ratio or 1, 1), place), va="center", fontsize=7
+            f"{ratio:,.3g}",
+            (end, place),
+            xytext=(-3 if ratio < 1 else 3, 0),
+            textcoords="offset points",
+            ha="right" if ratio < 1 else "left",
+            va="center",
+            fontsize=7,
         )
     axis.axvline(1, color=COLORS["stdlib"], linewidth=1)
     axis.set_xscale("log")
-    axis.set_xlim(min(0.7, *ratios), max(2.0, *ratios) * 2)
+    axis.set_xlim(min(0.7, *ratios) / 1.6, max(2.0, *ratios) * 2)
     axis.set_yticks(places, [result.row.name for result in results], fontsize=7)
     axis.set_ylim(len(results) - 0.5, -0.5)
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
     axis.xaxis.set_minor_formatter(NullFormatter())
-    axis.set_title("Times faster than the standard library (line: target)", fontsize=9)
+    line = " (line: target)" if check else ""
+    axis.set_title(f"Times faster than the standard library{line}", fontsize=9)
     axis.spines[["top", "right"]].set_visible(False)
 
 
@@ -88,27 +115,30 @@ def _transport(result: Result) -> str:
 
 
 def _draw_curve(axis: Axes, transport: str, results: list[Result]) -> None:
-    shown = [result for result in results if not result.error]
-    sizes = [result.row.payload for result in shown]
+    sizes = [result.row.payload for result in results]
+    highest = 100.0
     for side in SIDES:
-        shares = [100 * result.times["baseline"] / result.times[side] for result in shown]
+        shares = [100 * result.times["baseline"] / result.times[side] for result in results]
+        highest = max(highest, *shares)
         axis.plot(sizes, shares, color=COLORS[side], marker=".", label=NAMES[side])
-    for result in shown:
-        rate, share = (result.row.payload / result.times["oxisock"] / 1e6, 100)
+    # Above all curves, and no grid line goes there.
+    for result in results:
+        rate = result.row.payload / result.times["oxisock"] / 1e6
         axis.annotate(
             f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}",
-            (result.row.payload, share),
+            (result.row.payload, highest + ROOM / 2),
             ha="center",
-            va="bottom",
+            va="center",
             fontsize=7,
         )
     axis.axhline(100, color=COLORS["baseline"], linewidth=1, label=NAMES["baseline"])
     axis.set_xscale("log", base=2)
     axis.set_xticks(SIZES, [label(size) for size in SIZES], fontsize=7)
-    axis.set_ylim(0, 125)
+    axis.set_ylim(0, highest + ROOM)
+    axis.set_yticks(range(0, round(highest) + 1, 25))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}%"))
     axis.set_title(
         f"{transport.upper()}: throughput of send+recv (figures: MB/s of oxisock)", fontsize=9
     )
     axis.spines[["top", "right"]].set_visible(False)
-    axis.grid(alpha=0.3)
+    axis.grid(axis="y", alpha=0.3)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import select
 import signal
 import socket as stdlib
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import ExitStack
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-from .measure import CORES
+from .computing import CORES
 from .row import Names, Run, Setup
 
 
-def _start(stack: ExitStack, *args: str) -> tuple[int, int]:
+def start(stack: ExitStack, *args: str) -> tuple[int, int]:
     """Start one of `server`'s processes and give its process id and its port."""
     command = [sys.executable, "-m", "oxisock_bench.server", *args]
     process = stack.enter_context(
@@ -43,7 +46,7 @@ def peer_process(size: int = 64, timeout: float | None = None, same_core: bool =
     """
 
     def setup(socket: Any, stack: ExitStack) -> Names:
-        pid, port = _start(stack, "peer")
+        pid, port = start(stack, "peer")
         stack.callback(os.sched_setaffinity, 0, CORES)
         os.sched_setaffinity(0, CORES[:1])
         os.sched_setaffinity(pid, CORES[:1] if same_core else CORES[-1:])
@@ -55,22 +58,35 @@ def peer_process(size: int = 64, timeout: float | None = None, same_core: bool =
     return setup
 
 
-def asyncio_server(connections: int, busy: bool) -> Setup:
+def asyncio_server(connections: int, threads: int = 0, pinned: bool = False) -> Setup:
     """An asyncio echo server in a process of its own, and `clients` connected to it.
 
-    The clients are the standard library's on both sides. The server only runs while it is measured:
-    it is stopped in between, so that its CPU-bound thread does not slow the other side down.
+    The server has as many computing threads as asked, `pinned` to a core of its own if it is one,
+    which count their turns in `counts`, and the switch interval of this process. The clients are
+    the standard library's on both sides. The server only runs while it is measured: it is stopped
+    in between, so that its computing threads do not slow the other sides down.
     """
 
     def setup(socket: Any, stack: ExitStack) -> Names:
-        pid, port = _start(stack, "asyncio", socket.__name__, *(["--busy"] if busy else []))
+        shared = stack.enter_context(tempfile.NamedTemporaryFile())
+        shared.truncate(8 * max(threads, 1))
+        counts = memoryview(mmap.mmap(shared.fileno(), 0)).cast("Q")
+        options = ["--threads", str(threads), "--counts", shared.name]
+        options += ["--interval", str(sys.getswitchinterval()), *(["--pinned"] if pinned else [])]
+        pid, port = start(stack, "asyncio", socket.__name__, *options)
         clients = []
         for _ in range(connections):
             client = stack.enter_context(stdlib.create_connection(("127.0.0.1", port)))
             client.setsockopt(stdlib.IPPROTO_TCP, stdlib.TCP_NODELAY, 1)
             clients.append(client)
         os.kill(pid, signal.SIGSTOP)
-        return {"socket": socket, "pid": pid, "clients": clients}
+        return {
+            "socket": socket,
+            "pid": pid,
+            "clients": clients,
+            "threads": threads,
+            "counts": counts,
+        }
 
     return setup
 
@@ -122,6 +138,86 @@ def streaming(size: int) -> Run:
         elapsed = time.perf_counter() - start
         thread.join()
         return elapsed
+
+    return run
+
+
+def on_one_core(run: Run) -> Run:
+    """Do the same with this thread, and those that it starts, on one core."""
+
+    def pinned(names: Any, n: int) -> float:
+        os.sched_setaffinity(0, CORES[:1])
+        try:
+            return run(names, n)
+        finally:
+            os.sched_setaffinity(0, CORES)
+
+    return pinned
+
+
+def _hand_over(end: Any, stack: ExitStack, *args: str) -> Names:
+    """Start a process on the descriptor of `end`, which is closed here, and give the way to it."""
+    fd = end.fileno()
+    command = [sys.executable, "-m", "oxisock_bench.server", *args, "--descriptor", str(fd)]
+    process = stack.enter_context(
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, pass_fds=[fd]
+        )
+    )
+    stack.callback(process.kill)
+    end.close()
+    assert process.stdin is not None
+    assert process.stdout is not None
+    if process.stdout.readline() != "ready\n":
+        raise RuntimeError(f"the process '{' '.join(args)}' did not start")
+    return {"tell": partial(print, file=process.stdin, flush=True), "hear": process.stdout.readline}
+
+
+def receiving_process(setup: Setup) -> Setup:
+    """Another setup's `a`, whose other end is in a process that takes what comes."""
+
+    def handed_over(socket: Any, stack: ExitStack) -> Names:
+        names = setup(socket, stack)
+        return {**names, **_hand_over(names["b"], stack, "sink")}
+
+    return handed_over
+
+
+def sending_process(setup: Setup, piece: int) -> Setup:
+    """Another setup's `b`, whose other end is in a process that sends pieces of that size."""
+
+    def handed_over(socket: Any, stack: ExitStack) -> Names:
+        names = setup(socket, stack)
+        return {**names, **_hand_over(names["a"], stack, "source", "--piece", str(piece))}
+
+    return handed_over
+
+
+def to_process(names: Any, n: int) -> float:
+    """Send `data` with `sendall` until a process has all of it."""
+    sendall, data = names.a.sendall, names.data
+    start = time.perf_counter()
+    names.tell(n * len(data))
+    for _ in repeat(None, n):
+        sendall(data)
+    if names.hear() != "done\n":
+        raise ConnectionError("the process ended")
+    return time.perf_counter() - start
+
+
+def from_process(size: int) -> Run:
+    """Receive with `recv(size)` what a process sends with `sendall`."""
+
+    def run(names: Any, n: int) -> float:
+        recv, left = names.b.recv, n * len(names.data)
+        start = time.perf_counter()
+        names.tell(n)
+        while left:
+            got = len(recv(size))
+            if not got:
+                raise ConnectionError("the process ended")
+            left -= got
+        return time.perf_counter() - start
 
     return run
 

@@ -27,6 +27,42 @@ Run = Callable[[Any, int], float]
 Loop = Callable[[int], float]
 """Does one side's operation n times and returns the seconds it took."""
 
+
+@dataclass
+class Observation:
+    """What some requests in a row came to, each of them timed."""
+
+    latencies: list[float]
+    """Seconds from each request to its reply."""
+    elapsed: float
+    """Seconds that all of it took, pauses included."""
+    processor: float | None = None
+    """Seconds of processor time of the thread that waits, or None where that cannot be told."""
+    work: int | None = None
+    """Turns that the computing threads' loops made meanwhile, or None without such threads."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """An operation whose every turn is timed, for the distribution: the slow ones are minded."""
+
+    run: Callable[[Any, int], Observation]
+    """Makes n requests on the names (as attributes)."""
+    chunk: int
+    """Requests in one measurement; sides take turns after each."""
+    alone: Setup | None = None
+    """The same setup without computing threads, which shows what these add to a request."""
+    added: tuple[float, float] | None = None
+    """Seconds that they may add on oxisock at the median and at the 90th percentile."""
+    p90: float | None = None
+    """Seconds that the 90th percentile on oxisock may be."""
+    share: float | None = None
+    """What the computing threads must get done, as a share of what they get done beside the
+    standard library; only for requests that come at the same rate on every side."""
+    processor: float | None = None
+    """The processor time of a request that is allowed, as a factor on the standard library's."""
+
+
 NO_WORSE = 0.97
 """The ratio that every row has to reach: 1.0, less what repeated measurements differ by."""
 
@@ -38,7 +74,7 @@ class Row:
     name: str
     group: str
     setup: Setup
-    op: str | Run
+    op: str | Run | Probe
     """A statement over the setup's names, or a function when a statement does not do."""
     baseline: str | Callable[[Any, int], float] | None = None
     """The operation's system calls (see `syscalls`), or a function, or None where none are made."""
@@ -62,6 +98,10 @@ class Row:
     """Share of the benchmark's rounds that this row gets; slow or steady rows take fewer."""
     least: int = 1
     """Operations are done in multiples of this."""
+    rivals: bool = False
+    """Measured on the standard library with shorter switch intervals, too."""
+    variant: bool = False
+    """An operation that other rows have, under other conditions: not in the geometric mean."""
     note: str = ""
     """What the name does not say, for the list of rows."""
 
@@ -74,6 +114,12 @@ class Row:
     def convoy(self) -> bool:
         """Whether the row shows the convoy, which the geometric mean leaves out."""
         return self.busy or self.busy_server
+
+    @property
+    def counted(self) -> bool:
+        """Whether the row is in the geometric mean."""
+        aside = self.convoy or self.above_baseline or self.variant
+        return not aside and not isinstance(self.op, Probe)
 
     @property
     def text(self) -> str:
@@ -90,7 +136,7 @@ class Group:
     rows: list[Row] = field(default_factory=list)
 
     def row(
-        self, name: str, setup: Setup, op: str | Run, baseline: Any = None, **more: Any
+        self, name: str, setup: Setup, op: str | Run | Probe, baseline: Any = None, **more: Any
     ) -> None:
         """Add a row; `more` are the fields of `Row`."""
         self.rows.append(Row(name, self.name, setup, op, baseline, **more))

@@ -1,37 +1,94 @@
-"""The other processes of the benchmark: `python -m oxisock_bench.server KIND [MODULE] [--busy]`.
+"""The other processes of the benchmark: `python -m oxisock_bench.server KIND [OPTION …]`.
 
-`peer` echoes one connection on the standard library, whichever module the benchmark measures.
-`asyncio` is an echo server whose event loop runs on MODULE, if asked beside a CPU-bound thread.
-Each prints the port it listens on and runs until it is killed, `peer` until its client leaves.
+`peer` echoes one connection, after a while if asked. `source` sends and `sink` takes what they
+are told on stdin, over a descriptor that they inherit. All three run on the standard library,
+whichever module the benchmark measures. `asyncio` is an echo server whose event loop runs on
+MODULE, if asked beside computing threads. `peer` and `asyncio` print the port that they listen
+on. All run until they are killed, and all but the last until the other side leaves.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import mmap
+import sys
+import time
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import socket
+
+SLEEPS = 0.0005
+"""A delay from here on is slept, a shorter one is computed: a sleep takes 50 microseconds more."""
 
 
-def peer() -> None:
-    """Echo one connection, blocking."""
+def sink(descriptor: int) -> None:
+    """Take as many bytes as each line on stdin says, and say when they are there."""
+    import socket
+
+    buffer = bytearray(1 << 18)
+    with socket.socket(fileno=descriptor) as connection:
+        print("ready", flush=True)
+        for line in sys.stdin:
+            left = int(line)
+            while left:
+                got = connection.recv_into(buffer)
+                if not got:
+                    return
+                left -= got
+            print("done", flush=True)
+
+
+def source(descriptor: int, piece: int) -> None:
+    """Send as many pieces as each line on stdin says."""
+    import socket
+
+    data = b"x" * piece
+    with socket.socket(fileno=descriptor) as connection:
+        print("ready", flush=True)
+        for line in sys.stdin:
+            for _ in range(int(line)):
+                connection.sendall(data)
+
+
+def accept_one() -> socket.socket:
+    """Print the port of a new listener, and return the first connection."""
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         print(listener.getsockname()[1], flush=True)
         connection = listener.accept()[0]
-    with connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+def wait(delay: float) -> None:
+    """Let that many seconds pass, as a server that works for its answer."""
+    if delay >= SLEEPS:
+        time.sleep(delay)
+    elif delay:
+        end = time.perf_counter() + delay
+        while time.perf_counter() < end:
+            pass
+
+
+def peer(delay: float) -> None:
+    """Echo one connection, blocking, each time after a delay in seconds."""
+    with accept_one() as connection:
         while data := connection.recv(65536):
+            wait(delay)
             connection.sendall(data)
 
 
-def asyncio_echo(module: str, busy: bool) -> None:
-    """Echo any number of connections in an event loop on `module`."""
-    if module != "socket":
-        importlib.import_module(module).install()
+def asyncio_echo(args: argparse.Namespace) -> None:
+    """Echo any number of connections in an event loop on `args.module`."""
+    if args.module != "socket":
+        importlib.import_module(args.module).install()
     import asyncio
 
-    from .measure import cpu_bound_thread
+    from .computing import computing_threads, cpu_bound_thread
 
     class Echo(asyncio.Protocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -47,23 +104,38 @@ def asyncio_echo(module: str, busy: bool) -> None:
         print(server.sockets[0].getsockname()[1], flush=True)
         await server.serve_forever()
 
+    sys.setswitchinterval(args.interval)
     with ExitStack() as stack:
-        if busy:
+        if args.pinned:
             stack.enter_context(cpu_bound_thread())
+        elif args.threads:
+            shared = stack.enter_context(open(args.counts, "r+b"))
+            counts = memoryview(mmap.mmap(shared.fileno(), 0)).cast("Q")
+            stack.enter_context(computing_threads(args.threads, counts))
         asyncio.run(serve())
 
 
 def main() -> None:
     """Run the process that the command line names."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=["peer", "asyncio"])
+    parser.add_argument("kind", choices=["peer", "source", "sink", "asyncio"])
     parser.add_argument("module", nargs="?", default="socket")
-    parser.add_argument("--busy", action="store_true")
+    parser.add_argument("--delay", type=float, default=0.0)
+    parser.add_argument("--descriptor", type=int)
+    parser.add_argument("--piece", type=int)
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--counts")
+    parser.add_argument("--interval", type=float, default=sys.getswitchinterval())
+    parser.add_argument("--pinned", action="store_true")
     args = parser.parse_args()
-    if args.kind == "peer":
-        peer()
+    if args.kind == "asyncio":
+        asyncio_echo(args)
+    elif args.kind == "sink":
+        sink(args.descriptor)
+    elif args.kind == "source":
+        source(args.descriptor, args.piece)
     else:
-        asyncio_echo(args.module, args.busy)
+        peer(args.delay)
 
 
 if __name__ == "__main__":

@@ -145,6 +145,18 @@ def with_file(size: int, setup: Setup) -> Setup:
     return both
 
 
+def timeouts(setup: Setup, a: float | None, b: float | None) -> Setup:
+    """Another setup, and a timeout on each of its two ends."""
+
+    def both(socket: Any, stack: ExitStack) -> Names:
+        names = setup(socket, stack)
+        names["a"].settimeout(a)
+        names["b"].settimeout(b)
+        return names
+
+    return both
+
+
 def plus(setup: Setup, more: Callable[[Names], Names]) -> Setup:
     """Another setup, and more names made of its names."""
 

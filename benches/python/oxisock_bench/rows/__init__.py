@@ -1,11 +1,26 @@
 """The rows, group by group, in the order they are shown."""
 
-from . import convoy, files, lookup, moving, names, programs, sizes, sockets, state, waiting
+from . import (
+    bulk,
+    convoy,
+    files,
+    lookup,
+    moving,
+    names,
+    peers,
+    programs,
+    sizes,
+    sockets,
+    state,
+    waiting,
+)
 
 GROUPS = [
     moving.GROUP,
     waiting.GROUP,
     convoy.GROUP,
+    peers.GROUP,
+    peers.SERVERS,
     programs.GROUP,
     files.GROUP,
     sockets.GROUP,
@@ -14,4 +29,5 @@ GROUPS = [
     names.GROUP,
     sizes.ABOVE,
     sizes.THROUGHPUT,
+    bulk.GROUP,
 ]

@@ -20,5 +20,14 @@ row("inet_ntop", nothing, r'socket.inet_ntop(socket.AF_INET, b"\x7f\x00\x00\x01"
 row("inet_ntop.ipv6", nothing, "socket.inet_ntop(socket.AF_INET6, bytes(15) + bytes(1))")
 row("CMSG_LEN", nothing, "socket.CMSG_LEN(4)")
 row("CMSG_SPACE", nothing, "socket.CMSG_SPACE(4)")
+# In a new interpreter: what a program has looked up before can change what a look-up costs.
+for name in ("AF_INET", "SOCK_STREAM", "timeout", "htons", "socket", "AddressFamily"):
+    row(
+        f"lookup.{name}",
+        nothing,
+        f"socket.{name}",
+        fresh=True,
+        note=f"look {name} up in the module",
+    )
 row("constant", nothing, "socket.AF_INET", note="a constant of the module")
 row("enumeration", nothing, "socket.AddressFamily(2)", note="a member of an enumeration")

@@ -11,7 +11,7 @@ row = GROUP.row
 
 row(
     "asyncio-echo",
-    asyncio_server(50, busy=False),
+    asyncio_server(50),
     request_load,
     slice=0.1,
     rounds=0.3,
