@@ -44,7 +44,10 @@ mod _socket {
         sethostname,
     };
     #[pymodule_export]
-    use crate::socket::{Socket, close, construct_with, dup, register_class, socketpair};
+    use crate::socket::{
+        Socket, close, connect_host, construct_with, dup, getconnectionattemptdelay,
+        register_class, setconnectionattemptdelay, socketpair,
+    };
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

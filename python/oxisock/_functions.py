@@ -16,6 +16,7 @@ from ._socket import (
     SO_REUSEPORT,
     SOCK_STREAM,
     SOL_SOCKET,
+    connect_host,
     construct,
 )
 
@@ -119,73 +120,32 @@ def create_connection(
     *,
     all_errors: bool = False,
 ) -> "_public.socket":
-    """Connect a TCP socket to ``(host, port)`` and return it; connect(2).
+    """Connect a TCP socket to ``(host, port)`` and return it; connect(2), RFC 8305.
 
-    Every address of *host* is tried in the order of getaddrinfo() until one answers.
+    The addresses of *host* are tried in the order of getaddrinfo(), IPv6 and IPv4 in turn. The next
+    attempt begins when one has failed, and after getconnectionattemptdelay() seconds while none
+    has answered. Attempts that have begun go on; the first to connect wins, and the others are
+    closed.
 
-    *timeout*, in seconds, is one deadline for all of these attempts together, counted from the
-    end of the name resolution: each attempt gets an equal share of the time that is left for it
-    and the addresses after it, so that a silent address starves none of them and time
-    that a refusing one leaves over goes to the rest. The returned socket carries *timeout* itself.
-    None waits without limit; without the argument getdefaulttimeout() counts.
+    *timeout*, in seconds, is one deadline for all of it, name resolution included. The returned
+    socket carries *timeout* itself. None waits without limit; without the argument
+    getdefaulttimeout() counts.
 
-    *source_address*, a ``(host, port)`` pair, is what the socket is bound to before it connects.
+    *source_address*, a ``(host, port)`` pair, is what each socket is bound to before it connects.
+    With a port other than 0 the addresses are tried one after the other, each with the whole
+    timeout, as two sockets cannot have that port; likewise where a program has put a class with a
+    ``connect`` of its own into the place of ``oxisock.socket``.
 
-    Raises gaierror for a name that cannot be resolved, else the OSError of the last attempt
-    (TimeoutError if its time was up), or with *all_errors* an ExceptionGroup with
-    one OSError for each address.
+    Raises gaierror for a name that cannot be resolved, TimeoutError if that took too long, else
+    the OSError of the last address (TimeoutError if its time was up), or with *all_errors* an
+    ExceptionGroup with one OSError for each address, in the order of getaddrinfo().
     """
     host, port = address
-    found = _public.getaddrinfo(host, port, 0, SOCK_STREAM)
     # A bare object() can be nothing but a "not given" mark, ours or the standard library's, which
     # gets here by way of modules that were imported before install().
-    given = type(timeout) is not object
-    deadline = None
-    errors: list[OSError] = []
-    for tried, (family, kind, proto, _, peer) in enumerate(found):
-        sock = None
-        try:
-            sock = _public.socket(family, kind, proto)
-            if given:
-                sock.settimeout(timeout)  # type: ignore[arg-type]
-            if source_address:
-                sock.bind(source_address)
-            # Neither waiting for ever nor not waiting at all leaves anything to share out.
-            limit = sock.gettimeout() if len(found) > 1 else None
-            if limit:
-                from time import monotonic
-
-                now = monotonic()
-                if deadline is None:
-                    deadline = now + limit
-                if now >= deadline:
-                    raise TimeoutError("timed out")
-                sock.settimeout((deadline - now) / (len(found) - tried))
-            sock.connect(peer)
-            if limit:
-                sock.settimeout(limit)
-            # An exception refers to its frame, and so to this list: break the cycle.
-            errors.clear()
-            return sock
-        except OSError as exc:
-            if not all_errors:
-                errors.clear()
-            errors.append(exc)
-            if sock is not None:
-                sock.close()
-        except BaseException:
-            if sock is not None:
-                sock.close()
-            raise
-    if not errors:
-        raise OSError("getaddrinfo returns an empty list")
-    try:
-        if all_errors:
-            # A copy, because its repr() shows the list that it was given.
-            raise ExceptionGroup("create_connection failed", list(errors))
-        raise errors[0]
-    finally:
-        errors.clear()
+    if type(timeout) is object:
+        return connect_host(_public, host, port, source_address, all_errors)
+    return connect_host(_public, host, port, source_address, all_errors, timeout)
 
 
 def has_dualstack_ipv6() -> bool:

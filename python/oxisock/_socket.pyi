@@ -532,6 +532,51 @@ def setbusypoll(seconds: float, /) -> None:
         TypeError: the time is no number.
     """
 
+def getconnectionattemptdelay() -> float:
+    """Return the Connection Attempt Delay of ``create_connection`` in seconds; RFC 8305, section 5."""
+
+def setconnectionattemptdelay(seconds: float, /) -> None:
+    """Set the Connection Attempt Delay of ``create_connection``; RFC 8305, section 5.
+
+    After that time an attempt with the next address of a host begins, while the ones before have
+    not answered. Attempts that have begun go on; the first that connects wins. The initial value is 0.25
+    seconds, or what the environment variable ``OXISOCK_CONNECTION_ATTEMPT_DELAY_MS`` says, in
+    milliseconds.
+
+    Args:
+        seconds: the delay, 0.01 to 2.
+
+    Raises:
+        ValueError: the delay is no number, below 0.01 or above 2.
+        TypeError: the delay has a wrong type.
+    """
+
+def connect_host(
+    public: Any,
+    host: Any,
+    port: Any,
+    source_address: Any,
+    all_errors: object,
+    timeout: Any = ...,
+    /,
+) -> _public_socket:
+    """Connect to a host as ``create_connection`` does; RFC 8305.
+
+    Args:
+        public: the module ``oxisock``, whose ``socket`` and ``getaddrinfo`` programs may replace.
+        host: as for ``getaddrinfo``.
+        port: as for ``getaddrinfo``.
+        source_address: what each socket is bound to, or None.
+        all_errors: whether to raise the errors of all attempts.
+        timeout: the timeout of the socket; left out for the default one.
+
+    Returns:
+        The connected socket.
+
+    Raises:
+        OSError: no address could be connected to.
+    """
+
 # Hosts, services, protocols and interfaces.
 def getaddrinfo(
     host: _SystemText | None,
@@ -564,8 +609,8 @@ def getaddrinfo(
         type: a socket type, 0 for any.
         proto: a protocol number, 0 for any.
         flags: AI_* flags, combined with ``|``.
-        timeout: the longest time to wait in seconds, None for no limit. An addition of
-            oxisock.
+        timeout: the longest time to wait in seconds, None for no limit. By keyword only, an
+            addition of oxisock, which ``inspect.signature`` does not show.
 
     Returns:
         A list of tuples ``(family, type, proto, canonname, sockaddr)``, in the order in

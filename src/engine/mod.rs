@@ -2,12 +2,14 @@
 //! again. `ARCHITECTURE.md` shows one `recv` on its way through it.
 
 mod adaptive;
+mod any;
 mod channel;
 mod settings;
 mod wait;
 
 use pyo3::prelude::*;
 
+pub(crate) use any::wait_any;
 pub(crate) use channel::{Channel, Mode};
 pub(crate) use settings::{
     contended, counters, default_timeout, getbusypoll, set_default_timeout, setbusypoll, tune,

@@ -327,6 +327,22 @@ impl Fixed<PyGetSetDef> {
     }
 }
 
+/// Whether a class still has the native class's method of that name, and nobody's in its place.
+pub(crate) fn is_native<C: PyClass>(class: &Bound<'_, PyType>, name: &str) -> PyResult<bool> {
+    let definition = |class: &Bound<'_, PyType>| {
+        let method = class.getattr(name)?;
+        // SAFETY: the type is one of the interpreter's own, which live for ever.
+        let is_method = method.get_type_ptr() == (&raw mut ffi::PyMethodDescr_Type);
+        // SAFETY: the object is of exactly the type whose layout this is.
+        Ok::<_, PyErr>(
+            is_method
+                .then(|| unsafe { (*method.as_ptr().cast::<ffi::PyMethodDescrObject>()).d_method }),
+        )
+    };
+    let native = definition(&class.py().get_type::<C>())?;
+    Ok(native.is_some() && definition(class)? == native)
+}
+
 /// Gives a subclass its own copies of the native class's methods.
 ///
 /// The interpreter's shortest way into a method is for objects of exactly the class that the

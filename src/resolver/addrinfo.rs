@@ -27,8 +27,8 @@ use crate::python::error::{Error, Result};
 ///     type: a socket type, 0 for any.
 ///     proto: a protocol number, 0 for any.
 ///     flags: AI_* flags, combined with ``|``.
-///     timeout: the longest time to wait in seconds, None for no limit. An addition of
-///         oxisock.
+///     timeout: the longest time to wait in seconds, None for no limit. By keyword only, an
+///         addition of oxisock, which ``inspect.signature`` does not show.
 ///
 /// Returns:
 ///     A list of tuples ``(family, type, proto, canonname, sockaddr)``, in the order in
@@ -43,11 +43,11 @@ use crate::python::error::{Error, Result};
 ///     ValueError: the timeout is negative or not a number.
 ///     OverflowError: the timeout is too large.
 #[pyfunction]
+// The signature for `inspect` is the standard library's: programs compare the two.
 #[pyo3(signature = (host, port, family=Int(0), r#type=Int(0), proto=Int(0), flags=Int(0), *, timeout=None),
-       text_signature = "(host, port, family=0, type=0, proto=0, flags=0, *, timeout=None)")]
+       text_signature = "(host, port, family=0, type=0, proto=0, flags=0)")]
 #[allow(clippy::too_many_arguments)]
 pub(crate) fn getaddrinfo<'py>(
-    py: Python<'py>,
     host: &Bound<'py, PyAny>,
     port: &Bound<'py, PyAny>,
     family: Int,
@@ -62,7 +62,30 @@ pub(crate) fn getaddrinfo<'py>(
         protocol: proto.0,
         flags: flags.0,
     };
-    let deadline = timeout.map_or(Ok(None), deadline)?;
+    find(host, port, hints, timeout.map_or(Ok(None), deadline)?)
+}
+
+/// What `getaddrinfo` returns for addresses of this socket type, for callers of our own.
+pub(crate) fn addresses_of<'py>(
+    host: &Bound<'py, PyAny>,
+    port: &Bound<'py, PyAny>,
+    kind: i32,
+    deadline: Option<Instant>,
+) -> Result<Bound<'py, PyList>> {
+    let hints = Hints {
+        kind,
+        ..Hints::default()
+    };
+    find(host, port, hints, deadline)
+}
+
+fn find<'py>(
+    host: &Bound<'py, PyAny>,
+    port: &Bound<'py, PyAny>,
+    hints: Hints,
+    deadline: Option<Instant>,
+) -> Result<Bound<'py, PyList>> {
+    let py = host.py();
     let name = parse_host(host)?;
     let service = parse_port(port)?;
     audit_with(py, c"socket.getaddrinfo", || {

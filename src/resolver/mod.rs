@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use pyo3::prelude::*;
 
-pub(crate) use addrinfo::getaddrinfo;
+pub(crate) use addrinfo::{addresses_of, getaddrinfo};
 pub(crate) use hosts::{gethostbyaddr, gethostbyname, gethostbyname_ex, gethostname, sethostname};
 pub(crate) use interfaces::{if_indextoname, if_nameindex, if_nametoindex};
 pub(crate) use nameinfo::getnameinfo;

@@ -42,24 +42,24 @@ impl Socket {
         // A stream's connect waits for the peer; only O_NONBLOCK keeps it from that, and
         // others may have cleared it.
         if mode != Mode::Blocking {
-            self.channel.lend(py, |fd| {
-                if descriptor::is_nonblocking(fd)? {
-                    return Ok(());
-                }
-                descriptor::set_nonblocking(fd, true)
-            })??;
+            self.channel.lend(py, descriptor::ensure_nonblocking)??;
         }
         let plan = self.plan_without_flag(Interest::Write);
         let mut begun = false;
+        let mut interrupted = false;
         drive(py, &self.channel, plan, |fd, attempt| {
             if begun {
                 // The system goes on by itself after EINPROGRESS and EINTR; a second call
                 // would only be told so.
-                return outcome(fd, attempt).into();
+                match outcome(fd, attempt) {
+                    Ok(Ok(())) if interrupted && was_given_up(fd) => {}
+                    result => return result.into(),
+                }
             }
             match sys::io::connect(fd, address) {
                 Err(Errno::INTR) => {
                     begun = true;
+                    interrupted = true;
                     // Without a timeout the caller asked not to wait.
                     if mode == Mode::NonBlocking {
                         Attempt::Done(Err(Errno::INTR))
@@ -92,7 +92,7 @@ impl Socket {
     }
 
     /// The target of a connection, parsed and audited.
-    fn target(
+    pub(super) fn target(
         slf: &Bound<'_, Self>,
         caller: &'static str,
         address: &Bound<'_, PyAny>,
@@ -139,6 +139,12 @@ fn outcome(fd: BorrowedFd<'_>, attempt: AttemptMode) -> sys::Result<sys::Result<
         AttemptMode::Block => sys::io::poll(fd, Interest::Write, Timeout::NONE).map(drop)?,
     }
     Ok(sys::io::pending_error(fd)?.map_or(Ok(()), Err))
+}
+
+/// Whether the system has given a connection up that a signal interrupted, without an error to
+/// report: one over a UNIX socket that waits for room in the backlog, which poll(2) calls writable.
+fn was_given_up(fd: BorrowedFd<'_>) -> bool {
+    descriptor::peer_address(fd) == Err(Errno::NOTCONN)
 }
 
 /// Fails with `EAGAIN` where the descriptor is not ready.

@@ -6,6 +6,7 @@ mod lifecycle;
 mod message;
 mod mode;
 mod option;
+mod race;
 mod receive;
 mod send;
 mod traits;
@@ -17,6 +18,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 pub(crate) use lifecycle::{close, construct_with, dup, register_class, socketpair};
 pub(crate) use mode::{FUNCTIONS, timeout};
+pub(crate) use race::{connect_host, getconnectionattemptdelay, setconnectionattemptdelay};
 
 use traits::CachedTraits;
 

@@ -1,8 +1,10 @@
 """Signals while a call waits: the handler runs at once, and the call goes on or ends."""
 
+import errno
 import os
 import select
 import signal
+import socket as std
 import struct
 import subprocess
 import sys
@@ -173,6 +175,51 @@ class TestAcceptAndConnect:
         with full_backlog() as address:
             with alarm(give_up), pytest.raises(Handled):
                 oxisock.create_connection(address, timeout)
+
+
+@pytest.mark.differs("the standard library says that it is connected, which it is not")
+def test_connect_to_a_full_unix_backlog_goes_on(short_path: Any) -> None:
+    """A handler that returns: the connection is made when there is room, and not before."""
+    path = str(short_path / "full")
+    ran = []
+    with oxisock.socket(std.AF_UNIX) as server, oxisock.socket(std.AF_UNIX) as client:
+        server.bind(path)
+        server.listen(0)
+        with oxisock.socket(std.AF_UNIX) as first:
+            first.connect(path)
+
+            def make_room(*_: Any) -> None:
+                ran.append(1)
+                if len(ran) == 3:
+                    server.accept()[0].close()
+
+            with handled(signal.SIGALRM, make_room):
+                signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
+                try:
+                    client.connect(path)
+                finally:
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+        assert len(ran) >= 3
+        assert client.getpeername() == path
+        with server.accept()[0] as accepted:
+            client.send(b"x")
+            assert accepted.recv(1) == b"x"
+
+
+@pytest.mark.parametrize("timeout", [0.0, 5.0])
+def test_connect_to_a_full_unix_backlog_fails(short_path: Any, timeout: float) -> None:
+    """As in the standard library: the system has no way to wait for room but to block."""
+    path = str(short_path / "full")
+    with oxisock.socket(std.AF_UNIX) as server, oxisock.socket(std.AF_UNIX) as first:
+        server.bind(path)
+        server.listen(0)
+        first.connect(path)
+        for module in (std, oxisock):
+            with module.socket(std.AF_UNIX) as client:
+                client.settimeout(timeout)
+                with pytest.raises(BlockingIOError):
+                    client.connect(path)
+                assert client.connect_ex(path) == errno.EAGAIN
 
 
 def test_sendfile_goes_on(unix: Any, tmp_path: Any) -> None:

@@ -141,6 +141,18 @@ CASES = [
     Case("accept.timeout", "l = connected_listener(5.0)", "keep.append(l.accept())", 2),
     Case("accept.nonblocking", "l = connected_listener(0.0)", "keep.append(l.accept())", 2),
     Case("connect", "l, clients = listener(None)", "clients.pop().connect(l.getsockname())", 2),
+    Case(
+        "create_connection",
+        "l = socket.create_server(('127.0.0.1', 0)); address = l.getsockname()",
+        "keep.append(socket.create_connection(address))",
+        2,
+    ),
+    Case(
+        "create_connection.timeout",
+        "l = socket.create_server(('127.0.0.1', 0)); address = l.getsockname()",
+        "keep.append(socket.create_connection(address, 5.0))",
+        6,
+    ),
     Case("socket", "", "keep.append(socket.socket())", 1),
     Case(
         "socket.close", "many = [socket.socket() for _ in range(ROUNDS)]", "many.pop().close()", 1

@@ -207,6 +207,14 @@ pub fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> Result<()> {
     Ok(())
 }
 
+/// Sets `O_NONBLOCK` where it is not set.
+pub fn ensure_nonblocking(fd: BorrowedFd<'_>) -> Result<()> {
+    if is_nonblocking(fd)? {
+        return Ok(());
+    }
+    set_nonblocking(fd, true)
+}
+
 /// Whether `O_NONBLOCK` is set on the open file.
 pub fn is_nonblocking(fd: BorrowedFd<'_>) -> Result<bool> {
     // SAFETY: takes numbers only.

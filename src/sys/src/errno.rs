@@ -27,6 +27,7 @@ impl Errno {
     pub const IO: Errno = Errno(libc::EIO);
     pub const NAMETOOLONG: Errno = Errno(libc::ENAMETOOLONG);
     pub const NODEV: Errno = Errno(libc::ENODEV);
+    pub const NOTCONN: Errno = Errno(libc::ENOTCONN);
     pub const NOSYS: Errno = Errno(libc::ENOSYS);
     pub const NOTSOCK: Errno = Errno(libc::ENOTSOCK);
     pub const PIPE: Errno = Errno(libc::EPIPE);

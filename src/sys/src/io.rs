@@ -193,6 +193,49 @@ pub fn poll(fd: BorrowedFd<'_>, interest: Interest, timeout: Timeout) -> Result<
     })
 }
 
+/// Descriptors to wait for together. They have to stay open until the wait is over.
+#[derive(Debug)]
+pub struct PollSet {
+    entries: Vec<libc::pollfd>,
+    interest: Interest,
+}
+
+impl PollSet {
+    pub fn new(interest: Interest) -> Self {
+        PollSet {
+            entries: Vec::new(),
+            interest,
+        }
+    }
+
+    pub fn push(&mut self, fd: BorrowedFd<'_>) {
+        self.entries.push(libc::pollfd {
+            fd: fd.as_raw_fd(),
+            events: self.interest.events(),
+            revents: 0,
+        });
+    }
+
+    /// poll(2): which of them are ready, by their order; none where the time is up. Returns early
+    /// as [`poll`] does.
+    pub fn wait(&mut self, timeout: Timeout) -> Result<Vec<bool>> {
+        let count = self.entries.len() as libc::nfds_t;
+        // SAFETY: so many entries stand there.
+        unsafe {
+            syscall!(poll(
+                self.entries.as_mut_ptr(),
+                count,
+                timeout.milliseconds()
+            ))
+        }?;
+        Ok(self
+            .entries
+            .iter()
+            .map(|entry| entry.revents != 0)
+            .collect())
+    }
+}
+
 /// The error that waits on a socket, `SO_ERROR`, which reading it clears.
 pub fn pending_error(fd: BorrowedFd<'_>) -> Result<Option<Errno>> {
     let number = super::option::get::<i32>(fd, libc::SOL_SOCKET, libc::SO_ERROR)?;

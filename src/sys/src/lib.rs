@@ -20,6 +20,7 @@ pub mod machine;
 pub mod memory;
 pub mod message;
 pub mod option;
+pub mod race;
 pub mod thread_end;
 pub mod timeout;
 pub mod wake;

@@ -30,6 +30,11 @@ impl Timeout {
         Timeout(Some(limit))
     }
 
+    /// The time until then; no limit where there is no deadline.
+    pub fn until(deadline: Option<Instant>) -> Self {
+        Timeout(deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())))
+    }
+
     /// From the form that fits into an atomic number: nanoseconds, negative for none.
     #[inline]
     pub fn from_nanos(nanos: i64) -> Self {
