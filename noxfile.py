@@ -110,13 +110,16 @@ def lint(session):
 
 @nox.session(python=PYTHONS)
 def types(session):
-    """Check sources and tests against their types, and the stubs against the built package."""
+    """Check the types of sources, tests and typed programs, and the stubs against the package."""
     install_wheel(session, "test", bench=True)
     install_group(session, "types")
-    session.run("mypy", "--python-version", session.python.rstrip("t"))
+    version = session.python.rstrip("t")
+    session.run("mypy", "--python-version", version)
+    session.run("basedpyright", "--pythonversion", version)
     allowed = "tests/package/stubtest-allowlist.txt"
     options = ["--allowlist", allowed] if Path(allowed).exists() else []
     session.run("python", "-m", "mypy.stubtest", "oxisock", "oxisock_bench", *options)
+    session.run("python", "-m", "pytest", "tests/package/test_typing.py")
 
 
 @nox.session(python=NEWEST)

@@ -19,6 +19,8 @@ READABLE = {
     "_SystemText": "str | bytes",
     "_public_socket": "socket",
     "_public.socket": "socket",
+    "_standard.socket": "socket",
+    "_SendableFile": "IO[bytes]",
     "tls.": "ssl.",
 }
 # So many signatures of one function tell more than its most general one.

@@ -83,7 +83,7 @@ class socket(Socket):  # noqa: N801 - the name of the standard library
                 except OSError:
                     pass  # such as EBADF: the program has closed the number itself
 
-    def makefile(
+    def makefile(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
         mode: str = "r",
         buffering: "int | None" = None,

@@ -1,10 +1,14 @@
 """The socket class."""
 
 from io import BufferedReader, BufferedRWPair, BufferedWriter, IOBase, TextIOWrapper
-from typing import IO, Literal, NoReturn, Self, overload
+from typing import Literal, NoReturn, Protocol, Self, overload
 
 from ._files import SocketIO
 from ._socket import Socket
+
+class _SendableFile(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+    def seek(self, offset: int, /) -> object: ...
 
 class socket(Socket):
     """A socket: an endpoint of communication; socket(2).
@@ -33,8 +37,9 @@ class socket(Socket):
         Raises:
             OSError: the process has too many descriptors, or the socket is closed.
         """
-    # A size of 0 is an int as well: it is the first signature that fits which counts.
-    @overload
+    # A size of 0 is an int as well: it is the first signature that fits which counts. And the
+    # unbuffered file is a SocketIO of our own.
+    @overload  # type: ignore[override]
     def makefile(  # type: ignore[overload-overlap]
         self,
         mode: Literal["b", "rb", "br", "wb", "bw", "rwb", "rbw", "wrb", "wbr", "brw", "bwr"],
@@ -105,7 +110,7 @@ class socket(Socket):
         newline: str | None = None,
     ) -> TextIOWrapper: ...
     @overload
-    def makefile(
+    def makefile(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
         mode: str,
         buffering: int | None = None,
@@ -114,7 +119,7 @@ class socket(Socket):
         errors: str | None = None,
         newline: str | None = None,
     ) -> IOBase: ...
-    def sendfile(self, file: IO[bytes], offset: int = 0, count: int | None = None) -> int:
+    def sendfile(self, file: _SendableFile, offset: int = 0, count: int | None = None) -> int:
         """Send the contents of a file; sendfile(2).
 
         Files that are not regular are sent by their ``read`` and ``send``. Afterwards, after an error
@@ -138,11 +143,13 @@ class socket(Socket):
         """
 
     # Private, under the names that the standard library has for them.
-    def _check_sendfile_params(self, file: IO[bytes], offset: int, count: int | None) -> None:
+    def _check_sendfile_params(self, file: _SendableFile, offset: int, count: int | None) -> None:
         """Refuse text files, sockets that are no streams, and counts that are no positive int."""
     def _sendfile_use_sendfile(
-        self, file: IO[bytes], offset: int = 0, count: int | None = None
+        self, file: _SendableFile, offset: int = 0, count: int | None = None
     ) -> int:
         """Send from a regular file in the kernel, or raise ``_GiveupOnSendfile``; sendfile(2)."""
-    def _sendfile_use_send(self, file: IO[bytes], offset: int = 0, count: int | None = None) -> int:
+    def _sendfile_use_send(
+        self, file: _SendableFile, offset: int = 0, count: int | None = None
+    ) -> int:
         """Send what ``read`` of any binary file object gives."""

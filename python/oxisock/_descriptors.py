@@ -6,16 +6,16 @@ from ._socket import CMSG_LEN, SCM_RIGHTS, SOL_SOCKET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    # Any socket will do, and to type checkers oxisock's is one of these, too.
+    import socket as _standard
     from collections.abc import Iterable
     from typing import Any
 
     from _typeshed import ReadableBuffer
 
-    import oxisock as _public
-
 
 def send_fds(
-    sock: "_public.socket",
+    sock: "_standard.socket",
     buffers: "Iterable[ReadableBuffer]",
     fds: "Iterable[int]",
     flags: int = 0,
@@ -24,7 +24,7 @@ def send_fds(
     """Send descriptors along with data over a UNIX socket; unix(7), ``SCM_RIGHTS``.
 
     Args:
-        sock: an AF_UNIX socket.
+        sock: an AF_UNIX socket, of oxisock or of the standard library.
         buffers: bytes-like objects; on a stream at least one byte has to go with the descriptors.
         fds: the numbers of the descriptors, which stay open and the caller's.
         flags: ``MSG_*`` flags.
@@ -40,12 +40,12 @@ def send_fds(
 
 
 def recv_fds(
-    sock: "_public.socket", bufsize: int, maxfds: int, flags: int = 0
+    sock: "_standard.socket", bufsize: int, maxfds: int, flags: int = 0
 ) -> "tuple[bytes, list[int], int, Any]":
     """Receive data and the descriptors that come with it; unix(7), ``SCM_RIGHTS``.
 
     Args:
-        sock: an AF_UNIX socket.
+        sock: an AF_UNIX socket, of oxisock or of the standard library.
         bufsize: the largest number of bytes of data to return.
         maxfds: the largest number of descriptors to take. The kernel closes further ones.
         flags: ``MSG_*`` flags; with ``MSG_CMSG_CLOEXEC`` the descriptors are not inheritable.

@@ -79,7 +79,7 @@ def resolve(name: str) -> object:
         raise AttributeError(
             f"module {__package__!r} has no attribute {name!r}",
             name=name,
-            obj=sys.modules.get(__package__),
+            obj=sys.modules.get(__name__.partition(".")[0]),
         )
     owner = _CLASSES.get(name[: name.find("_") + 1])
     if owner is None or not name.isupper():

@@ -22,14 +22,16 @@ from ._socket import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, SupportsIndex
+
+    from _typeshed import ReadableBuffer
 
 _LOCALHOST = "127.0.0.1"
 _LOCALHOST_V6 = "::1"
 _GLOBAL_DEFAULT_TIMEOUT = object()
 
 
-def fromfd(fd: int, family: int, type: int, proto: int = 0) -> "_public.socket":
+def fromfd(fd: "SupportsIndex", family: int, type: int, proto: int = 0) -> "_public.socket":
     """Make a socket of a duplicate of a descriptor; dup(2).
 
     Args:
@@ -114,31 +116,39 @@ def getfqdn(name: str = "") -> str:
 
 
 def create_connection(
-    address: "tuple[str | None, int | str]",
-    timeout: "float | object | None" = _GLOBAL_DEFAULT_TIMEOUT,
-    source_address: "tuple[str, int] | None" = None,
+    address: "tuple[str | None, bytes | str | int | None]",
+    timeout: "float | None" = _GLOBAL_DEFAULT_TIMEOUT,  # type: ignore[assignment]
+    source_address: "tuple[Any, ...] | str | ReadableBuffer | None" = None,
     *,
     all_errors: bool = False,
 ) -> "_public.socket":
-    """Connect a TCP socket to ``(host, port)`` and return it; connect(2), RFC 8305.
+    """Connect a TCP socket to a host; connect(2), RFC 8305.
 
-    The addresses of *host* are tried in the order of getaddrinfo(), IPv6 and IPv4 in turn. The next
-    attempt begins when one has failed, and after getconnectionattemptdelay() seconds while none
-    has answered. Attempts that have begun go on; the first to connect wins, and the others are
+    The addresses of the host are tried in the order of ``getaddrinfo``, IPv6 and IPv4 in turn. The
+    next attempt begins when one has failed, and after ``getconnectionattemptdelay`` seconds while
+    none has answered. Attempts that have begun go on; the first to connect wins, and the others are
     closed.
 
-    *timeout*, in seconds, is one deadline for all of it, name resolution included. The returned
-    socket carries *timeout* itself. None waits without limit; without the argument
-    getdefaulttimeout() counts.
+    With a port other than 0 in ``source_address`` the addresses are tried one after the other, each
+    with the whole timeout, as two sockets cannot have that port; likewise where a program has put a
+    class with a ``connect`` of its own into the place of ``oxisock.socket``.
 
-    *source_address*, a ``(host, port)`` pair, is what each socket is bound to before it connects.
-    With a port other than 0 the addresses are tried one after the other, each with the whole
-    timeout, as two sockets cannot have that port; likewise where a program has put a class with a
-    ``connect`` of its own into the place of ``oxisock.socket``.
+    Args:
+        address: a pair of host and port.
+        timeout: seconds, one deadline for all of it, name resolution included, and the timeout of
+            the returned socket; None waits without limit. Without it ``getdefaulttimeout`` counts.
+        source_address: a pair of host and port that each socket is bound to before it connects.
+        all_errors: whether to raise the errors of all addresses.
 
-    Raises gaierror for a name that cannot be resolved, TimeoutError if that took too long, else
-    the OSError of the last address (TimeoutError if its time was up), or with *all_errors* an
-    ExceptionGroup with one OSError for each address, in the order of getaddrinfo().
+    Returns:
+        The connected socket.
+
+    Raises:
+        gaierror: the name cannot be resolved.
+        TimeoutError: the deadline passed.
+        OSError: no address answered; the error is that of the last one.
+        ExceptionGroup: the same, with ``all_errors``: an OSError for each address, in the order of
+            ``getaddrinfo``.
     """
     host, port = address
     # A bare object() can be nothing but a "not given" mark, ours or the standard library's, which
@@ -161,7 +171,7 @@ def has_dualstack_ipv6() -> bool:
 
 
 def create_server(
-    address: "tuple[Any, ...]",
+    address: "tuple[Any, ...] | str | ReadableBuffer",
     *,
     family: int = AF_INET,
     backlog: "int | None" = None,

@@ -100,7 +100,7 @@ def _report_without_our_frames(exc: BaseException) -> None:
         sys.excepthook = hook
         if value is not None:
             value.__traceback__ = trace
-        hook(kind, value, trace)
+        hook(kind, value, trace)  # pyright: ignore[reportArgumentType]
 
     sys.excepthook = report
 

@@ -11,9 +11,7 @@ from ._socket import SOCK_STREAM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import IO
-
-    from ._class import socket
+    from ._class import _SendableFile, socket
 
 
 class _GiveupOnSendfile(Exception):  # noqa: N818 - the name that callers of the private methods know
@@ -21,7 +19,7 @@ class _GiveupOnSendfile(Exception):  # noqa: N818 - the name that callers of the
 
 
 def _check_sendfile_params(
-    self: "socket", file: "IO[bytes]", offset: int, count: "int | None"
+    self: "socket", file: "_SendableFile", offset: int, count: "int | None"
 ) -> None:
     """Refuse text files, sockets that are no streams, and counts that are no positive int."""
     if "b" not in getattr(file, "mode", "b"):
@@ -36,12 +34,12 @@ def _check_sendfile_params(
 
 
 def _sendfile_use_sendfile(
-    self: "socket", file: "IO[bytes]", offset: int = 0, count: "int | None" = None
+    self: "socket", file: "_SendableFile", offset: int = 0, count: "int | None" = None
 ) -> int:
     """Send from a regular file in the kernel, or raise ``_GiveupOnSendfile``; sendfile(2)."""
     self._check_sendfile_params(file, offset, count)
     try:
-        file_fd = file.fileno()
+        file_fd = file.fileno()  # type: ignore[attr-defined]
     except (AttributeError, UnsupportedOperation) as exc:
         raise _GiveupOnSendfile(exc) from exc
     try:
@@ -77,7 +75,7 @@ def _sendfile_use_sendfile(
 
 
 def _sendfile_use_send(
-    self: "socket", file: "IO[bytes]", offset: int = 0, count: "int | None" = None
+    self: "socket", file: "_SendableFile", offset: int = 0, count: "int | None" = None
 ) -> int:
     """Send what ``read`` of any binary file object gives."""
     self._check_sendfile_params(file, offset, count)
@@ -105,7 +103,7 @@ def _sendfile_use_send(
 
 
 def sendfile(  # noqa: D417 - `self`, as this is a method
-    self: "socket", file: "IO[bytes]", offset: int = 0, count: "int | None" = None
+    self: "socket", file: "_SendableFile", offset: int = 0, count: "int | None" = None
 ) -> int:
     """Send the contents of a file; sendfile(2).
 

@@ -1,5 +1,6 @@
 """The native half of oxisock. Private: import ``oxisock`` instead."""
 
+import socket as _standard
 from collections.abc import Callable, Iterable
 from typing import Any, SupportsIndex, TypeAlias, TypeVar, overload
 
@@ -22,19 +23,20 @@ _Class = TypeVar("_Class", bound=type[Socket])
 
 __version__: str
 
+# A subclass of the standard class for type checkers, which it is not at runtime: functions that are
+# annotated with that class take this one (docs/typing.md).
 @disjoint_base
-class Socket:
+class Socket(_standard.socket):
     """The native half of ``oxisock.socket``."""
 
-    def __new__(cls, *_args: object, **_kwargs: object) -> Socket: ...
     def __init__(
         self, family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None
     ) -> None: ...
     @property
-    def family(self) -> AddressFamily:
+    def family(self) -> AddressFamily:  # type: ignore[override]
         """The address family, as a member of ``AddressFamily`` where it has a name; socket(2)."""
     @property
-    def type(self) -> SocketKind:
+    def type(self) -> SocketKind:  # type: ignore[override]
         """The socket type, as a member of ``SocketKind`` where it has a name; socket(2)."""
     @property
     def proto(self) -> int:

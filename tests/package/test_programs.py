@@ -301,7 +301,7 @@ def test_tls_by_duck_typing(nginx: dict[str, Any]) -> None:
     """SSLContext.wrap_socket takes our socket and becomes the owner of its descriptor."""
     context = ssl.create_default_context(cafile=nginx["ca"])
     sock = oxisock.create_connection(("127.0.0.1", nginx["tls_port"]), timeout=10)
-    with context.wrap_socket(sock, server_hostname="localhost") as secure:  # type: ignore[arg-type]
+    with context.wrap_socket(sock, server_hostname="localhost") as secure:
         assert sock.fileno() == -1
         assert secure.gettimeout() == 10
         secure.sendall(b"GET /hello HTTP/1.0\r\n\r\n")

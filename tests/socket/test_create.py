@@ -93,12 +93,12 @@ def test_helpers(expression: str, short_path: Path) -> None:
     "call",
     [
         lambda where: oxisock.create_server(("127.0.0.1", 65536)),
-        lambda where: oxisock.create_server("127.0.0.1"),  # type: ignore[arg-type]
+        lambda where: oxisock.create_server("127.0.0.1"),
         lambda where: oxisock.create_server(("127.0.0.1", 0), backlog="x"),  # type: ignore[arg-type]
         lambda where: oxisock.create_connection(where, timeout=-1),
-        lambda where: oxisock.create_connection(where, timeout="x"),
+        lambda where: oxisock.create_connection(where, timeout="x"),  # type: ignore[arg-type]
         lambda where: oxisock.create_connection(where, source_address=("127.0.0.1", 65536)),
-        lambda where: oxisock.create_connection(where, source_address="x"),  # type: ignore[arg-type]
+        lambda where: oxisock.create_connection(where, source_address="x"),
     ],
 )
 def test_bad_arguments_leave_no_socket(call: Callable[[Any], Any]) -> None:

@@ -220,7 +220,7 @@ def test_over_a_unix_socket_pair(unverified: None) -> None:
         server = identity().server_context()
 
         def serve() -> None:
-            with server.wrap_socket(theirs, server_side=True) as session:  # type: ignore[arg-type]
+            with server.wrap_socket(theirs, server_side=True) as session:
                 echo(session)
 
         thread = threading.Thread(target=serve)

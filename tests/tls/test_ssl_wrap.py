@@ -77,7 +77,7 @@ def test_server(number: str) -> None:
     def ask(address: Any) -> None:
         context = authority().client_context()
         with oxisock.create_connection(address, timeout=PATIENCE) as sock:
-            with context.wrap_socket(sock, server_hostname=HOST) as session:  # type: ignore[arg-type]
+            with context.wrap_socket(sock, server_hostname=HOST) as session:
                 session.sendall(BLOB)
                 assert exactly(session, 4) == b"done"
 
@@ -86,7 +86,7 @@ def test_server(number: str) -> None:
             conn, _ = listener.accept()
             conn.settimeout(PATIENCE)
             context = identity().server_context(**version(number))
-            with context.wrap_socket(conn, server_side=True) as session:  # type: ignore[arg-type]
+            with context.wrap_socket(conn, server_side=True) as session:
                 assert exactly(session, len(BLOB)) == BLOB
                 session.sendall(b"done")
 
@@ -117,7 +117,7 @@ def test_client_before_it_is_connected() -> None:
         plain = oxisock.socket(oxisock.AF_INET, oxisock.SOCK_STREAM)
         plain.settimeout(PATIENCE)
         context = authority().client_context()
-        with context.wrap_socket(plain, server_hostname=HOST) as session:  # type: ignore[arg-type]
+        with context.wrap_socket(plain, server_hostname=HOST) as session:
             session.connect(server.address)
             session.sendall(b"hello\n")
             assert exactly(session, 6) == b"olleh\n"
