@@ -40,8 +40,8 @@ mod _socket {
     #[pymodule_export]
     use crate::resolver::{
         getaddrinfo, gethostbyaddr, gethostbyname, gethostbyname_ex, gethostname, getnameinfo,
-        getprotobyname, getservbyname, getservbyport, if_indextoname, if_nameindex, if_nametoindex,
-        sethostname,
+        getprotobyname, getresolvertimeout, getservbyname, getservbyport, if_indextoname,
+        if_nameindex, if_nametoindex, sethostname, setresolvertimeout,
     };
     #[pymodule_export]
     use crate::socket::{

@@ -23,6 +23,7 @@ from ._socket import (
     gethostname,
     getnameinfo,
     getprotobyname,
+    getresolvertimeout,
     getservbyname,
     getservbyport,
     htonl,
@@ -40,6 +41,7 @@ from ._socket import (
     setconnectionattemptdelay,
     setdefaulttimeout,
     sethostname,
+    setresolvertimeout,
     socketpair,
 )
 

@@ -37,6 +37,7 @@ from ._socket import (
     gethostname as gethostname,
     getnameinfo as getnameinfo,
     getprotobyname as getprotobyname,
+    getresolvertimeout as getresolvertimeout,
     getservbyname as getservbyname,
     getservbyport as getservbyport,
     htonl as htonl,
@@ -54,6 +55,7 @@ from ._socket import (
     setconnectionattemptdelay as setconnectionattemptdelay,
     setdefaulttimeout as setdefaulttimeout,
     sethostname as sethostname,
+    setresolvertimeout as setresolvertimeout,
     socketpair as socketpair,
 )
 from ._ssl import SSLObject as SSLObject, UnverifiedTLSWarning as UnverifiedTLSWarning, ssl as ssl

@@ -628,6 +628,26 @@ def getaddrinfo(
         OverflowError: the timeout is too large.
     """
 
+def getresolvertimeout() -> float | None:
+    """Return the longest time that a lookup may take, in seconds as a float; None for no limit."""
+
+def setresolvertimeout(timeout: float | None, /) -> None:
+    """Set the longest time that any lookup of this process may take; getaddrinfo(3).
+
+    It holds for every function that may ask the network, and for host names in the addresses of
+    methods such as ``connect``. A lookup that takes longer fails as one does whose name servers do
+    not answer. The initial value is what the environment variable ``OXISOCK_RESOLVER_TIMEOUT``
+    says, in seconds, else None.
+
+    Args:
+        timeout: seconds above 0, None for no limit but the C library's own.
+
+    Raises:
+        ValueError: the timeout is zero, negative or not a number.
+        OverflowError: the timeout is too large.
+        TypeError: the timeout has a wrong type.
+    """
+
 def getnameinfo(
     sockaddr: tuple[str, int] | tuple[str, int, int] | tuple[str, int, int, int], flags: int, /
 ) -> tuple[str, str]:

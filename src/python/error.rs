@@ -22,6 +22,8 @@ pub(crate) enum Error {
     TimedOut,
     /// `getaddrinfo` or `getnameinfo` failed: `gaierror(code, message)`.
     Lookup(i32),
+    /// The timeout for all lookups passed: `gaierror(EAI_AGAIN, message)`.
+    LookupTimedOut,
     /// A host database call failed: `herror(code, message)`.
     Host(i32),
     /// Python code ran (a signal handler, a conversion) and raised.
@@ -84,6 +86,10 @@ impl From<Error> for PyErr {
             Error::Lookup(code) => {
                 Python::attach(|py| lookup_class(py, Class::Lookup, code, lookup_message(code)))
             }
+            Error::LookupTimedOut => Python::attach(|py| {
+                let message = format!("{}: timed out", lookup_message(libc::EAI_AGAIN));
+                lookup_class(py, Class::Lookup, libc::EAI_AGAIN, message)
+            }),
             Error::Host(code) => {
                 Python::attach(|py| lookup_class(py, Class::Host, code, host_message(code)))
             }

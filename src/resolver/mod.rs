@@ -10,6 +10,7 @@ mod interfaces;
 mod nameinfo;
 mod numeric;
 mod services;
+mod timeout;
 
 use std::ffi::{CStr, CString};
 use std::net::Ipv6Addr;
@@ -22,11 +23,13 @@ pub(crate) use hosts::{gethostbyaddr, gethostbyname, gethostbyname_ex, gethostna
 pub(crate) use interfaces::{if_indextoname, if_nameindex, if_nametoindex};
 pub(crate) use nameinfo::getnameinfo;
 pub(crate) use services::{getprotobyname, getservbyname, getservbyport};
+pub(crate) use timeout::{getresolvertimeout, setresolvertimeout};
 
-use crate::python::error::{Error, Result};
+use crate::python::error::Result;
 use crate::sys::background::{self, Background, Wait};
 pub(crate) use crate::sys::lookup::{Entry, Hints};
-use crate::sys::{self, hosts_file, lookup as libc_lookup};
+use crate::sys::{hosts_file, lookup as libc_lookup};
+use timeout::Limit;
 
 /// The service of a lookup.
 #[derive(Clone)]
@@ -50,7 +53,8 @@ impl Service {
 /// The addresses of a host and a service, as getaddrinfo(3) gives them.
 ///
 /// # Errors
-/// The lookup's failure, `TimedOut` at the deadline, or what a signal handler raised.
+/// The lookup's failure, `TimedOut` at the deadline, `LookupTimedOut` where the timeout for all
+/// lookups passed before, or what a signal handler raised.
 pub(crate) fn lookup(
     py: Python<'_>,
     host: Option<&CStr>,
@@ -76,40 +80,66 @@ pub(crate) fn lookup(
 /// No signal handler of Python can run during such a call, and the call cannot be ended.
 /// So the main thread, and every thread with a deadline, leaves it to a thread of its own
 /// and waits for that one, unless `is_local` says that the call only looks into files: then
-/// the other thread would cost more than the call.
+/// the other thread would cost more than the call. Where no thread can be had, the calling one
+/// makes the call, as it does in the standard library.
 ///
 /// # Errors
-/// `TimedOut` at the deadline, what a signal handler raised, or the system's error when it
-/// could not wait.
+/// As for [`lookup`], or the system's error when it could not wait.
 fn run<T: Send + 'static>(
     py: Python<'_>,
     deadline: Option<Instant>,
     is_local: impl FnOnce() -> bool + Send,
     call: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T> {
-    let here = move || is_local() || (deadline.is_none() && !background::in_main_thread());
+    let limit = Limit::new(deadline);
+    let here = move || is_local() || (limit.is_none() && !background::in_main_thread());
     // Decided and called in one go, as every return to the interpreter has its price.
-    enum Step<T> {
-        Done(T),
-        Pending(sys::Result<Background<T>>),
-    }
-    let step = py.detach(move || {
+    let mut step = py.detach(move || {
         if here() {
             Step::Done(call())
         } else {
-            Step::Pending(Background::start(call))
+            start(call, limit)
         }
     });
-    let mut pending = match step {
-        Step::Done(result) => return Ok(result),
-        Step::Pending(pending) => pending?,
+    let mut pending = loop {
+        match step {
+            Step::Done(result) => return Ok(result),
+            Step::Pending(pending) => break pending,
+            Step::Crowded(call) => {
+                py.check_signals()?;
+                limit.check()?;
+                step = py.detach(move || start(call, limit));
+            }
+        }
     };
     loop {
-        match py.detach(|| pending.wait(deadline))? {
+        match py.detach(|| pending.wait(limit.deadline()))? {
             Wait::Done(result) => return Ok(result),
-            Wait::TimedOut => return Err(Error::TimedOut),
+            Wait::TimedOut => return Err(limit.error()),
             Wait::Unfinished => py.check_signals()?,
         }
+    }
+}
+
+/// Where a call of the C library stands.
+enum Step<T, F> {
+    Done(T),
+    Pending(Background<T>),
+    /// Too many given-up calls are still running.
+    Crowded(F),
+}
+
+/// Leaves a call to a thread of its own, or makes it in this one where none can be had.
+fn start<T: Send + 'static, F>(call: F, limit: Limit) -> Step<T, F>
+where
+    F: FnOnce() -> T + Send + 'static,
+{
+    if background::wait_for_room(limit.deadline()) {
+        return Step::Crowded(call);
+    }
+    match Background::start(call) {
+        Ok(pending) => Step::Pending(pending),
+        Err(call) => Step::Done(call()),
     }
 }
 
