@@ -175,7 +175,7 @@ fn bytes<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
     })
 }
 
-/// The three parts of an item, all of them held before the first one is converted.
+/// The three parts of an item, a snapshot before the first one is converted.
 fn triple<'py>(item: &Bound<'py, PyAny>, caller: &str) -> Result<[Bound<'py, PyAny>; 3]> {
     let wrong = |what: String| {
         Error::type_error(format!(

@@ -2,7 +2,7 @@
 //!
 //! A row of the benchmark names its system calls as steps (`("send", [fd, size])`); [`Step`] is such
 //! a step ready to run, and [`_baseline::run`] repeats a list of them. Nothing of oxisock's own engine
-//! is used here, so that the baseline stays an independent yardstick.
+//! is used here, so that the baseline stays an independent reference.
 
 use std::io;
 use std::mem;

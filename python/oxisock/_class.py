@@ -25,7 +25,7 @@ class socket(Socket):  # noqa: N801 - the name of the standard library
         family: the address family, AF_INET without one.
         type: the socket type, SOCK_STREAM without one.
         proto: the protocol number, 0 for the family's own.
-        fileno: a descriptor to take over. Arguments that are left out are then asked of
+        fileno: a descriptor to adopt. Arguments that are left out are then asked of
             the system.
 
     Raises:

@@ -981,7 +981,7 @@ def register_files(raw: type, reader: type, text: type, /) -> tuple[type, type, 
     """
 
 def construct(fd: int, cls: Callable[..., _T], /, *args: Any, **kwargs: Any) -> _T:
-    """Call a class with a descriptor among the arguments, for one of its objects to take over.
+    """Call a class with a descriptor among the arguments, for one of its objects to adopt.
 
     Where that fails, and no socket has taken the descriptor over, it is closed.
 

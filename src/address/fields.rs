@@ -18,7 +18,7 @@ pub(super) struct Fields<'a, 'py> {
 }
 
 impl<'a, 'py> Fields<'a, 'py> {
-    /// Takes a tuple with so many elements for an address; `form` describes it in errors,
+    /// Takes a tuple with that number of elements for an address; `form` describes it in errors,
     /// as 'a pair (pid, groups)'.
     pub(super) fn new(
         purpose: Purpose<'_>,

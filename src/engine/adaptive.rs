@@ -1,7 +1,7 @@
-//! What one direction of one socket has taught: whether it is usually ready, how much a
-//! read brings, and whether looking again for a moment beats going to sleep.
+//! Adaptive statistics of one direction of one socket: whether it is usually ready, how much a
+//! read brings, and whether busy-polling for a moment beats going to sleep.
 //!
-//! Everything here is a hint. Threads may overwrite each other's lessons; no answer
+//! Everything here is a hint. Threads may overwrite each other's statistics; no answer
 //! depends on them, only the time that it takes.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
@@ -9,24 +9,24 @@ use std::time::{Duration, Instant};
 
 use super::{Attempt, settings};
 
-/// After so many failed tries in a row the try is left out …
+/// The number of failed tries in a row after which the try is left out …
 const DISCOURAGED: u32 = 3;
-/// … except once in so many operations, to see whether things have changed.
+/// … except once in this number of operations, to see whether things have changed.
 const RETRY: u32 = 32;
-/// Operations to let pass after a look that did not help; doubled each time …
+/// Operations to let pass after a busy-poll that did not help; doubled each time …
 const PAUSE: u32 = 2;
-/// … up to so many times.
+/// … up to this number of times.
 const MAX_FAILURES: u32 = 10;
-/// Waiting so long for the interpreter lock after a sleep means that another thread computes.
-/// Every sleep then costs that time, so that one look in many is worth its own.
+/// Waiting longer for the interpreter lock after a sleep means that another thread computes.
+/// Every sleep then costs that time, so that one successful busy-poll in many pays for all.
 const CONTENDED: Duration = Duration::from_micros(500);
-/// Such looks pause less: fewer than this many failures count.
+/// Then busy-polls pause less: at most this number of failures counts.
 const CONTENDED_FAILURES: u32 = 3;
-/// A send that woke a thread of this process weighs as much as so many that did not …
+/// A send that woke a thread of this process weighs as much as this number that did not …
 const WAKE: u32 = 32;
-/// … and so much weight makes it a adaptive …
+/// … this weight makes sends give the lock up …
 const WAKES: u32 = 3 * WAKE;
-/// … for so many sends.
+/// … this number of times.
 const YIELDS: u32 = 256;
 
 pub(super) struct Adaptive {
@@ -36,9 +36,9 @@ pub(super) struct Adaptive {
     last_sleep: AtomicU32,
     /// Whether the interpreter lock was long in coming back after the last sleep.
     contended: AtomicBool,
-    /// Looks that did not help, less those that did.
+    /// Busy-polls that did not help, less those that did.
     failures: AtomicU32,
-    /// Operations to let pass before the next look.
+    /// Operations to let pass before the next busy-poll.
     pause: AtomicU32,
     /// The weight of the operations during which a thread of this process woke up.
     woken: AtomicU32,
@@ -146,12 +146,12 @@ impl Adaptive {
     }
 
     /// Tries again for a short time, where that has helped lately; `WouldBlock` where it did not
-    /// help, or was not worth a look.
+    /// help, or was not worth it.
     pub(super) fn busy_poll<T>(&self, mut attempt: impl FnMut() -> Attempt<T>) -> Attempt<T> {
         let contended = self.contended.load(Relaxed);
         let last_sleep = Duration::from_nanos(self.last_sleep.load(Relaxed).into());
         let longest = settings::busy_poll();
-        // The best part of a last_sleep is falling asleep and waking up, so that the answer may have
+        // The best part of a sleep is falling asleep and waking up, so that the answer may have
         // been there long before.
         if longest.is_zero() || !(contended || last_sleep < 2 * longest) {
             return Attempt::WouldBlock;
@@ -177,12 +177,12 @@ impl Adaptive {
         }
     }
 
-    /// Learns from a look. It has not helped where sleeping would have taken less time: whoever
-    /// has to answer may be waiting for the very lock, or the very core, that is kept here.
+    /// Learns from a busy-poll, which has not helped where sleeping would have taken less time:
+    /// whoever has to answer may be waiting for the very lock, or the very core, that is kept here.
     fn busy_polled(&self, helped: bool, contended: bool) {
         let failures = self.failures.load(Relaxed);
         if helped {
-            // Not forgotten at once: one look in many helps by chance anywhere.
+            // Not forgotten at once: one busy-poll in many helps by chance anywhere.
             self.failures.store(failures.saturating_sub(1), Relaxed);
             return;
         }

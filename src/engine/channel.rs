@@ -335,9 +335,9 @@ impl Drop for Channel {
 
 /// An operation on its way; keeps the descriptor open.
 ///
-/// The only one who lends the descriptor, for one system call at a time and only while the socket
-/// has it: [`Channel::take`] may give the number to somebody who closes it. An operation may
-/// therefore look at the socket in two ways. Attached to the interpreter nobody can take the
+/// The descriptor can be borrowed from it alone, for one system call at a time and only while
+/// the socket has it: [`Channel::take`] may give the number to somebody who closes it. An
+/// operation may therefore look at the socket in two ways. Attached to the interpreter nobody can take the
 /// descriptor meanwhile. Detached it is on the list of those whom the taker waits for.
 pub(crate) struct Guard<'a> {
     channel: &'a Channel,

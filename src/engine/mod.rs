@@ -89,7 +89,7 @@ pub(crate) struct Plan {
     pub(crate) size: usize,
     /// Whether an attempt can be made without blocking on a descriptor in blocking mode.
     pub(crate) tries: bool,
-    /// Whether it may pay to look again for a moment before sleeping.
+    /// Whether it may pay to busy-poll for a moment before sleeping.
     pub(crate) polls: bool,
 }
 

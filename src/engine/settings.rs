@@ -14,13 +14,13 @@ use crate::sys::Timeout;
 /// `benches/experiments/lock_threshold.py` measures it.
 static KEEP_LIMIT: AtomicUsize = AtomicUsize::new(16 * 1024);
 
-/// How long a receive may look again before it sleeps, in nanoseconds.
+/// How long a receive may busy-poll before it sleeps, in nanoseconds.
 static BUSY_POLL: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(initial_busy_poll()));
 
 /// The environment variable that sets the initial value, in microseconds; 0 switches off.
 const BUSY_POLL_VARIABLE: &str = "OXISOCK_BUSY_POLL_US";
 const DEFAULT_BUSY_POLL_MICROS: u64 = 100;
-/// A thread that looks again keeps the interpreter lock, so that the time is bounded by the
+/// A thread that busy-polls keeps the interpreter lock, so that the time is bounded by the
 /// interpreter's own switch interval.
 const MAX_BUSY_POLL: Duration = Duration::from_millis(5);
 

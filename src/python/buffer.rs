@@ -43,7 +43,7 @@ impl BufferSlot {
         if let Ok(bytes) = object.cast_exact::<PyBytes>() {
             let bytes = bytes.as_bytes();
             // SAFETY: the bytes are borrowed for as long as the region lives; nobody writes
-            // to what is lent for reading.
+            // to what is borrowed for reading.
             let region = unsafe { Region::new(bytes.as_ptr().cast_mut(), bytes.len()) };
             return Ok(Readable {
                 region,
@@ -102,7 +102,7 @@ fn not_writable(object: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
     }
 }
 
-/// A filled view; gives the buffer back when it goes. Only made and dropped while
+/// A filled view; releases the buffer when dropped. Only made and dropped while
 /// attached to the interpreter: no method keeps one across the end of its call.
 struct View<'a>(&'a mut ffi::Py_buffer);
 
@@ -114,10 +114,10 @@ impl Drop for View<'_> {
     }
 }
 
-/// Bytes that the caller lends for reading.
+/// The caller's bytes, borrowed for reading.
 pub(crate) struct Readable<'a> {
     region: Region<'a>,
-    /// What gives the buffer back.
+    /// Releases the buffer.
     _view: Option<View<'a>>,
 }
 
@@ -154,7 +154,7 @@ impl Readable<'_> {
     }
 }
 
-/// Bytes that the caller lends for writing.
+/// The caller's bytes, borrowed for writing.
 pub(crate) struct Writable<'a>(View<'a>);
 
 impl Writable<'_> {
@@ -298,7 +298,7 @@ fn refused(py: Python<'_>, error: PyErr, caller: &str, flags: i32) -> PyErr {
     ))
 }
 
-/// Views of some buffers, given back when this goes. Only made and dropped while attached to
+/// Views of some buffers, released when this is dropped. Only made and dropped while attached to
 /// the interpreter: no method keeps them across the end of its call.
 pub(crate) struct Buffers<'a> {
     views: &'a mut [MaybeUninit<ffi::Py_buffer>],

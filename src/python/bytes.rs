@@ -1,4 +1,4 @@
-//! Memory for what comes, not for what was asked: most reads bring a small part of the size
+//! Memory for the received data, not for what was asked: most reads bring a small part of the size
 //! that the caller allows, so that they go into warm scratch memory first and become a bytes
 //! object of the right size afterwards.
 
@@ -11,7 +11,7 @@ use pyo3::types::PyBytes;
 
 use crate::sys::Region;
 
-/// As large as the largest read that is usual: asyncio asks for so much each time. Pages
+/// As large as the largest read that is usual: asyncio asks for that each time. Pages
 /// that no read has reached cost nothing.
 pub(crate) const SCRATCH: usize = 256 * 1024;
 

@@ -200,7 +200,7 @@ pub(crate) struct Arguments<'py> {
 
 impl<'py> Arguments<'py> {
     /// # Safety
-    /// Attached to the interpreter; so many objects stand at `first`, alive during the call.
+    /// Attached to the interpreter; `count` objects stand at `first`, alive during the call.
     #[inline]
     pub(crate) unsafe fn new(first: *mut *mut PyObject, count: ffi::Py_ssize_t) -> Self {
         // SAFETY: the caller's promise.
@@ -277,7 +277,7 @@ pub(crate) fn returned<'py, T: IntoPyObject<'py>>(
 #[cold]
 #[inline(never)]
 fn raised(py: Python<'_>, error: PyErr) -> *mut PyObject {
-    // PyO3 knows of the way in only where it made it: without this it would put off
+    // PyO3 counts the entry points that it made, not these: without this it would put off
     // what the error lets go of until the next call that it knows of.
     let mut error = Some(error);
     Python::try_attach(|py| error.take().map(|error| error.restore(py)));
@@ -345,7 +345,7 @@ pub(crate) fn is_native<C: PyClass>(class: &Bound<'_, PyType>, name: &str) -> Py
 
 /// Gives a subclass its own copies of the native class's methods.
 ///
-/// The interpreter's shortest way into a method is for objects of exactly the class that the
+/// The interpreter's fast path into a method is for objects of exactly the class that the
 /// method was made for; without this, every call on an object of the subclass would go round
 /// by a check of its bases.
 pub(crate) fn inherit<C: PyClass>(class: &Bound<'_, PyType>) -> PyResult<()> {

@@ -1,4 +1,4 @@
-//! The one place of the border to Python: arguments, buffers, bytes objects, methods, audit
+//! The one place where Rust meets Python: arguments, buffers, bytes objects, methods, audit
 //! events and exceptions, and all that is unsafe about the interpreter's C API.
 
 pub(crate) mod args;

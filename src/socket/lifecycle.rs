@@ -114,7 +114,7 @@ impl Socket {
         }
     }
 
-    /// Takes over a descriptor from outside, in the mode that new sockets have.
+    /// Adopts a descriptor from outside, in the mode that new sockets have.
     fn adopt(&self, fd: Named, found: SocketSpec, timeout: Timeout) -> Result<()> {
         if timeout.is_some() {
             descriptor::set_nonblocking(fd.borrow(), true)?;
@@ -131,7 +131,7 @@ impl Socket {
         Ok(())
     }
 
-    /// Takes over a descriptor that was just made here, in the mode of the timeout.
+    /// Adopts a descriptor that was just made here, in the mode of the timeout.
     fn open(&self, fd: OwnedFd, made: SocketSpec, timeout: Timeout) -> Result<()> {
         let opened = self.channel.open(fd, timeout, false);
         opened.map_err(|_closed| Errno::BUSY)?;
@@ -276,7 +276,7 @@ pub(super) fn construct<'py>(
     Ok(object)
 }
 
-/// Call a class with a descriptor among the arguments, for one of its objects to take over.
+/// Call a class with a descriptor among the arguments, for one of its objects to adopt.
 ///
 /// Where that fails, and no socket has taken the descriptor over, it is closed.
 ///

@@ -12,15 +12,15 @@ use crate::python::error::{Error, Result};
 use crate::python::method::{Arguments, method_with};
 use crate::sys::{self, Region, SockAddr};
 
-/// Reads that are expected to bring so much go into memory of their own at once: copying them
-/// out of the scratch memory would cost more than that memory.
+/// Reads that are expected to bring as many bytes go into memory of their own at once: copying
+/// them out of the scratch memory would cost more than that memory.
 const LARGE: usize = 1024;
 
 impl Socket {
     /// The plan of a read into `len` bytes.
     pub(super) fn receive_plan(&self, py: Python<'_>, len: usize, flags: i32) -> Plan {
         let size = len.min(self.channel.expected().max(1));
-        // A try that must not block takes what is there, which is enough for a read of nothing,
+        // A try that must not block takes what is there, which is enough for a zero-length read,
         // and does not wait for urgent data at all.
         let waits = len == 0
             || flags & libc::MSG_OOB != 0
@@ -124,7 +124,7 @@ impl Socket {
         first: Region<'_>,
         len: usize,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        // What came is no less when another thread has closed the socket since, or when the
+        // The received data is no less when another thread has closed the socket since, or when the
         // memory does not hold what was asked for; and one recv(2) ends before the place that
         // urgent data were sent at.
         let at_mark = self.channel.lend(py, sys::io::at_mark);

@@ -53,9 +53,9 @@ impl Socket {
 
     /// One send of `size` bytes that leaves as much undone as the system would.
     ///
-    /// `attempt` sends what follows behind so many bytes. On a stream in blocking mode the try,
-    /// which must not block, may be cut short where the call would have gone on: then the rest
-    /// is sent as that call would have, which a signal or `SO_SNDTIMEO` ends with what has gone.
+    /// `attempt` sends what follows behind a number of bytes. On a stream in blocking mode the
+    /// try, which must not block, may be cut short where the call would have gone on: then the
+    /// rest is sent as that call would have, which a signal or `SO_SNDTIMEO` ends with what has gone.
     pub(super) fn send_once(
         &self,
         py: Python<'_>,

@@ -1,4 +1,4 @@
-"""Runs CPython's own socket tests on oxisock, with the standard library as the yardstick.
+"""Runs CPython's own socket tests on oxisock, with the standard library as the reference.
 
     python -m tests.cpython.runner [-v] [-k PATTERN]
 
@@ -43,7 +43,7 @@ SECOND_LOOKS = 40
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one test: ok, skip, fail, hang (over the limit) or crash (process gone)."""
+    """The outcome of one test: ok, skip, fail, hang (over the limit) or crash (process gone)."""
 
     outcome: str
     detail: str = ""

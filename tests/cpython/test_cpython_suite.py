@@ -1,4 +1,4 @@
-"""CPython's own socket tests, on oxisock, held against the standard library."""
+"""CPython's own socket tests, on oxisock, compared with the standard library."""
 
 import os
 from typing import Any

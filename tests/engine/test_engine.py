@@ -52,7 +52,7 @@ def counted() -> Iterator[Any]:
 
 @contextlib.contextmanager
 def looking_for(seconds: Any) -> Iterator[Any]:
-    """Let sockets look again for so long before they sleep."""
+    """Let sockets busy-poll for that long before they sleep."""
     before = oxisock.getbusypoll()
     oxisock.setbusypoll(seconds)
     try:
@@ -238,7 +238,7 @@ def test_a_signal_during_a_look_is_not_slept_over() -> None:
                 sender.join()
                 a.settimeout(0.5)
                 with counted() as moved:
-                    signal.setitimer(signal.ITIMER_REAL, 0.001)  # a look takes 2.5 ms
+                    signal.setitimer(signal.ITIMER_REAL, 0.001)  # a busy-poll takes 2.5 ms
                     try:
                         assert a.recv(64) == b"from the handler"
                     except TimeoutError:

@@ -65,7 +65,7 @@ def give_up() -> None:
 
 
 def drain(sock: Any, until: threading.Event) -> None:
-    """Read what comes, and stop soon after `until` is set."""
+    """Receive, and stop soon after `until` is set."""
     while not until.is_set():
         if select.select([sock], [], [], 0.02)[0]:
             sock.recv(1 << 20)

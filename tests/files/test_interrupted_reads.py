@@ -41,7 +41,7 @@ def first_line(text: Any, newline: Any) -> Any:
 
 
 def random_read(rnd: Any, file: Any, binary: Any) -> Any:
-    """Read in some random way; return what came and whether it has to be one whole line."""
+    """Read in some random way; return the received data and whether it has to be one whole line."""
     choices = ["line", "line", "line", "limited", "count", "lines", "all", "next"]
     if binary:
         choices += ["read1", "into"]

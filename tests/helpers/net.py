@@ -16,8 +16,8 @@ def fill(sock: Any) -> None:
     """Send until the system takes no more, and has not changed its mind a moment later.
 
     TCP asks a receiver without room again after 200 ms, which may then find some; a UNIX socket
-    has one queue and no second thoughts. (Nor would select help: it calls TCP writable only when a
-    third of its room is free.)
+    has one queue and no zero-window probes. (Nor would select help: it calls TCP writable only
+    when a third of its room is free.)
     """
     sock.setblocking(False)
     moment = 0 if sock.family == std.AF_UNIX else 0.3

@@ -38,7 +38,7 @@ def freeze(value: Any) -> Any:
 
 
 def outcome(call: Callable[[], Any], *, message: bool = False) -> tuple[Any, ...]:
-    """Run `call` and say what came of it: its result, or an exception's class, errno and arguments.
+    """Run `call` and say how it ended: its result, or an exception's class, errno and arguments.
 
     The arguments of an OSError are always part of the outcome, those of other exceptions (worded
     differently from one Python to the next) only with `message`.

@@ -1,4 +1,4 @@
-"""What `send`, `recv`, `shutdown`, `listen` and their relatives accept and refuse."""
+"""What `send`, `recv`, `shutdown`, `listen` and the like accept and refuse."""
 
 from pathlib import Path
 from typing import Any

@@ -54,7 +54,7 @@ def reset(conn: socket.socket) -> None:
 
 @pytest.mark.parametrize("number", ["1.2", "1.3"])
 def test_end_without_close_notify(number: str) -> None:
-    """An error, since anybody can cut a connection; but what had come is not lost."""
+    """An error, since anybody can cut a connection; but the data received before is not lost."""
 
     def serve(session: ssl.SSLSocket) -> None:
         session.sendall(b"x" * 50_000)

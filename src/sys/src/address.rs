@@ -173,7 +173,7 @@ impl SockAddr {
         }
     }
 
-    /// Takes over a structure of one family, such as `sockaddr_in`.
+    /// Copies a structure of one family, such as `sockaddr_in`.
     pub fn new<T: Sockaddr>(value: &T) -> Self {
         Self::with_len(value, size_of::<T>())
     }
@@ -222,7 +222,7 @@ impl SockAddr {
         }
     }
 
-    /// Takes over raw bytes, the family in front; none where they do not fit.
+    /// Copies raw bytes, the family in front; none where they do not fit.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         if bytes.len() > Self::CAPACITY {
             return None;

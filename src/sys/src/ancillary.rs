@@ -23,7 +23,7 @@ const UNIT: usize = unsafe { libc::CMSG_SPACE(1) - libc::CMSG_SPACE(0) } as usiz
 type Word = u64;
 const _: () = assert!(align_of::<Word>() >= align_of::<cmsghdr>() && align_of::<Word>() >= UNIT);
 
-/// The length of a control message with so much data; none where it is beyond the limit.
+/// The length of a control message with `data` bytes of data; none where it is beyond the limit.
 pub fn length(data: usize) -> Option<usize> {
     (data <= LIMIT - HEADER).then_some(HEADER + data)
 }
@@ -59,7 +59,7 @@ pub struct Control {
 }
 
 impl Control {
-    /// A buffer of nothing, which allocates nothing.
+    /// An empty buffer, which allocates nothing.
     pub const fn new() -> Self {
         Control {
             words: Vec::new(),

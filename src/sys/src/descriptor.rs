@@ -131,10 +131,10 @@ impl Slot {
         self.0.load(Ordering::SeqCst)
     }
 
-    /// Lends what is there.
+    /// Borrows what is there.
     ///
     /// # Safety
-    /// Nobody may close the descriptor while it is lent: not who takes it out, either.
+    /// Nobody may close the descriptor while it is borrowed: not who takes it out, either.
     #[inline]
     pub unsafe fn lend(&self) -> Option<BorrowedFd<'_>> {
         let number = self.number();

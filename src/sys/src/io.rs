@@ -220,7 +220,7 @@ impl PollSet {
     /// as [`poll`] does.
     pub fn wait(&mut self, timeout: Timeout) -> Result<Vec<bool>> {
         let count = self.entries.len() as libc::nfds_t;
-        // SAFETY: so many entries stand there.
+        // SAFETY: that number of entries stands there.
         unsafe {
             syscall!(poll(
                 self.entries.as_mut_ptr(),

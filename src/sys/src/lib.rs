@@ -1,7 +1,7 @@
 //! The operating system: every system call and C library call, and all that is unsafe
 //! about them. Nothing here knows Python; failures are an [`Errno`] or a lookup code.
 //!
-//! A descriptor comes in as [`BorrowedFd`], which its owner lends for one call, and goes out as
+//! A descriptor comes in as [`BorrowedFd`], borrowed from its owner for one call, and goes out as
 //! [`OwnedFd`], which closes itself where nobody takes it: no path of an error leaks one.
 
 pub mod address;

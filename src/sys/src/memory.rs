@@ -1,4 +1,4 @@
-//! Memory that is lent to a system call.
+//! Memory that a system call borrows.
 
 use std::marker::PhantomData;
 
@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 pub struct Region<'a> {
     start: *mut u8,
     len: usize,
-    lent: PhantomData<&'a ()>,
+    borrowed: PhantomData<&'a ()>,
 }
 
 // SAFETY: a region is an address and a length, valid for its lifetime in any thread.
@@ -27,7 +27,7 @@ impl Region<'_> {
         Region {
             start,
             len,
-            lent: PhantomData,
+            borrowed: PhantomData,
         }
     }
 

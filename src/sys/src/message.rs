@@ -45,7 +45,7 @@ impl IoVec {
     }
 }
 
-/// What came with a message, beside the data and the ancillary data.
+/// What was received with a message, beside the data and the ancillary data.
 pub struct Received {
     pub len: usize,
     /// Empty where the sender has none.
@@ -109,7 +109,7 @@ pub fn recvmsg(
 }
 
 fn header(pieces: &[IoVec]) -> msghdr {
-    // SAFETY: all zeros are a valid header, of a message of nothing.
+    // SAFETY: all zeros are a valid header, of an empty message.
     let mut header: msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
     header.msg_iov = pieces.as_ptr().cast_mut().cast();
     header.msg_iovlen = pieces.len() as _;
