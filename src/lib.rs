@@ -11,6 +11,7 @@ mod inet;
 mod python;
 mod resolver;
 mod socket;
+mod tls;
 
 use oxisock_sys as sys;
 use pyo3::prelude::*;
@@ -48,6 +49,9 @@ mod _socket {
         Socket, close, connect_host, construct_with, dup, getconnectionattemptdelay,
         register_class, setconnectionattemptdelay, socketpair,
     };
+
+    #[pymodule_export]
+    use crate::tls::{TlsSession, tls_session, tls_unavailable};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

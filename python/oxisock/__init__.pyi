@@ -59,6 +59,7 @@ from ._socket import (
     socketpair as socketpair,
 )
 from ._ssl import SSLObject as SSLObject, UnverifiedTLSWarning as UnverifiedTLSWarning, ssl as ssl
+from ._tls import SSLSocket as SSLSocket, TLSObject as TLSObject, tls_status as tls_status
 
 __version__: str
 __all__: list[str]

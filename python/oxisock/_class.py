@@ -1,6 +1,8 @@
 """The socket class: what is not a system call, above the native one."""
 
+import sys
 from _warnings import warn
+from abc import ABCMeta
 
 from . import _sendfile
 from ._socket import Socket, construct, dup, register_class
@@ -17,8 +19,32 @@ _open_file: "Callable[..., Any] | None" = None
 """Fetched by the first makefile(): most programs do without its module."""
 
 
+class _SocketType(ABCMeta):
+    """Makes ``isinstance`` take the sockets of the standard class for sockets, too.
+
+    A TLS socket needs that class's layout. An abstract base class of the program's own can stand
+    beside ours among the bases of a class.
+    """
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return cls.__subclasscheck__(type(instance))
+
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        return super().__subclasscheck__(subclass) or (
+            # Only the class itself: a subclass of ours is nothing that a standard socket is.
+            cls is socket and _is_standard(subclass)
+        )
+
+
+def _is_standard(cls: type) -> bool:
+    """Tell whether a class is the standard library's ``socket.socket`` or derived from it."""
+    native = getattr(sys.modules.get("_socket"), "socket", None)
+    bases = cls.__mro__
+    return native in bases and bases.index(native) > 0
+
+
 @register_class
-class socket(Socket):  # noqa: N801 - the name of the standard library
+class socket(Socket, metaclass=_SocketType):  # noqa: N801 - the name of the standard library
     """A socket: an endpoint of communication; socket(2).
 
     Args:

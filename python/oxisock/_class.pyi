@@ -1,5 +1,6 @@
 """The socket class."""
 
+from abc import ABCMeta
 from io import BufferedReader, BufferedRWPair, BufferedWriter, IOBase, TextIOWrapper
 from typing import Literal, NoReturn, Protocol, Self, overload
 
@@ -10,7 +11,11 @@ class _SendableFile(Protocol):
     def read(self, size: int, /) -> bytes: ...
     def seek(self, offset: int, /) -> object: ...
 
-class socket(Socket):
+class _SocketType(ABCMeta):
+    def __instancecheck__(cls, instance: object) -> bool: ...
+    def __subclasscheck__(cls, subclass: type) -> bool: ...
+
+class socket(Socket, metaclass=_SocketType):
     """A socket: an endpoint of communication; socket(2).
 
     Args:

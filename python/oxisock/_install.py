@@ -25,7 +25,8 @@ def install() -> None:
 
     The ``ssl`` module is imported first, on the standard library's class, because
     ``ssl.SSLSocket`` needs the layout of that one. ``SSLContext.wrap_socket`` takes sockets of
-    oxisock and adopts their descriptor. The interpreter's ``_socket`` is left alone.
+    oxisock, adopts their descriptor and makes an ``oxisock.SSLSocket``, unless the context
+    has a class of its own. The interpreter's ``_socket`` is left alone.
 
     Processes that are forked have it too. A new interpreter (``subprocess``,
     ``multiprocessing`` with ``spawn`` or ``forkserver``) starts on the standard library's module.
@@ -36,9 +37,9 @@ def install() -> None:
         return
     # Outside our lock: an import takes locks of its own, and may run anything.
     try:
-        import ssl  # noqa: F401
+        from . import _tls as tls
     except ImportError:
-        pass  # an interpreter built without OpenSSL
+        tls = None  # type: ignore[assignment] # an interpreter built without OpenSSL
     with _lock:
         current = sys.modules.get("socket")
         if current is _public:
@@ -49,6 +50,8 @@ def install() -> None:
             _public._GLOBAL_DEFAULT_TIMEOUT = _functions._GLOBAL_DEFAULT_TIMEOUT = mark
         _previous = current
         sys.modules["socket"] = _public
+        if tls is not None:
+            tls.use_by_default(True)
 
 
 def uninstall() -> None:
@@ -66,3 +69,7 @@ def uninstall() -> None:
         else:
             sys.modules["socket"] = _previous
         _previous = None
+        # In memory since install(), if it can be had at all.
+        tls = sys.modules.get("oxisock._tls")
+        if tls is not None:
+            tls.use_by_default(False)

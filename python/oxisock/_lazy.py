@@ -11,6 +11,8 @@ import sys
 _HOMES = {
     "HostNameError": "oxisock._errors",
     "SSLObject": "oxisock._ssl",
+    "SSLSocket": "oxisock._tls",
+    "TLSObject": "oxisock._tls",
     "SocketIO": "oxisock._files",
     "UnverifiedTLSWarning": "oxisock._ssl",
     "create_connection": "oxisock._functions",
@@ -23,6 +25,7 @@ _HOMES = {
     "send_fds": "oxisock._descriptors",
     "ssl": "oxisock._ssl",
     "sslerror": "ssl",
+    "tls_status": "oxisock._tls",
     "uninstall": "oxisock._install",
     # The interpreter's own, so that its `except` clauses catch ours and the other way round.
     "gaierror": "_socket",
@@ -38,7 +41,17 @@ _HOMES = {
 }
 _ELSEWHERE = {"sslerror": "SSLError"}
 # Not in `__all__`: after `import ssl` and `from socket import *`, `ssl` has to be the module.
-_UNLISTED = frozenset(("SSLObject", "UnverifiedTLSWarning", "ssl", "sslerror"))
+_UNLISTED = frozenset(
+    (
+        "SSLObject",
+        "SSLSocket",
+        "TLSObject",
+        "UnverifiedTLSWarning",
+        "ssl",
+        "sslerror",
+        "tls_status",
+    )
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

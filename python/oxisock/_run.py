@@ -26,8 +26,9 @@ Run a Python program, unchanged, with its `import socket` answered by oxisock.
   ARGUMENT     everything that follows belongs to the program (sys.argv[1:])
   -h, --help   show this text
 
-TLS stays with the interpreter's ssl module. Forked processes have oxisock as well; a new
-interpreter that the program starts has not, unless it calls oxisock.install() itself.
+TLS sockets of the interpreter's ssl module read and write through it as well. Forked
+processes have oxisock, too; a new interpreter that the program starts has not, unless it
+calls oxisock.install() itself.
 """
 )
 

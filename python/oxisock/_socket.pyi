@@ -2,7 +2,7 @@
 
 import socket as _standard
 from collections.abc import Callable, Iterable
-from typing import Any, SupportsIndex, TypeAlias, TypeVar, overload
+from typing import Any, SupportsIndex, TypeAlias, TypeVar, final, overload
 
 from _typeshed import ReadableBuffer, WriteableBuffer
 from typing_extensions import disjoint_base
@@ -1034,6 +1034,62 @@ def distinguished_names(der: bytes) -> tuple[str, str]:
 
     Raises:
         ValueError: the bytes are no certificate.
+    """
+
+@final
+class TLSSession:
+    """A TLS session in the place of the object that ``_ssl`` made for it."""
+
+    def read(self, *args: Any) -> Any:
+        """Read payload; SSL_read_ex(3).
+
+        Args:
+            args: the most bytes to return and, optionally, a buffer to read into instead.
+
+        Returns:
+            Bytes, or how many of them went into the buffer.
+        """
+    def write(self, *args: Any) -> int:
+        """Write at most one record's payload; SSL_write_ex(3).
+
+        Args:
+            args: one bytes-like object.
+
+        Returns:
+            How many bytes were taken.
+        """
+    def pending(self) -> int:
+        """Return how many bytes of payload have been received and can be read at once."""
+    def close_descriptor(self) -> None:
+        """Close the descriptor, which the caller has given up; who waits for it ends with ``EBADF``.
+
+        Raises:
+            OSError: the system reports an error; the descriptor is closed all the same.
+        """
+    def forget_descriptor(self) -> None:
+        """Forget the descriptor, which the caller takes over: who waits for it ends with ``EBADF``."""
+    def __getattr__(self, name: str, /) -> Any: ...
+    def __setattr__(self, name: str, value: Any, /) -> None: ...
+    def __delattr__(self, name: str, /) -> None: ...
+    def __dir__(self) -> list[str]: ...
+
+def tls_session(session: Any, owner: Any, fd: int, /) -> Any:
+    """Replace the session object of ``_ssl`` by one whose reads and writes go through the engine.
+
+    Args:
+        session: the ``_ssl._SSLSocket``, just made.
+        owner: a weak reference to the ``ssl.SSLSocket``, or ``None`` for a session on memory.
+        fd: the descriptor of the owner, -1 on memory.
+
+    Returns:
+        A TLSSession, or ``session`` itself where the engine cannot carry it.
+    """
+
+def tls_unavailable() -> str | None:
+    """Tell why TLS is left to the interpreter's own reading and writing.
+
+    Returns:
+        A str with the reason, or ``None`` where the engine carries TLS.
     """
 
 def counters() -> dict[str, int]:

@@ -106,6 +106,8 @@ def ssl(
     """
     import ssl as tls
 
+    from ._tls import use_engine
+
     if not hasattr(sock, "getpeername"):
         raise TypeError(f"ssl() needs a socket, not {type(sock).__name__}")
     if sock.type != oxisock.SOCK_STREAM:
@@ -127,6 +129,7 @@ def ssl(
         )
     incoming, outgoing = tls.MemoryBIO(), tls.MemoryBIO()
     engine = context.wrap_bio(incoming, outgoing, server_hostname=server_hostname)
+    use_engine(engine)
     session = SSLObject(sock, engine, incoming, outgoing)
     try:
         session.do_handshake()

@@ -282,6 +282,12 @@ impl Channel {
         Timeout::from_nanos(self.timeout.load(Ordering::Relaxed))
     }
 
+    /// Notes the timeout of a descriptor whose mode somebody else sets.
+    #[inline]
+    pub(crate) fn follow_timeout(&self, timeout: Timeout) {
+        self.timeout.store(timeout.to_nanos(), Ordering::Relaxed);
+    }
+
     /// Sets the timeout. The system is told only where its mode changes, or may have been
     /// changed by others.
     pub(crate) fn set_timeout(&self, py: Python<'_>, timeout: Timeout) -> Result<()> {
@@ -383,7 +389,7 @@ impl Guard<'_> {
 
     /// Runs what makes system calls that may sleep, and which closing the socket ends; None where
     /// the socket is closed already.
-    pub(super) fn detached<T>(&self, run: impl FnOnce(Detached<'_>) -> T) -> Option<T> {
+    pub(crate) fn detached<T>(&self, run: impl FnOnce(Detached<'_>) -> T) -> Option<T> {
         let thread = Thread::current();
         if let Some(mut sleepers) = self.channel.sleepers() {
             // Under the lock: who closes takes the number away first, and wakes then.
@@ -404,7 +410,7 @@ impl Guard<'_> {
 
 /// The leave to make system calls on the descriptor, whose taker would wait for them.
 #[derive(Clone, Copy)]
-pub(super) struct Detached<'a>(&'a Guard<'a>);
+pub(crate) struct Detached<'a>(&'a Guard<'a>);
 
 impl Detached<'_> {
     /// Whether another thread has switched `O_NONBLOCK` since the operation began.

@@ -478,7 +478,7 @@ pub(crate) fn close(py: Python<'_>, fd: &Bound<'_, PyAny>) -> PyResult<()> {
     close_descriptor(py, fd.adopt())
 }
 
-fn close_descriptor(py: Python<'_>, fd: OwnedFd) -> PyResult<()> {
+pub(crate) fn close_descriptor(py: Python<'_>, fd: OwnedFd) -> PyResult<()> {
     // Closing waits only where the socket lingers; what is no socket may wait as well.
     let result = if engine::contended() && matches!(descriptor::lingers(fd.as_fd()), Ok(false)) {
         descriptor::close(fd)

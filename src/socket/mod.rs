@@ -16,7 +16,9 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicIsize, Ordering::Relaxed};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-pub(crate) use lifecycle::{close, construct_with, dup, register_class, socketpair};
+pub(crate) use lifecycle::{
+    close, close_descriptor, construct_with, dup, register_class, socketpair,
+};
 pub(crate) use mode::{FUNCTIONS, timeout};
 pub(crate) use race::{connect_host, getconnectionattemptdelay, setconnectionattemptdelay};
 

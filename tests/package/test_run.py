@@ -291,7 +291,7 @@ def test_http_client_and_server(write: Any, certificate: Any, scheme: Any) -> No
         for _ in range(3):
             client.request("POST", "/", body)
             assert client.getresponse().read() == body[::-1]
-        expected = ssl.SSLSocket if scheme == "https" else oxisock.socket
+        expected = oxisock.SSLSocket if scheme == "https" else oxisock.socket
         assert type(client.sock) is expected, client.sock
         client.close()
         server.shutdown()

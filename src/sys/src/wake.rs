@@ -21,6 +21,12 @@ impl Thread {
         Thread(unsafe { libc::pthread_self() })
     }
 
+    /// A number that no other living thread of the process has, and never zero.
+    #[inline]
+    pub fn number(self) -> usize {
+        self.0 as usize
+    }
+
     /// Ends the system call that the thread is in with EINTR, if it is in one. The thread must
     /// be alive. Does nothing where no signal can be had for it.
     pub fn wake(self) {

@@ -1,0 +1,114 @@
+"""TLS sockets of the interpreter's ``ssl`` that read and write through the engine.
+
+Contexts, certificates, handshakes and errors stay the interpreter's. Only the object of ``_ssl``
+that a socket keeps for its session is replaced, by one that looks the same.
+"""
+
+from __future__ import annotations
+
+import _socket
+import _ssl
+import ssl
+from _weakref import ref
+from typing import TYPE_CHECKING
+
+from ._class import socket
+from ._socket import TLSSession, tls_session, tls_unavailable
+
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+__all__ = ["SSLSocket", "TLSObject", "tls_status", "use_by_default"]
+
+
+class SSLSocket(ssl.SSLSocket):
+    """An ``ssl.SSLSocket`` whose reads and writes go through the engine.
+
+    Made by ``SSLContext.wrap_socket``: of every context after ``oxisock.install()``, else of one
+    whose ``sslsocket_class`` is set to this class. It behaves as ``ssl.SSLSocket`` does, without
+    giving the interpreter lock up for what is ready.
+    """
+
+    # Its repr and its messages name it, and are to say what they always did.
+    __module__ = "ssl"
+    _sslobj: Any
+
+    @classmethod
+    def _create(cls, *args: Any, **kwargs: Any) -> Self:
+        self: Self = super()._create(*args, **kwargs)  # type: ignore[misc]
+        self._use_engine()
+        return self
+
+    def _real_connect(self, addr: Any, connect_ex: bool) -> Any:
+        result = super()._real_connect(addr, connect_ex)  # type: ignore[misc]
+        self._use_engine()
+        return result
+
+    def _use_engine(self) -> None:
+        session = self._sslobj
+        if session is not None and _has_no_hook(self.context):
+            self._sslobj = tls_session(session, ref(self), self.fileno())
+
+    def makefile(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a file object over the socket, as ``oxisock.socket.makefile`` does."""
+        plain: Any = socket
+        return plain.makefile(self, *args, **kwargs)
+
+    def detach(self) -> int:
+        """Give the descriptor to the caller and close the object without it."""
+        session = self._sslobj
+        if type(session) is TLSSession:
+            session.forget_descriptor()
+        return super().detach()
+
+    def _real_close(self) -> None:
+        session = self._sslobj
+        if type(session) is not TLSSession:
+            return super()._real_close()  # type: ignore[misc, no-any-return]
+        self._sslobj = None
+        # Closed by the last thread that is inside, so that none can touch a number that was
+        # used again.
+        _socket.socket.detach(self)
+        session.close_descriptor()
+        return None
+
+
+class TLSObject(ssl.SSLObject):
+    """An ``ssl.SSLObject`` whose reads and writes keep the interpreter lock.
+
+    Made by ``SSLContext.wrap_bio``, as asyncio does; see ``SSLSocket``.
+    """
+
+    @classmethod
+    def _create(cls, *args: Any, **kwargs: Any) -> Self:
+        self: Self = super()._create(*args, **kwargs)  # type: ignore[misc]
+        use_engine(self)
+        return self
+
+
+def _has_no_hook(context: Any) -> bool:
+    """Tell whether nobody debugs the context: only ``_ssl`` asks for the hook's exceptions."""
+    return context._msg_callback is None
+
+
+def use_engine(session: Any) -> None:
+    """Let an object that was just made by ``SSLContext.wrap_bio`` work on the engine."""
+    if _has_no_hook(session.context):
+        session._sslobj = tls_session(session._sslobj, None, -1)
+
+
+def use_by_default(use: bool) -> None:
+    """Make the classes above those of every context that has none of its own, or undo it."""
+    ssl.SSLContext.sslsocket_class = SSLSocket if use else ssl.SSLSocket
+    ssl.SSLContext.sslobject_class = TLSObject if use else ssl.SSLObject
+
+
+def tls_status() -> str:
+    """Tell whether the engine carries TLS.
+
+    Returns:
+        ``"active: …"`` with the OpenSSL in use, or ``"off: …"`` with the reason; TLS works then as
+        in the standard library.
+    """
+    reason = tls_unavailable()
+    return f"active: {_ssl.OPENSSL_VERSION}" if reason is None else f"off: {reason}"
