@@ -198,6 +198,22 @@ def test_goals_of_a_probe_name_what_they_miss() -> None:
     assert any("switch interval" in fault for fault in result(p90=1.3e-3).missed)
 
 
+def test_quick_leaves_variants_out_unless_they_are_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def listed(*arguments: str) -> set[str]:
+        run("--list", *arguments)
+        lines = capsys.readouterr().out.splitlines()
+        # A name is indented by two, what it does by six.
+        return {line.strip() for line in lines if line.startswith("  ") and line[2] != " "}
+
+    pytest.importorskip("rich")
+    assert listed() == {row.name for row in ROWS}
+    assert listed("--quick") == {row.name for row in ROWS if not row.variant}
+    assert {"peer.1ms.beside-1", "asyncio.in-turn.beside-1"} <= listed("--quick")
+    assert listed("--quick", "bulk") == {row.name for row in ROWS if row.group == "bulk"}
+
+
 def test_variants_and_waits_are_not_in_the_mean() -> None:
     assert not [row.name for row in ROWS if row.counted and row.name.startswith(("peer", "bulk"))]
     assert [row.name for row in ROWS if row.counted and row.name == "send-recv.unix"]

@@ -39,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a row, a group of rows, or a pattern such as 'send-recv.*' (default: all)",
     )
     parser.add_argument("--list", action="store_true", help="list the rows and measure nothing")
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter measurements")
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer rows, fewer and shorter measurements"
+    )
     parser.add_argument(
         "--budget", type=_positive, metavar="S", help="seconds that a row may take (default: 8)"
     )
@@ -84,6 +86,8 @@ def _run(args: argparse.Namespace) -> int:
     import ssl  # noqa: F401
 
     rows = choose(GROUPS, args.rows)
+    if args.quick and not args.rows:
+        rows = [row for row in rows if not row.variant]
     plain = args.json == "-" and not args.list
     report: Any = None if plain else _extra("report")
     if args.plot:

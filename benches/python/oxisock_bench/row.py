@@ -101,7 +101,8 @@ class Row:
     rivals: bool = False
     """Measured on the standard library with shorter switch intervals, too."""
     variant: bool = False
-    """An operation that other rows have, under other conditions: not in the geometric mean."""
+    """An operation that other rows have, under other conditions: not in the geometric mean, and
+    left out by `--quick` unless it is named."""
     note: str = ""
     """What the name does not say, for the list of rows."""
 

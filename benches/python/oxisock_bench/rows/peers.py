@@ -47,6 +47,7 @@ for label, delay in DELAYS.items():
             f"peer.{label}.{where(threads, main)}",
             paced_peer(delay, threads, main),
             Probe(ask, **probe),
+            variant=label not in ("50us", "1ms") or threads > 1 or main,
             note=f"request to a process that takes {label} for its reply, {beside(threads, main)}",
         )
 
@@ -58,6 +59,7 @@ for threads, main in BESIDE[1:]:
         f"share.1ms.{where(threads, main)}",
         paced_peer(1e-3, threads, main, PERIOD),
         Probe(ask, chunk=25, share=0.85),
+        variant=threads > 1 or main,
         note="50 requests a second to a process that takes 1ms, for what the computing threads get "
         f"done, {beside(threads, main)}",
     )
@@ -68,11 +70,13 @@ for threads in (0, 1, 2, 4):
         f"asyncio.pause-1ms.{where(threads, False)}",
         pausing_clients(50, 1e-3, threads),
         Probe(at_once, chunk=250, alone=alone, p90=1e-3 if threads == 1 else None),
+        variant=threads > 1,
         note=f"50 clients that pause 1 ms each after a reply, the server {beside(threads, False)}",
     )
     SERVERS.row(
         f"asyncio.in-turn.{where(threads, False)}",
         pausing_clients(50, 1e-3, threads),
         Probe(in_turn, chunk=50, alone=alone, added=ADDED if threads == 1 else None),
+        variant=threads > 1,
         note=f"50 clients in turn, 1 ms between requests, the server {beside(threads, False)}",
     )
