@@ -48,7 +48,7 @@ if not PYTHONS:
     raise SystemExit("there is no CPython of version 3.11 or later on this machine")
 NEWEST = PYTHONS[-1]
 
-nox.options.sessions = ["lint", "types", "docs", "tests"]
+nox.options.sessions = ["lint", "types", "docs", "rust", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = True
 
@@ -129,6 +129,44 @@ def docs(session):
     output = Path(session.cache_dir, "docs")
     session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", output / "html")
     session.run("python", "tools/check_links.py")
+
+
+@nox.session(python=False)
+def rust(session):
+    """Run the tests of what knows no Python."""
+    session.run("cargo", "test", "--locked", "--package", "oxisock-sys", external=True)
+    session.run(
+        "cargo", "fmt", "--check", "--manifest-path", "src/sys/fuzz/Cargo.toml", external=True
+    )
+
+
+FUZZ_SECONDS = 60
+
+
+@nox.session(python=False, default=False)
+def fuzz(session):
+    """Run each fuzz target for a minute, on a stable toolchain that takes itself for a nightly."""
+    session.chdir("src/sys/fuzz")
+    # What `cargo fuzz` would set, for toolchains without it.
+    flags = [
+        "-Cpasses=sancov-module", "-Cllvm-args=-sanitizer-coverage-level=4",
+        "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+        "-Cllvm-args=-sanitizer-coverage-pc-table",
+        "-Cllvm-args=-sanitizer-coverage-trace-compares",
+        "-Zsanitizer=address", "-Cdebug-assertions", "-Coverflow-checks", "--cfg=fuzzing",
+    ]  # fmt: skip
+    environment = {"RUSTC_BOOTSTRAP": "1", "RUSTFLAGS": " ".join(flags)}
+    host = session.run("rustc", "--print", "host-tuple", external=True, silent=True).strip()
+    build = ["build", "--release", "--target", host]
+    session.run("cargo", *build, env=environment, external=True)
+    for target in sorted(path.stem for path in Path("fuzz_targets").glob("*.rs")):
+        program = f"target/{host}/release/{target}"
+        corpus = Path("target", "corpus", target)
+        corpus.mkdir(parents=True, exist_ok=True)
+        limits = [f"-max_total_time={FUZZ_SECONDS}", "-max_len=512", "-timeout=10"]
+        session.run(
+            program, *limits, *session.posargs, str(corpus), f"corpus/{target}", external=True
+        )
 
 
 @nox.session(python=NEWEST, default=False)

@@ -1,12 +1,12 @@
 //! Numeric addresses between text and bytes, inet(3), inet_pton(3).
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
-use crate::address::{v4_text, v6_text};
+use crate::address::host_text;
 use crate::python::args::{Int, Text};
 use crate::python::buffer::BufferSlot;
 use crate::python::error::Result;
@@ -51,7 +51,7 @@ pub(crate) fn inet_aton<'py>(py: Python<'py>, ip_addr: Text<'_>) -> PyResult<Bou
 #[pyo3(signature = (packed_ip, /))]
 pub(crate) fn inet_ntoa<'py>(packed_ip: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
     match with_packed(packed_ip, |bytes| <[u8; 4]>::try_from(bytes))? {
-        Ok(host) => Ok(v4_text(packed_ip.py(), Ipv4Addr::from(host))),
+        Ok(host) => Ok(host_text(packed_ip.py(), Ipv4Addr::from(host).into())),
         Err(_) => Err(PyOSError::new_err("packed IP wrong length for inet_ntoa")),
     }
 }
@@ -105,10 +105,10 @@ pub(crate) fn inet_ntop<'py>(
     let wrong_length = |_| PyValueError::new_err("invalid length of packed IP address string");
     match address_family.0 {
         libc::AF_INET => with_packed(packed_ip, |bytes| <[u8; 4]>::try_from(bytes))?
-            .map(|host| v4_text(py, Ipv4Addr::from(host)))
+            .map(|host| host_text(py, Ipv4Addr::from(host).into()))
             .map_err(wrong_length),
         libc::AF_INET6 => with_packed(packed_ip, |bytes| <[u8; 16]>::try_from(bytes))?
-            .map(|host| PyString::new(py, &v6_text(host)))
+            .map(|host| host_text(py, Ipv6Addr::from(host).into()))
             .map_err(wrong_length),
         family => {
             with_packed(packed_ip, |_| ())?;

@@ -11,8 +11,8 @@ use pyo3::types::{PyByteArray, PyBytes, PyString, PyType};
 
 use crate::python::error::{Error, Result};
 use crate::resolver::{Entry, Hints, Service, lookup};
-use crate::sys::SockAddr;
 use crate::sys::lookup::Failure;
+use crate::sys::{SockAddr, numeric};
 
 /// A host name in the encoding of the wire: ASCII as it is, other text through IDNA.
 pub(crate) struct HostName(pub(crate) CString);
@@ -132,7 +132,7 @@ pub(crate) fn resolve(py: Python<'_>, name: &CStr, family: i32) -> Result<SockAd
         }
         _ => {}
     }
-    if let Some(host) = super::inet::numeric(name, family) {
+    if let Some(host) = numeric::host(name, family) {
         return Ok(SockAddr::internet(host, 0));
     }
     let hints = Hints {

@@ -1,7 +1,6 @@
 //! `AF_INET` and `AF_INET6`: `(host, port)` and `(host, port, flowinfo, scope_id)`;
 //! ip(7), ipv6(7).
 
-use std::ffi::CStr;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use libc::{sockaddr_in, sockaddr_in6};
@@ -12,7 +11,7 @@ use pyo3::types::{PyString, PyTuple};
 use super::{HostName, Purpose, resolve};
 use crate::python::args;
 use crate::python::error::{Error, Result};
-use crate::sys::SockAddr;
+use crate::sys::{SockAddr, numeric};
 
 pub(crate) const MAX_FLOWINFO: u32 = 0xf_ffff;
 
@@ -55,22 +54,10 @@ pub(super) fn parse_v6(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Resul
     Ok(SockAddr::v6(host, port, flowinfo, scope_id))
 }
 
-/// The host that numeric text stands for; none where it needs a lookup, as scope names
-/// ('%eth0') and the old short forms of IPv4 ('127.1') do, and none of another family.
-pub(crate) fn numeric(name: &CStr, family: i32) -> Option<IpAddr> {
-    let host: IpAddr = name.to_str().ok()?.parse().ok()?;
-    let own = if host.is_ipv4() {
-        libc::AF_INET
-    } else {
-        libc::AF_INET6
-    };
-    (family == own || family == libc::AF_UNSPEC).then_some(host)
-}
-
 pub(super) fn build_v4<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bound<'py, PyAny>> {
     let address: sockaddr_in = address.read();
     let host = Ipv4Addr::from(address.sin_addr.s_addr.to_ne_bytes());
-    Ok((v4_text(py, host), u16::from_be(address.sin_port))
+    Ok((host_text(py, host.into()), u16::from_be(address.sin_port))
         .into_pyobject(py)?
         .into_any())
 }
@@ -79,7 +66,7 @@ pub(super) fn build_v6<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bou
     let address: sockaddr_in6 = address.read();
     let fields = (
         // The scope stands in its own field and never in the text.
-        v6_text(address.sin6_addr.s6_addr),
+        host_text(py, Ipv6Addr::from(address.sin6_addr.s6_addr).into()),
         u16::from_be(address.sin6_port),
         u32::from_be(address.sin6_flowinfo),
         address.sin6_scope_id,
@@ -87,43 +74,9 @@ pub(super) fn build_v6<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bou
     Ok(fields.into_pyobject(py)?.into_any())
 }
 
-/// A host in numbers.
+/// A host in numbers, as inet_ntop(3) writes it.
 pub(crate) fn host_text<'py>(py: Python<'py>, host: IpAddr) -> Bound<'py, PyString> {
-    match host {
-        IpAddr::V4(host) => v4_text(py, host),
-        IpAddr::V6(host) => PyString::new(py, &v6_text(host.octets())),
-    }
-}
-
-/// The dotted form, written by hand into a stack buffer: it is on the path of `recvfrom`.
-pub(crate) fn v4_text<'py>(py: Python<'py>, host: Ipv4Addr) -> Bound<'py, PyString> {
-    let mut text = [0u8; 15];
-    let mut len = 0;
-    for (index, octet) in host.octets().into_iter().enumerate() {
-        if index > 0 {
-            text[len] = b'.';
-            len += 1;
-        }
-        for (scale, least) in [(100, 100), (10, 10), (1, 0)] {
-            if octet >= least {
-                text[len] = b'0' + octet / scale % 10;
-                len += 1;
-            }
-        }
-    }
-    PyString::new(py, std::str::from_utf8(&text[..len]).unwrap_or_default())
-}
-
-/// inet_ntop(3)'s text: Rust's differs from it for IPv4-compatible addresses ('::1.2.3.4').
-pub(crate) fn v6_text(host: [u8; 16]) -> String {
-    let host = Ipv6Addr::from(host);
-    match host.segments() {
-        [0, 0, 0, 0, 0, 0, high, _] if high != 0 => {
-            let [.., a, b, c, d] = host.octets();
-            format!("::{}", Ipv4Addr::new(a, b, c, d))
-        }
-        _ => host.to_string(),
-    }
+    PyString::new(py, &numeric::text(host))
 }
 
 fn host_and_port(purpose: Purpose<'_>, tuple: &Bound<'_, PyTuple>) -> Result<(HostName, i32)> {

@@ -30,7 +30,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
 pub(crate) use host::{HostName, resolve};
-pub(crate) use inet::{MAX_FLOWINFO, host_text, numeric, v4_text, v6_text};
+pub(crate) use inet::{MAX_FLOWINFO, host_text};
 
 use crate::engine::Channel;
 use crate::python::args::Int;

@@ -8,12 +8,10 @@ mod addrinfo;
 mod hosts;
 mod interfaces;
 mod nameinfo;
-mod numeric;
 mod services;
 mod timeout;
 
-use std::ffi::{CStr, CString};
-use std::net::Ipv6Addr;
+use std::ffi::CStr;
 use std::time::Instant;
 
 use pyo3::prelude::*;
@@ -27,28 +25,9 @@ pub(crate) use timeout::{getresolvertimeout, setresolvertimeout};
 
 use crate::python::error::Result;
 use crate::sys::background::{self, Background, Wait};
-pub(crate) use crate::sys::lookup::{Entry, Hints};
-use crate::sys::{hosts_file, lookup as libc_lookup};
+pub(crate) use crate::sys::lookup::{Entry, Hints, Service};
+use crate::sys::{hosts_file, lookup as libc_lookup, numeric};
 use timeout::Limit;
-
-/// The service of a lookup.
-#[derive(Clone)]
-pub(crate) enum Service {
-    None,
-    Port(u16),
-    /// A name, or digits that are no port.
-    Name(CString),
-}
-
-impl Service {
-    fn into_text(self) -> Option<CString> {
-        match self {
-            Service::None => None,
-            Service::Port(port) => CString::new(port.to_string()).ok(),
-            Service::Name(name) => Some(name),
-        }
-    }
-}
 
 /// The addresses of a host and a service, as getaddrinfo(3) gives them.
 ///
@@ -148,16 +127,6 @@ where
 fn answers_here(host: &CStr, hints: Hints) -> bool {
     let name = host.to_bytes();
     hints.flags & libc::AI_NUMERICHOST != 0
-        || is_number(host)
+        || numeric::is_number(host)
         || hosts_file::has_name(name, hints.family)
-}
-
-fn is_number(host: &CStr) -> bool {
-    let name = host.to_bytes();
-    if name.contains(&b':') {
-        let address = name.split(|byte| *byte == b'%').next().unwrap_or_default();
-        return std::str::from_utf8(address).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok());
-    }
-    // Numbers before other text are taken by inet_aton but not by a lookup.
-    !name.iter().any(u8::is_ascii_whitespace) && libc_lookup::loose_v4(host).is_some()
 }

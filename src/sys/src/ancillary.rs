@@ -25,12 +25,12 @@ const _: () = assert!(align_of::<Word>() >= align_of::<cmsghdr>() && align_of::<
 
 /// The length of a control message with `data` bytes of data; none where it is beyond the limit.
 pub fn length(data: usize) -> Option<usize> {
-    (data <= LIMIT - HEADER).then_some(HEADER + data)
+    (data <= LIMIT - HEADER).then(|| HEADER + data)
 }
 
 /// The same with the padding behind it: what the message takes in a buffer.
 pub fn space(data: usize) -> Option<usize> {
-    (data <= LIMIT - HEADER - UNIT).then_some((HEADER + data).next_multiple_of(UNIT))
+    (data <= LIMIT - HEADER - UNIT).then(|| (HEADER + data).next_multiple_of(UNIT))
 }
 
 /// Why a control message was not added.
@@ -264,5 +264,113 @@ impl<'a> Iterator for Messages<'a> {
             .and_then(|next| self.rest.get(next..))
             .unwrap_or_default();
         Some(Ok(message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::{AsFd, AsRawFd};
+
+    use super::*;
+    use crate::SocketSpec;
+    use crate::descriptor::{self, Identity, Named};
+    use crate::message::{IoVec, recvmsg, sendmsg};
+
+    const PAIR: SocketSpec = SocketSpec {
+        family: libc::AF_UNIX,
+        kind: libc::SOCK_STREAM,
+        protocol: 0,
+    };
+
+    /// Sends a descriptor from one end of a pair to the other, and gives what came.
+    fn received() -> (Control, RawFd) {
+        let (one, two) = descriptor::open_pair(PAIR, false).expect("a pair");
+        let mut byte = [1u8];
+        let pieces = [IoVec::new(byte.as_mut_ptr(), 1)];
+        let mut control = Control::new();
+        let room = control.message(libc::SOL_SOCKET, libc::SCM_RIGHTS, size_of::<RawFd>());
+        let number = one.as_raw_fd().to_ne_bytes();
+        room.expect("room for one").copy_from_slice(&number);
+        sendmsg(one.as_fd(), None, &pieces, &control, 0).expect("sent");
+        let mut control = Control::with_capacity(64).expect("memory");
+        let message = recvmsg(two.as_fd(), &pieces, &mut control, 0).expect("received");
+        assert_eq!(message.len, 1);
+        let first = control.messages().next().expect("a message");
+        let number = first.expect("it makes sense").descriptors().next();
+        (control, number.expect("a descriptor"))
+    }
+
+    fn is_open(number: RawFd) -> bool {
+        Identity::of(Named::new(number).expect("not negative").borrow()).is_ok()
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "makes sockets")]
+    fn received_descriptors_are_the_buffers_until_they_are_released() {
+        let (mut control, number) = received();
+        assert!(is_open(number));
+        control.release();
+        drop(control);
+        assert!(is_open(number));
+        drop(Named::new(number).expect("not negative").adopt());
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "makes sockets")]
+    fn a_buffer_that_is_used_again_closes_what_it_had() {
+        let (mut control, number) = received();
+        let identity = Identity::of(Named::new(number).expect("not negative").borrow());
+        control.reset();
+        // Another test's thread may have got the number since, but not the socket.
+        let after = Identity::of(Named::new(number).expect("not negative").borrow());
+        assert_ne!(after, identity);
+    }
+
+    #[test]
+    fn sizes_have_a_limit() {
+        assert_eq!(length(LIMIT), None);
+        assert_eq!(length(usize::MAX), None);
+        assert_eq!(space(LIMIT - HEADER), None);
+        assert_eq!(length(LIMIT - HEADER), Some(LIMIT));
+        let mut control = Control::new();
+        assert_eq!(control.message(0, 0, usize::MAX).err(), Some(Full::Item));
+        assert!(control.as_bytes().is_empty());
+    }
+
+    #[test]
+    fn messages_come_back_as_they_were_added() {
+        let mut control = Control::new();
+        for len in 0..20usize {
+            let room = control.message(len as i32, -1, len).expect("room");
+            room.fill(len as u8);
+        }
+        for (len, message) in control.messages().enumerate() {
+            let message = message.expect("it makes sense");
+            assert!(message.complete);
+            assert_eq!((message.level, message.kind), (len as i32, -1));
+            assert_eq!(message.data, vec![len as u8; len]);
+        }
+        assert_eq!(control.messages().count(), 20);
+    }
+
+    #[test]
+    fn a_message_that_is_cut_is_the_last() {
+        let mut control = Control::new();
+        control.message(1, 2, 8).expect("room").fill(7);
+        control.message(3, 4, 8).expect("room");
+        let bytes = control.as_bytes();
+        for end in HEADER..HEADER + 8 {
+            let mut messages = Messages::new(&bytes[..end]);
+            let message = messages.next().expect("one").expect("it makes sense");
+            assert!(!message.complete);
+            assert_eq!(message.data, vec![7; end - HEADER]);
+            assert!(messages.next().is_none());
+        }
+        assert!(Messages::new(&bytes[..HEADER - 1]).next().is_none());
+        let mut malformed = bytes.to_vec();
+        malformed[..size_of::<usize>()].fill(0);
+        let mut messages = Messages::new(&malformed);
+        assert!(messages.next().is_some_and(|message| message.is_err()));
+        assert!(messages.next().is_none());
     }
 }

@@ -309,3 +309,88 @@ pub fn kind(fd: BorrowedFd<'_>) -> Result<i32> {
 pub fn protocol(fd: BorrowedFd<'_>) -> Result<i32> {
     super::option::get::<i32>(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    const PAIR: SocketSpec = SocketSpec {
+        family: libc::AF_UNIX,
+        kind: libc::SOCK_STREAM,
+        protocol: 0,
+    };
+
+    fn is_open(fd: BorrowedFd<'_>) -> bool {
+        Identity::of(fd).is_ok()
+    }
+
+    /// Says whether the descriptor is open without one that could be used for more.
+    fn is_number_open(number: RawFd) -> bool {
+        is_open(Named::new(number).expect("not negative").borrow())
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "makes sockets")]
+    fn new_descriptors_are_closed_on_exec_and_in_their_mode() {
+        for nonblocking in [false, true] {
+            let (one, two) = open_pair(PAIR, nonblocking).expect("a pair");
+            let three = open(PAIR, nonblocking).expect("a socket");
+            for fd in [&one, &two, &three] {
+                assert_eq!(is_inheritable(fd.as_fd()), Ok(false));
+                assert_eq!(is_nonblocking(fd.as_fd()), Ok(nonblocking));
+                assert_eq!(kind(fd.as_fd()), Ok(libc::SOCK_STREAM));
+            }
+            set_inheritable(one.as_fd(), true).expect("it is open");
+            assert_eq!(is_inheritable(one.as_fd()), Ok(true));
+            let copy = duplicate(one.as_fd()).expect("one more");
+            assert_eq!(is_inheritable(copy.as_fd()), Ok(false));
+            assert_eq!(Identity::of(copy.as_fd()), Identity::of(one.as_fd()));
+            assert_ne!(Identity::of(two.as_fd()), Identity::of(one.as_fd()));
+        }
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "makes sockets")]
+    fn a_slot_gives_each_descriptor_away_once() {
+        let slot = Slot::empty();
+        assert_eq!(slot.number(), -1);
+        assert!(slot.take().is_none());
+        let (one, two) = open_pair(PAIR, false).expect("a pair");
+        let (first, second) = (one.as_raw_fd(), two.as_raw_fd());
+        assert!(slot.replace(one).is_none());
+        assert_eq!(slot.number(), first);
+        let before = slot.replace(two).expect("the first");
+        assert_eq!(before.as_raw_fd(), first);
+        assert_eq!(close(before), Ok(()));
+        // SAFETY: nobody closes it meanwhile.
+        let lent = unsafe { slot.lend() }.map(|fd| fd.as_raw_fd());
+        assert_eq!(lent, Some(second));
+        assert_eq!(slot.take().map(|fd| fd.as_raw_fd()), Some(second));
+        assert!(slot.take().is_none());
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "makes sockets")]
+    fn a_slot_closes_what_nobody_took() {
+        // A high number, which no other test's thread gets meanwhile.
+        let socket = open(PAIR, false).expect("a socket");
+        // SAFETY: takes numbers only.
+        let number = unsafe { syscall!(fcntl(socket.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 900)) };
+        let number = number.expect("a high number");
+        let slot = Slot::empty();
+        slot.replace(Named::new(number).expect("not negative").adopt());
+        assert!(is_number_open(number));
+        drop(slot);
+        assert!(!is_number_open(number));
+    }
+
+    #[test]
+    fn no_descriptor_has_a_negative_number() {
+        for number in [-1, -2, RawFd::MIN] {
+            assert_eq!(Named::new(number).err(), Some(Errno::BADF));
+        }
+        assert!(Named::new(RawFd::MAX).is_ok());
+    }
+}

@@ -19,6 +19,7 @@ pub mod lookup;
 pub mod machine;
 pub mod memory;
 pub mod message;
+pub mod numeric;
 pub mod openssl;
 pub mod option;
 pub mod race;

@@ -48,6 +48,25 @@ pub struct Hints {
     pub flags: i32,
 }
 
+/// The service of a lookup.
+#[derive(Clone)]
+pub enum Service {
+    None,
+    Port(u16),
+    /// A name, or digits that are no port.
+    Name(CString),
+}
+
+impl Service {
+    pub fn into_text(self) -> Option<CString> {
+        match self {
+            Service::None => None,
+            Service::Port(port) => CString::new(port.to_string()).ok(),
+            Service::Name(name) => Some(name),
+        }
+    }
+}
+
 /// Asks for the addresses of a host and a service. May block for long.
 pub fn addresses(
     host: Option<&CStr>,
