@@ -981,7 +981,7 @@ def register_files(raw: type, reader: type, text: type, /) -> tuple[type, type, 
     """
 
 def construct(fd: int, cls: Callable[..., _T], /, *args: Any, **kwargs: Any) -> _T:
-    """Call a class with a descriptor among the arguments, for one of its objects to adopt.
+    """Call a class with a descriptor among the arguments, for one of its objects to take over.
 
     Where that fails, and no socket has taken the descriptor over, it is closed.
 
@@ -1098,7 +1098,10 @@ def counters() -> dict[str, int]:
     Returns:
         A dict: ``kept`` counts operations that were ready and kept the interpreter lock,
         ``busy_polls`` those that busy-polled before they slept, ``busy_poll_hits`` those that
-        found something then, ``released`` the times that the lock was given up.
+        found something then, ``released`` the times that the lock was given up. Of the calls that
+        ask a computing thread to yield, ``yield_requests`` counts all, ``yields_refused`` those
+        that the interpreter's queue had no room for, ``yields`` those in which the thread yielded,
+        and ``yields_expired`` those that came when nobody was waiting any more.
     """
 
 def tune(name: str, value: int, /) -> int:

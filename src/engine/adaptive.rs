@@ -17,10 +17,7 @@ const RETRY: u32 = 32;
 const PAUSE: u32 = 2;
 /// … up to this number of times.
 const MAX_FAILURES: u32 = 10;
-/// Waiting longer for the interpreter lock after a sleep means that another thread computes.
-/// Every sleep then costs that time, so that one successful busy-poll in many pays for all.
-const CONTENDED: Duration = Duration::from_micros(500);
-/// Then busy-polls pause less: at most this number of failures counts.
+/// Where another thread computes, busy-polls pause less: at most this number of failures counts.
 const CONTENDED_FAILURES: u32 = 3;
 /// A send that woke a thread of this process weighs as much as this number that did not …
 const WAKE: u32 = 32;
@@ -138,9 +135,8 @@ impl Adaptive {
         self.last_sleep.store(nanos, Relaxed);
     }
 
-    /// Learns how long the interpreter lock took to come back after a sleep.
-    pub(super) fn regained_lock(&self, time: Duration) {
-        let contended = time > CONTENDED;
+    /// Learns whether another thread computed while this one slept.
+    pub(super) fn regained_lock(&self, contended: bool) {
         self.contended.store(contended, Relaxed);
         settings::set_contended(contended);
     }

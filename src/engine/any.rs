@@ -5,6 +5,7 @@ use std::time::Instant;
 use pyo3::prelude::*;
 
 use super::channel::Guard;
+use super::handoff::detached;
 use super::{Channel, Interest, settings};
 use crate::python::error::{Error, Result};
 use crate::sys::io::PollSet;
@@ -29,7 +30,7 @@ pub(crate) fn wait_any<'a>(
         .map(Channel::enter)
         .collect::<Result<Vec<_>>>()?;
     settings::count_released();
-    let ready = py.detach(|| poll_all(&files, &mut PollSet::new(interest), until));
+    let ready = detached(py, || poll_all(&files, &mut PollSet::new(interest), until));
     match ready {
         None => Err(Error::CLOSED),
         Some(Err(errno)) if errno.is_interrupted() => {

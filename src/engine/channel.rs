@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 
 use super::Interest;
 use super::adaptive::Adaptive;
+use super::handoff::detached;
 use crate::python::error::{Error, Result};
 use crate::python::thread::protect;
 use crate::sys::descriptor::Slot;
@@ -167,8 +168,7 @@ impl Channel {
         call: impl FnOnce(BorrowedFd<'_>) -> T + Send,
     ) -> Result<T> {
         let file = self.enter()?;
-        py.detach(|| file.detached(|file| file.lend(call)).flatten())
-            .ok_or(Error::CLOSED)
+        detached(py, || file.detached(|file| file.lend(call)).flatten()).ok_or(Error::CLOSED)
     }
 
     /// The error that came behind data, once. For what moves data, and for `SO_ERROR`.
@@ -452,7 +452,7 @@ fn close(fd: OwnedFd) {
     let mut close = || fd.take().map(descriptor::close);
     // While the interpreter ends there is no attaching, and no thread that minds.
     if waits {
-        Python::try_attach(|py| py.detach(&mut close));
+        Python::try_attach(|py| detached(py, &mut close));
     }
     close();
 }

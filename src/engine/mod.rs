@@ -4,13 +4,34 @@
 mod adaptive;
 mod any;
 mod channel;
+#[cfg(not(Py_GIL_DISABLED))]
+mod handoff;
 mod settings;
 mod wait;
+
+/// Where there is no interpreter lock, nobody has to ask for it.
+#[cfg(Py_GIL_DISABLED)]
+mod handoff {
+    use pyo3::prelude::*;
+
+    pub(crate) fn detached<T: Send>(py: Python<'_>, wait: impl FnOnce() -> T + Send) -> T {
+        py.detach(wait)
+    }
+
+    pub(crate) fn observed<T: Send>(py: Python<'_>, wait: impl FnOnce() -> T + Send) -> (T, bool) {
+        (py.detach(wait), false)
+    }
+
+    pub(super) fn counters() -> [(&'static str, u64); 0] {
+        []
+    }
+}
 
 use pyo3::prelude::*;
 
 pub(crate) use any::wait_any;
 pub(crate) use channel::{Channel, Mode};
+pub(crate) use handoff::detached;
 pub(crate) use settings::{
     contended, counters, default_timeout, getbusypoll, set_default_timeout, setbusypoll, tune,
 };
@@ -193,8 +214,8 @@ pub(crate) fn drive<T: Send>(
         // Also before the first sleep: a signal that came during the tries would not end it.
         py.check_signals()?;
         settings::count_released();
-        let outcome = py.detach(|| wait.run(&file, &mut attempt));
-        wait.returned();
+        let (outcome, contended) = handoff::observed(py, || wait.run(&file, &mut attempt));
+        wait.returned(contended);
         match outcome {
             Outcome::Done(value) => return Ok(value),
             Outcome::Expired => return Err(Error::TimedOut),

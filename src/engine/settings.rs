@@ -8,6 +8,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::handoff;
 use crate::sys::Timeout;
 
 /// Up to this many bytes are copied with the interpreter lock kept.
@@ -60,7 +61,7 @@ pub(crate) fn set_default_timeout(timeout: Timeout) {
 /// Counts without a locked instruction: a lost count now and then costs nothing, the
 /// instruction would cost each operation.
 #[inline]
-fn count(counter: &AtomicU64) {
+pub(super) fn count(counter: &AtomicU64) {
     counter.store(counter.load(Relaxed).wrapping_add(1), Relaxed);
 }
 
@@ -86,7 +87,10 @@ pub(super) fn count_busy_poll_hit() {
 /// Returns:
 ///     A dict: ``kept`` counts operations that were ready and kept the interpreter lock,
 ///     ``busy_polls`` those that busy-polled before they slept, ``busy_poll_hits`` those that
-///     found something then, ``released`` the times that the lock was given up.
+///     found something then, ``released`` the times that the lock was given up. Of the calls that
+///     ask a computing thread to yield, ``yield_requests`` counts all, ``yields_refused`` those
+///     that the interpreter's queue had no room for, ``yields`` those in which the thread yielded,
+///     and ``yields_expired`` those that came when nobody was waiting any more.
 #[pyfunction]
 pub(crate) fn counters(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let counts = PyDict::new(py);
@@ -94,6 +98,9 @@ pub(crate) fn counters(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     counts.set_item("busy_polls", BUSY_POLLS.load(Relaxed))?;
     counts.set_item("busy_poll_hits", BUSY_POLL_HITS.load(Relaxed))?;
     counts.set_item("released", RELEASED.load(Relaxed))?;
+    for (name, value) in handoff::counters() {
+        counts.set_item(name, value)?;
+    }
     Ok(counts)
 }
 

@@ -31,8 +31,6 @@ pub(super) struct Wait<'a> {
     began: Instant,
     /// Whether it came to a sleep that teaches something.
     slept: bool,
-    /// When there was nothing left to do outside the interpreter.
-    finished: Instant,
     /// Whether the operation was tried already, or need not be.
     tried: bool,
 }
@@ -41,14 +39,12 @@ impl<'a> Wait<'a> {
     pub(super) fn new(mode: Mode, plan: Plan, adaptive: &'a Adaptive, kept_lock: bool) -> Self {
         // What keeps the lock was tried before; what does not is tried here.
         let tried = kept_lock || !plan.tries || !adaptive.expects_ready();
-        let now = Instant::now();
         Wait {
             mode,
             plan,
             adaptive,
-            began: now,
+            began: Instant::now(),
             slept: false,
-            finished: now,
             tried,
         }
     }
@@ -62,10 +58,10 @@ impl<'a> Wait<'a> {
         }
     }
 
-    /// Learns, back in the interpreter, what it cost to be outside.
-    pub(super) fn returned(&mut self) {
+    /// Learns, back in the interpreter, whether another thread computed meanwhile.
+    pub(super) fn returned(&mut self, contended: bool) {
         if std::mem::take(&mut self.slept) {
-            self.adaptive.regained_lock(self.finished.elapsed());
+            self.adaptive.regained_lock(contended);
         }
     }
 
@@ -74,9 +70,8 @@ impl<'a> Wait<'a> {
         file: &Guard<'_>,
         attempt: &mut impl FnMut(BorrowedFd<'_>, AttemptMode) -> Attempt<T>,
     ) -> Outcome<T> {
-        let outcome = file.detached(|file| self.stay(file, attempt));
-        self.finished = Instant::now();
-        outcome.unwrap_or(Outcome::Closed)
+        file.detached(|file| self.stay(file, attempt))
+            .unwrap_or(Outcome::Closed)
     }
 
     fn stay<T>(

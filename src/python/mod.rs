@@ -7,4 +7,6 @@ pub(crate) mod buffer;
 pub(crate) mod bytes;
 pub(crate) mod error;
 pub(crate) mod method;
+#[cfg(not(Py_GIL_DISABLED))]
+pub(crate) mod pending;
 pub(crate) mod thread;

@@ -6,6 +6,7 @@ use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyList};
 
+use crate::engine;
 use crate::python::args::{file_system_bytes, file_system_text, unsigned_long};
 use crate::python::error::{Error, Result};
 use crate::sys::interface;
@@ -20,7 +21,7 @@ use crate::sys::interface;
 #[pyfunction]
 pub(crate) fn if_nameindex(py: Python<'_>) -> Result<Bound<'_, PyList>> {
     let list = PyList::empty(py);
-    for (index, name) in py.detach(interface::all)? {
+    for (index, name) in engine::detached(py, interface::all)? {
         list.append((index, file_system_text(py, name.to_bytes())?))?;
     }
     Ok(list)

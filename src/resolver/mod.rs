@@ -23,6 +23,7 @@ pub(crate) use nameinfo::getnameinfo;
 pub(crate) use services::{getprotobyname, getservbyname, getservbyport};
 pub(crate) use timeout::{getresolvertimeout, setresolvertimeout};
 
+use crate::engine::detached;
 use crate::python::error::Result;
 use crate::sys::background::{self, Background, Wait};
 pub(crate) use crate::sys::lookup::{Entry, Hints, Service};
@@ -73,7 +74,7 @@ fn run<T: Send + 'static>(
     let limit = Limit::new(deadline);
     let here = move || is_local() || (limit.is_none() && !background::in_main_thread());
     // Decided and called in one go, as every return to the interpreter has its price.
-    let mut step = py.detach(move || {
+    let mut step = detached(py, move || {
         if here() {
             Step::Done(call())
         } else {
@@ -87,12 +88,12 @@ fn run<T: Send + 'static>(
             Step::Crowded(call) => {
                 py.check_signals()?;
                 limit.check()?;
-                step = py.detach(move || start(call, limit));
+                step = detached(py, move || start(call, limit));
             }
         }
     };
     loop {
-        match py.detach(|| pending.wait(limit.deadline()))? {
+        match detached(py, || pending.wait(limit.deadline()))? {
             Wait::Done(result) => return Ok(result),
             Wait::TimedOut => return Err(limit.error()),
             Wait::Unfinished => py.check_signals()?,

@@ -5,6 +5,7 @@ use std::ffi::CStr;
 use pyo3::exceptions::{PyOSError, PyOverflowError};
 use pyo3::prelude::*;
 
+use crate::engine;
 use crate::python::args::{Int, Text, file_system_text};
 use crate::python::audit::audit_with;
 use crate::sys::databases;
@@ -34,7 +35,7 @@ pub(crate) fn getservbyname(
     audit_with(py, c"socket.getservbyname", || {
         (servicename, protocolname.0).into_pyobject(py)
     })?;
-    py.detach(|| databases::service_port(name, protocol))
+    engine::detached(py, || databases::service_port(name, protocol))
         .ok_or_else(|| PyOSError::new_err("service/proto not found"))
 }
 
@@ -66,8 +67,7 @@ pub(crate) fn getservbyport<'py>(
     audit_with(py, c"socket.getservbyport", || {
         (port, protocolname.0).into_pyobject(py)
     })?;
-    let name = py
-        .detach(|| databases::service_name(port, protocol))
+    let name = engine::detached(py, || databases::service_name(port, protocol))
         .ok_or_else(|| PyOSError::new_err("port/proto not found"))?;
     file_system_text(py, name.to_bytes())
 }
@@ -87,7 +87,7 @@ pub(crate) fn getservbyport<'py>(
 #[pyfunction]
 #[pyo3(signature = (protocolname, /))]
 pub(crate) fn getprotobyname(py: Python<'_>, protocolname: Text<'_>) -> PyResult<i32> {
-    py.detach(|| databases::protocol_number(protocolname.0))
+    engine::detached(py, || databases::protocol_number(protocolname.0))
         .ok_or_else(|| PyOSError::new_err("protocol not found"))
 }
 

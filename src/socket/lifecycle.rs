@@ -110,7 +110,7 @@ impl Socket {
     /// Ends what other threads wait for on a descriptor that is gone.
     fn wake_users(&self, py: Python<'_>) {
         if self.channel.is_busy() {
-            py.detach(|| self.channel.wake_sleepers());
+            engine::detached(py, || self.channel.wake_sleepers());
         }
     }
 
@@ -483,7 +483,7 @@ pub(crate) fn close_descriptor(py: Python<'_>, fd: OwnedFd) -> PyResult<()> {
     let result = if engine::contended() && matches!(descriptor::lingers(fd.as_fd()), Ok(false)) {
         descriptor::close(fd)
     } else {
-        py.detach(|| descriptor::close(fd))
+        engine::detached(py, || descriptor::close(fd))
     };
     match result {
         // The peer has gone already: nothing was lost that closing could have saved.

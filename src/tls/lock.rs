@@ -65,7 +65,7 @@ impl SessionLock {
     #[inline]
     pub(super) fn acquire(&self, py: Python<'_>) -> Held<'_> {
         self.try_acquire()
-            .unwrap_or_else(|| py.detach(|| self.acquire_detached()))
+            .unwrap_or_else(|| crate::engine::detached(py, || self.acquire_detached()))
     }
 }
 

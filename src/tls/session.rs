@@ -13,7 +13,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 
 use super::lock::SessionLock;
 use super::proof;
-use crate::engine::{Attempt, AttemptMode, Channel, Interest, Mode, Plan, drive};
+use crate::engine::{Attempt, AttemptMode, Channel, Interest, Mode, Plan, detached, drive};
 use crate::python::args;
 use crate::python::buffer::BufferSlot;
 use crate::python::bytes::{SCRATCH, bytes_of, with_scratch};
@@ -414,7 +414,7 @@ impl TlsSession {
     fn close_descriptor(&self, py: Python<'_>) -> PyResult<()> {
         let fd = self.channel.retire();
         if self.channel.is_busy() {
-            py.detach(|| self.channel.wake_sleepers());
+            detached(py, || self.channel.wake_sleepers());
         }
         fd.map_or(Ok(()), |fd| close_descriptor(py, fd))
     }
@@ -423,7 +423,7 @@ impl TlsSession {
     fn forget_descriptor(&self, py: Python<'_>) {
         self.leave_descriptor();
         if self.channel.is_busy() {
-            py.detach(|| self.channel.wake_sleepers());
+            detached(py, || self.channel.wake_sleepers());
         }
     }
 

@@ -1,0 +1,382 @@
+//! Having the interpreter lock back soon after a wait.
+//!
+//! A thread that wakes up while another one computes would have to wait for the interpreter's
+//! switch interval, 5 ms, before that one has to let go. Here it asks, by a pending call: the
+//! thread that computes makes the call within a few bytecodes, gives the lock up in it, sees that
+//! those who asked get it, and takes it back after them.
+//!
+//! ```text
+//! waits            asks ─┐          has the lock, works, waits again
+//! computes ──────────────┴─ yields ─────────────────────┴─ computes
+//! ```
+//!
+//! There is one call under way at a time, for all who wait: who wakes up while it is, joins. It is
+//! made only where the lock has lately been held by a thread that computes, and that thread computes
+//! at least as long between two of them as the last one took it.
+
+use std::ffi::{c_int, c_void};
+use std::hint::spin_loop;
+use std::sync::OnceLock;
+use std::sync::atomic::{
+    AtomicBool, AtomicU32, AtomicU64,
+    Ordering::{Relaxed, SeqCst},
+};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::settings::count;
+use crate::python::pending::{self, Means};
+
+/// The environment variable that switches it off with 0, and on with 1 where that is a choice.
+const VARIABLE: &str = "OXISOCK_YIELD";
+
+/// Having waited so long for the lock means that another thread computes.
+const CONTENDED: Duration = Duration::from_micros(300);
+/// So many waits ask for the lock after one that found it contended.
+const CREDIT: u32 = 256;
+/// How long who has asked stays awake: one that falls asleep has to be woken for the lock, which
+/// takes longer than a thread in Python needs to yield.
+const AWAKE: Duration = Duration::from_micros(30);
+/// After so many in a row that stayed awake in vain it is left out …
+const IN_VAIN: u32 = 3;
+/// … except once in so many.
+const RETRY: u32 = 32;
+/// How long others may join those for whom a thread yields.
+const JOINING: Duration = Duration::from_micros(300);
+/// The longest time that it leaves the lock to them, who may have been late for it: another thread
+/// that computes has it then, and they wait for the switch interval as everybody does.
+const YIELDING: Duration = Duration::from_millis(10);
+/// How long who has yielded stays awake for the lock to be given back.
+const RETURN: Duration = Duration::from_micros(50);
+/// The longest time that it computes before it yields again: a switch interval, after which the
+/// interpreter itself has it let go.
+const TURN: Duration = Duration::from_millis(5);
+/// How long to sleep between two looks whether one can ask.
+const PAUSE: Duration = Duration::from_micros(50);
+/// What the interval is lowered to on 3.11. No program sets such a value itself.
+const LOWERED: Duration = Duration::from_micros(3);
+
+/// How this process asks; set when it first has a reason to.
+static MEANS: OnceLock<Means> = OnceLock::new();
+/// Waits that are still to ask.
+static CREDITS: AtomicU32 = AtomicU32::new(0);
+/// How many threads have asked and do not have the lock yet, and the two flags below.
+static STATE: AtomicU32 = AtomicU32::new(0);
+/// In [`STATE`]: a call is in the interpreter's queue, or being made.
+const QUEUED: u32 = 1 << 31;
+/// In [`STATE`]: it is for those who have asked already.
+const CLOSED: u32 = 1 << 30;
+const COUNT: u32 = CLOSED - 1;
+/// Whether a thread has given the lock up for those who asked.
+static OFFERED: AtomicBool = AtomicBool::new(false);
+/// Whether one of those has the lock, and has not given it back.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+/// Whether a thread is inside a call, which the interpreter keeps a note of.
+static INSIDE: AtomicBool = AtomicBool::new(false);
+/// Whether nobody may yield: a fork is under way.
+static PAUSED: AtomicBool = AtomicBool::new(false);
+/// Whether a call came that was not asked for so: nobody asks any more.
+static BROKEN: AtomicBool = AtomicBool::new(false);
+/// How often in a row somebody stayed awake in vain.
+static VAIN: AtomicU32 = AtomicU32::new(0);
+/// When the last call ended, and how long it took, in nanoseconds of [`clock`].
+static ENDED: AtomicU64 = AtomicU64::new(0);
+static TOOK: AtomicU64 = AtomicU64::new(0);
+/// Whether there is but one processor, where who stays awake keeps the other from running.
+static ONE_PROCESSOR: AtomicBool = AtomicBool::new(false);
+/// The interval to put back, in microseconds, on 3.11.
+static INTERVAL: AtomicU64 = AtomicU64::new(5000);
+
+static REQUESTS: AtomicU64 = AtomicU64::new(0);
+static REFUSED: AtomicU64 = AtomicU64::new(0);
+static SERVED: AtomicU64 = AtomicU64::new(0);
+static EXPIRED: AtomicU64 = AtomicU64::new(0);
+
+/// Runs what may wait, without the interpreter lock, and has the lock back soon afterwards.
+///
+/// Every wait of this library goes through here.
+pub(crate) fn detached<T: Send>(py: Python<'_>, wait: impl FnOnce() -> T + Send) -> T {
+    observed(py, wait).0
+}
+
+/// The same; tells as well whether another thread computed meanwhile, so that to give the lock up
+/// is to have to wait for it.
+pub(crate) fn observed<T: Send>(py: Python<'_>, wait: impl FnOnce() -> T + Send) -> (T, bool) {
+    let (result, request) = py.detach(|| {
+        if TAKEN.load(Relaxed) {
+            TAKEN.store(false, SeqCst);
+        }
+        (wait(), Request::new())
+    });
+    let contended = request.answered(py);
+    (result, contended)
+}
+
+/// One return to the interpreter.
+struct Request {
+    began: Instant,
+    /// How the lock was asked for, if it was.
+    means: Means,
+}
+
+impl Request {
+    /// Asks for the lock, where that is likely to help.
+    fn new() -> Self {
+        let began = Instant::now();
+        let asks = CREDITS.load(Relaxed) > 0 && !PAUSED.load(Relaxed) && !BROKEN.load(Relaxed);
+        let means = MEANS.get().copied().filter(|_| asks);
+        let means = means.unwrap_or(Means::None);
+        let asked = match means {
+            Means::None => false,
+            Means::Interval => {
+                lower_interval();
+                true
+            }
+            Means::AnyThread | Means::MainThread => ask(means),
+        };
+        Request {
+            began,
+            means: if asked { means } else { Means::None },
+        }
+    }
+
+    /// Learns, back in the interpreter, what it took.
+    fn answered(self, py: Python<'_>) -> bool {
+        let waited = self.began.elapsed();
+        let yielded = match self.means {
+            Means::None => false,
+            Means::Interval => {
+                if STATE.fetch_sub(1, SeqCst) == 1 && pending::interval() == LOWERED {
+                    pending::set_interval(Duration::from_micros(INTERVAL.load(SeqCst)));
+                }
+                // One that does not compute gives the lock up by itself before that.
+                waited > AWAKE
+            }
+            Means::AnyThread | Means::MainThread => {
+                let yielded = OFFERED.load(SeqCst);
+                TAKEN.store(yielded, SeqCst);
+                STATE.fetch_sub(1, SeqCst);
+                yielded
+            }
+        };
+        let contended = yielded || waited > CONTENDED;
+        if contended {
+            if MEANS.get().is_none() && pending::in_main_interpreter(py) {
+                prepare(py);
+            }
+            CREDITS.store(CREDIT, Relaxed);
+        } else if self.means != Means::None {
+            CREDITS.store(CREDITS.load(Relaxed).saturating_sub(1), Relaxed);
+        }
+        contended
+    }
+}
+
+/// Asks whoever has the lock to yield, or joins those who did; false where neither can be had for
+/// some time.
+fn ask(means: Means) -> bool {
+    let began = Instant::now();
+    while !joins(means) {
+        let time = began.elapsed();
+        if time > TURN {
+            return false;
+        } else if time > AWAKE {
+            thread::sleep(PAUSE);
+        } else {
+            spin();
+        }
+    }
+    let vain = VAIN.load(Relaxed);
+    let vain = if vain >= IN_VAIN && !vain.is_multiple_of(RETRY) {
+        vain.wrapping_add(1).max(IN_VAIN)
+    } else if stay_awake(AWAKE, || !OFFERED.load(SeqCst)) {
+        0
+    } else {
+        vain.wrapping_add(1)
+    };
+    VAIN.store(vain, Relaxed);
+    true
+}
+
+/// One try of that.
+fn joins(means: Means) -> bool {
+    let state = STATE.load(SeqCst);
+    let is_open = state & QUEUED != 0 && state & CLOSED == 0;
+    if !is_open && (state != 0 || !has_computed()) {
+        return false;
+    }
+    let next = (state + 1) | QUEUED;
+    if STATE.compare_exchange(state, next, SeqCst, SeqCst).is_err() {
+        return false;
+    }
+    if !is_open {
+        count(&REQUESTS);
+        if !pending::add(means, yield_lock, COOKIE) {
+            count(&REFUSED);
+            STATE.fetch_and(!QUEUED, SeqCst);
+        }
+    }
+    true
+}
+
+fn lower_interval() {
+    STATE.fetch_add(1, SeqCst);
+    let interval = pending::interval();
+    if interval != LOWERED {
+        INTERVAL.store(interval.as_micros() as u64, SeqCst);
+        count(&REQUESTS);
+        pending::set_interval(LOWERED);
+    }
+}
+
+/// Told to each call, and back by it: a function that is not what it is taken for shows here.
+const COOKIE: usize = 0x6f78_6973;
+
+/// The pending call: runs in the thread that has the lock, between two of its bytecodes.
+extern "C" fn yield_lock(cookie: *mut c_void) -> c_int {
+    let began = clock();
+    BROKEN.fetch_or(cookie as usize != COOKIE, SeqCst);
+    let may = !BROKEN.load(SeqCst) && !PAUSED.load(SeqCst);
+    INSIDE.store(true, SeqCst);
+    // Who asked may have the lock already, and be the one that makes the call.
+    if may && !closes() && pending::without_lock(offer) {
+        count(&SERVED);
+        let ended = clock();
+        TOOK.store(ended.saturating_sub(began), Relaxed);
+        ENDED.store(ended, Relaxed);
+    } else {
+        count(&EXPIRED);
+    }
+    INSIDE.store(false, SeqCst);
+    // Only with the lock: while a thread may be stuck without it, at the interpreter's end, no
+    // other call may wait in the queue, which the interpreter would wait for.
+    STATE.fetch_and(COUNT, SeqCst);
+    0
+}
+
+/// Leaves the lock to those who asked for it, and to those who join in time.
+fn offer() {
+    OFFERED.store(true, SeqCst);
+    if !stay_awake(JOINING, || !closes()) {
+        STATE.fetch_or(CLOSED, SeqCst);
+        let began = Instant::now();
+        while STATE.load(SeqCst) & COUNT != 0 && began.elapsed() < YIELDING {
+            thread::sleep(PAUSE);
+        }
+    }
+    // Whoever falls asleep over a lock takes long to wake up.
+    stay_awake(RETURN, || TAKEN.load(SeqCst));
+    OFFERED.store(false, SeqCst);
+}
+
+/// Ends a call for which nobody waits any more.
+fn closes() -> bool {
+    STATE
+        .compare_exchange(QUEUED, QUEUED | CLOSED, SeqCst, SeqCst)
+        .is_ok()
+}
+
+/// Whether the thread that yielded last has computed since for as long as that took it.
+fn has_computed() -> bool {
+    let since = clock().saturating_sub(ENDED.load(Relaxed));
+    since >= TOOK.load(Relaxed).min(TURN.as_nanos() as u64)
+}
+
+/// Waits without sleeping while something is so; false where it still is after that time.
+fn stay_awake(limit: Duration, is_so: impl Fn() -> bool) -> bool {
+    let began = Instant::now();
+    while is_so() {
+        if began.elapsed() > limit {
+            return false;
+        }
+        spin();
+    }
+    true
+}
+
+fn spin() {
+    if ONE_PROCESSOR.load(Relaxed) {
+        thread::yield_now();
+    } else {
+        spin_loop();
+    }
+}
+
+/// Nanoseconds since some moment of the past.
+fn clock() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed().as_nanos() as u64
+}
+
+/// Finds out how to ask, and has forks leave nobody behind in a call. Once, when the first wait
+/// has found the lock contended.
+#[cold]
+fn prepare(py: Python<'_>) {
+    let choice = std::env::var(VARIABLE).ok();
+    let means = match (choice.as_deref().map(str::trim), pending::resolve(py)) {
+        (Some("0"), _) => Means::None,
+        // The program could see the interval, so that it has to agree.
+        (choice, Means::Interval) if choice != Some("1") => Means::None,
+        (_, means) => means,
+    };
+    ONE_PROCESSOR.store(
+        thread::available_parallelism().is_ok_and(|count| count.get() == 1),
+        Relaxed,
+    );
+    // Without it nobody may yield.
+    let watched = means == Means::None || watch_forks(py).is_ok();
+    MEANS.set(if watched { means } else { Means::None }).ok();
+}
+
+fn watch_forks(py: Python<'_>) -> PyResult<()> {
+    let hooks = PyDict::new(py);
+    hooks.set_item("before", pyo3::wrap_pyfunction!(before_fork, py)?)?;
+    hooks.set_item("after_in_parent", pyo3::wrap_pyfunction!(after_fork, py)?)?;
+    hooks.set_item(
+        "after_in_child",
+        pyo3::wrap_pyfunction!(after_fork_child, py)?,
+    )?;
+    let os = py.import("os")?;
+    os.call_method("register_at_fork", (), Some(&hooks))?;
+    Ok(())
+}
+
+/// Waits until nobody is inside a call: the child would have the interpreter's note that a thread
+/// makes calls, and not the thread.
+#[pyfunction]
+fn before_fork(py: Python<'_>) {
+    PAUSED.store(true, SeqCst);
+    while INSIDE.load(SeqCst) {
+        py.detach(|| thread::sleep(Duration::from_micros(50)));
+    }
+}
+
+#[pyfunction]
+fn after_fork() {
+    PAUSED.store(false, SeqCst);
+}
+
+/// In the child nobody waits but the thread that is there.
+#[pyfunction]
+fn after_fork_child() {
+    STATE.fetch_and(QUEUED, SeqCst);
+    TAKEN.store(false, SeqCst);
+    if MEANS.get() == Some(&Means::Interval) && pending::interval() == LOWERED {
+        pending::set_interval(Duration::from_micros(INTERVAL.load(SeqCst)));
+    }
+    after_fork();
+}
+
+/// What was counted: calls asked for, refused by a full queue, in which a thread yielded, and in
+/// which nobody was waiting any more.
+pub(super) fn counters() -> [(&'static str, u64); 4] {
+    [
+        ("yield_requests", REQUESTS.load(Relaxed)),
+        ("yields_refused", REFUSED.load(Relaxed)),
+        ("yields", SERVED.load(Relaxed)),
+        ("yields_expired", EXPIRED.load(Relaxed)),
+    ]
+}

@@ -1,0 +1,145 @@
+//! Pending calls: having the thread that holds the interpreter lock run a function of ours between
+//! two of its bytecodes, wherever in Python it is.
+//!
+//! The public `Py_AddPendingCall` reaches the main thread only. What reaches whichever thread has
+//! the lock is private, so that it is looked up when the program runs, and used only on versions
+//! whose signature is known. 3.11 has no such thing; there the switch interval is what can be set
+//! by a thread that waits for the lock.
+
+use std::ffi::{CStr, c_int, c_ulong, c_void};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+use super::thread::is_finalizing;
+
+/// A function that the interpreter calls attached, in whatever thread it pleases.
+pub(crate) type Callback = extern "C" fn(*mut c_void) -> c_int;
+
+type AddPublic = unsafe extern "C" fn(Callback, *mut c_void) -> c_int;
+/// 3.12 calls the last argument `mainthreadonly`, 3.13 and later `flags`: 0 means any thread in
+/// both, and what is not 0 comes back where the queue is full.
+type AddPrivate =
+    unsafe extern "C" fn(*mut ffi::PyInterpreterState, Callback, *mut c_void, c_int) -> c_int;
+type SetInterval = unsafe extern "C" fn(c_ulong);
+type GetInterval = unsafe extern "C" fn() -> c_ulong;
+
+/// The newest version whose private function has been read.
+const NEWEST: u8 = 15;
+
+/// How a thread that waits for the interpreter lock can ask for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Means {
+    /// A call that any thread of the interpreter makes.
+    AnyThread,
+    /// A call that the main thread makes.
+    MainThread,
+    /// A switch interval that is lowered while a thread waits: 3.11.
+    Interval,
+    None,
+}
+
+static ADD: AtomicUsize = AtomicUsize::new(0);
+static SET_INTERVAL: AtomicUsize = AtomicUsize::new(0);
+static GET_INTERVAL: AtomicUsize = AtomicUsize::new(0);
+
+/// Looks up what this interpreter has. To be called once, before anything else here.
+pub(crate) fn resolve(py: Python<'_>) -> Means {
+    let minor = py.version_info().minor;
+    if minor == 11 {
+        let (Some(set), Some(get)) = (
+            symbol(c"_PyEval_SetSwitchInterval"),
+            symbol(c"_PyEval_GetSwitchInterval"),
+        ) else {
+            return Means::None;
+        };
+        SET_INTERVAL.store(set, Relaxed);
+        GET_INTERVAL.store(get, Relaxed);
+        return Means::Interval;
+    }
+    if (12..=NEWEST).contains(&minor)
+        && let Some(add) = symbol(c"_PyEval_AddPendingCall")
+    {
+        ADD.store(add, Relaxed);
+        return Means::AnyThread;
+    }
+    // In 3.12 it does not reach a thread that computes.
+    match symbol(c"Py_AddPendingCall") {
+        Some(add) if minor > 12 => {
+            ADD.store(add, Relaxed);
+            Means::MainThread
+        }
+        _ => Means::None,
+    }
+}
+
+/// Whether this is the main interpreter, whose threads are the ones that a call reaches.
+pub(crate) fn in_main_interpreter(_py: Python<'_>) -> bool {
+    // SAFETY: attached; both only read.
+    unsafe { ffi::PyInterpreterState_Get() == ffi::PyInterpreterState_Main() }
+}
+
+fn symbol(name: &CStr) -> Option<usize> {
+    // SAFETY: the name is terminated; the call only looks it up.
+    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+    (!found.is_null()).then_some(found as usize)
+}
+
+/// Has the interpreter call a function soon, by those means; false where the queue is full. Needs
+/// no lock.
+pub(crate) fn add(means: Means, callback: Callback, argument: usize) -> bool {
+    let argument = argument as *mut c_void;
+    let add = ADD.load(Relaxed);
+    // SAFETY: `resolve` has found the function, which has that signature on the versions that it
+    // is used on. The main interpreter lives as long as any.
+    unsafe {
+        match means {
+            Means::AnyThread => {
+                let add = std::mem::transmute::<usize, AddPrivate>(add);
+                add(ffi::PyInterpreterState_Main(), callback, argument, 0) == 0
+            }
+            Means::MainThread => {
+                let add = std::mem::transmute::<usize, AddPublic>(add);
+                add(callback, argument) == 0
+            }
+            Means::Interval | Means::None => false,
+        }
+    }
+}
+
+/// The switch interval in microseconds. Needs no lock on 3.11, where alone it is to be called.
+pub(crate) fn interval() -> Duration {
+    // SAFETY: `resolve` has found the function; on 3.11 it reads one number of the process.
+    let micros = unsafe { std::mem::transmute::<usize, GetInterval>(GET_INTERVAL.load(Relaxed))() };
+    Duration::from_micros(micros)
+}
+
+/// Sets the switch interval; likewise.
+pub(crate) fn set_interval(interval: Duration) {
+    // SAFETY: as above; it writes one number.
+    unsafe {
+        let set = std::mem::transmute::<usize, SetInterval>(SET_INTERVAL.load(Relaxed));
+        set(interval.as_micros() as c_ulong);
+    }
+}
+
+/// Gives the interpreter lock up in a pending call and takes it back when `wait` is over; does
+/// neither, and says so, while the interpreter ends.
+///
+/// Not PyO3's `detach`: the interpreter made this call, PyO3 knows nothing of it, and the thread
+/// may be one that it has never seen. A thread that may not have the lock back, because the
+/// interpreter has ended, sleeps for ever in it, as PyO3 has it everywhere.
+pub(crate) fn without_lock(wait: impl FnOnce()) -> bool {
+    if is_finalizing() {
+        return false;
+    }
+    // SAFETY: the interpreter calls pending calls attached, and `wait` does not use it.
+    unsafe {
+        let thread = ffi::PyEval_SaveThread();
+        wait();
+        ffi::PyEval_RestoreThread(thread);
+    }
+    true
+}
