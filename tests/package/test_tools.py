@@ -1,4 +1,4 @@
-"""What the tools of the repository refuse: releases that are not ready, links to nowhere."""
+"""The tools of the repository: releases that are not ready, links to nowhere, the README."""
 
 import importlib.util
 import re
@@ -84,6 +84,44 @@ def test_everything_that_is_wrong_with_a_release_is_said(
 
 
 # Links
+
+
+def test_pages_read_on_a_code_host() -> None:
+    """Without roles of Sphinx, and without links whose text Sphinx would fill in."""
+    odd = re.compile(r"\{[\w:]+\}`|\[\]\(")
+    pages = sorted((ROOT / "docs").rglob("*.md"))
+    assert len(pages) > 20
+    assert {
+        page.name: hit[0] for page in pages if (hit := odd.search(page.read_text("utf-8")))
+    } == {}
+
+
+def test_the_readme_of_a_package_index_has_absolute_links(
+    ready: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readme = (
+        "![plot](docs/a.svg) and [text](docs/a.md#b), [here](#here),\n"
+        "[there](https://example.org/) `list[0](x)`\n"
+    )
+    (ready / "README.md").write_text(readme, "utf-8")
+    assert tool("readme").main([], ready) == 0
+    source = "https://github.com/somebody/oxisock"
+    wanted = (
+        f"![plot]({source}/raw/v3.2.1/docs/a.svg) and [text]({source}/blob/v3.2.1/docs/a.md#b), "
+        "[here](#here),\n[there](https://example.org/) `list[0](x)`\n"
+    )
+    assert capsys.readouterr().out == wanted
+    assert tool("readme").main(["--write"], ready) == 0
+    assert (ready / "README.md").read_text("utf-8") == wanted
+
+
+def test_the_readme_has_no_link_that_is_overlooked() -> None:
+    pytest.importorskip("markdown_it")
+    readme = tool("readme")
+    text = readme.absolute((ROOT / "README.md").read_text("utf-8"), "https://example.org", "v1")
+    targets = re.findall(r"\]\(([^)]+)\)", text)
+    assert len(targets) > 3
+    assert [target for target in targets if not target.startswith(("https://", "#"))] == []
 
 
 @pytest.fixture
