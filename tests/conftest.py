@@ -1,5 +1,7 @@
 """Fixtures that every test file can use."""
 
+import gc
+import os
 import signal
 import socket as std
 from collections.abc import Iterator
@@ -23,6 +25,26 @@ def pytest_configure(config: pytest.Config) -> None:
     # A background job of a shell starts with Ctrl-C ignored, and so would the tests' children.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Twice as many processes as processors: the tests wait for most of their time."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    return min(2 * len(os.sched_getaffinity(0)), 8)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # What takes longest first, so that nobody waits for it at the end.
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/cpython/"))
+
+
+def pytest_collection_finish() -> None:
+    # Thousands of collected tests are no garbage: the collections that tests ask for, and those
+    # that come by themselves, need not search them each time.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

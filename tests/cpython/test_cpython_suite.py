@@ -1,6 +1,8 @@
 """CPython's own socket tests, on oxisock, compared with the standard library."""
 
+import fcntl
 import os
+import pickle
 from typing import Any
 
 import pytest
@@ -11,7 +13,23 @@ pytestmark = pytest.mark.timeout(runner.DEADLINE + 60)
 
 
 @pytest.fixture(scope="module")
-def comparison() -> Any:
+def comparison(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Any:
+    """What one run of the suite has found, for all processes of a parallel pytest."""
+    if not hasattr(request.config, "workerinput"):
+        return compare()
+    # The directory that the processes' own ones are in, gone with the run.
+    result = tmp_path_factory.getbasetemp().parent / "comparison"
+    with result.open("a+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        if saved := file.read():
+            return pickle.loads(saved)
+        comparison = compare()
+        pickle.dump(comparison, file)
+    return comparison
+
+
+def compare() -> runner.Comparison:
     try:
         return runner.run()
     except runner.SuiteMissingError as missing:

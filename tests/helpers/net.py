@@ -1,15 +1,35 @@
 """Servers, pairs of sockets and full queues on the loopback addresses."""
 
+import random
 import select
 import socket as std
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from tests.helpers.process import PATIENCE
 
 LOOPBACK: dict[int, str] = {std.AF_INET: "127.0.0.1", std.AF_INET6: "::1"}
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 for a program that has to be told one.
+
+    The system gives ports of its local range to whoever asks for any, all the time while tests run
+    side by side. This one is from outside of that range, so it is still free a moment later.
+    """
+    low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    ports = [port for port in range(10_000, 65_536) if not low <= port <= high]
+    for port in random.SystemRandom().sample(ports or range(10_000, 65_536), 100):
+        with std.socket() as sock:
+            try:
+                sock.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise OSError("no free port")
 
 
 def fill(sock: Any) -> None:

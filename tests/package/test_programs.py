@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import oxisock
+from tests.helpers.net import free_port
 from tests.helpers.process import wait_until
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -33,12 +34,6 @@ def program(name: str) -> str:
 def library(name: str) -> Any:
     """A module from PyPI, missed in the same way as a program."""
     return importlib.import_module(name) if os.environ.get("CI") else pytest.importorskip(name)
-
-
-def free_port() -> int:
-    with std.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def answers(port: int) -> bool:
