@@ -33,7 +33,7 @@ mod _socket {
     #[pymodule_export]
     use crate::constants::{__getattr__, constant, constants, family_member, kind_member};
     #[pymodule_export]
-    use crate::engine::{counters, getbusypoll, setbusypoll, tune};
+    use crate::engine::{DeadlineBlock, counters, getbusypoll, setbusypoll, tune};
     #[pymodule_export]
     use crate::files::{open_raw, register_files};
     #[pymodule_export]

@@ -12,6 +12,7 @@ from ._socket import (
     Socket as SocketType,
     __version__,
     close,
+    deadline,
     dup,
     getaddrinfo,
     getbusypoll,

@@ -26,6 +26,7 @@ from ._socket import (
     CMSG_SPACE as CMSG_SPACE,
     Socket as Socket_,
     close as close,
+    deadline as deadline,
     dup as dup,
     getaddrinfo as getaddrinfo,
     getbusypoll as getbusypoll,

@@ -2,7 +2,7 @@
 
 import socket as _standard
 from collections.abc import Callable, Iterable
-from typing import Any, SupportsIndex, TypeAlias, TypeVar, final, overload
+from typing import Any, Self, SupportsIndex, TypeAlias, TypeVar, final, overload
 
 from _typeshed import ReadableBuffer, WriteableBuffer
 from typing_extensions import disjoint_base
@@ -533,6 +533,35 @@ def setbusypoll(seconds: float, /) -> None:
         ValueError: the time is negative, no number, or above 0.005.
         TypeError: the time is no number.
     """
+
+@final
+class deadline:
+    """Bound everything that the block does with sockets by one deadline; contextvars, PEP 567.
+
+    Lookups, connects, accepts, receives, sends and the files of ``makefile`` that have to wait
+    when the time is up raise TimeoutError. What is ready goes on, and no received data is lost.
+    The deadline holds in the calling thread, in asyncio in the calling task and the tasks that it
+    starts, and beside the timeouts of sockets: the earlier one counts. Of nested blocks, too.
+    Sockets in non-blocking mode are not concerned.
+
+    Args:
+        seconds: how long the block may take, counted from its beginning; None for no limit.
+
+    Raises:
+        ValueError: the time is negative or not a number.
+        OverflowError: the time is too large.
+        TypeError: the time has a wrong type.
+    """
+
+    def __new__(cls, seconds: float | None, /) -> Self: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_exception: object) -> None: ...
+    def remaining(self) -> float | None:
+        """Return the seconds until the deadline as a float, at least 0.0; None where there is none.
+
+        Before the block begins, that is the time which was asked for. A deadline around the block
+        that is earlier counts. The clock is CLOCK_MONOTONIC of clock_gettime(2).
+        """
 
 def getconnectionattemptdelay() -> float:
     """Return the Connection Attempt Delay of ``create_connection`` in seconds; RFC 8305, section 5."""

@@ -53,6 +53,8 @@ pub(crate) struct Channel {
     /// How often this object has switched `O_NONBLOCK`, so that an operation in blocking mode can
     /// tell that it is the reason for `EAGAIN`.
     mode_changes: AtomicU32,
+    /// How many operations have set `O_NONBLOCK` for as long as they take.
+    lent_nonblocking: AtomicU32,
     /// Whether others may have switched `O_NONBLOCK`: the descriptor was seen outside.
     shared: AtomicBool,
     /// [`fork_count`] when `O_NONBLOCK` was last seen to.
@@ -80,6 +82,7 @@ impl Channel {
             timeout: AtomicI64::new(-1),
             nonblocking: AtomicBool::new(false),
             mode_changes: AtomicU32::new(0),
+            lent_nonblocking: AtomicU32::new(0),
             shared: AtomicBool::new(false),
             fork_count: AtomicU32::new(fork_count()),
             deferred: AtomicI32::new(0),
@@ -312,6 +315,32 @@ impl Channel {
         Ok(())
     }
 
+    /// Runs an operation of a socket in blocking mode with `O_NONBLOCK` set, for a system call that
+    /// has no flag against blocking and must not block. Other threads' operations wait as before.
+    pub(crate) fn nonblocking_for<T>(
+        &self,
+        py: Python<'_>,
+        operation: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        // Before the system is told, as in `set_timeout`, and at the end, too: an operation that
+        // began in between has to find one or the other.
+        self.lent_nonblocking.fetch_add(1, Ordering::SeqCst);
+        self.mode_changes.fetch_add(1, Ordering::SeqCst);
+        let switched = self.lend(py, |fd| descriptor::set_nonblocking(fd, true));
+        let result = match switched {
+            Ok(Ok(())) => operation(),
+            Ok(Err(errno)) => Err(errno.into()),
+            Err(error) => Err(error),
+        };
+        self.mode_changes.fetch_add(1, Ordering::SeqCst);
+        let last = self.lent_nonblocking.fetch_sub(1, Ordering::SeqCst) == 1;
+        if last && self.mode() == Mode::Blocking {
+            // Nothing to switch back where a signal handler has closed it.
+            let _ = self.lend(py, |fd| descriptor::set_nonblocking(fd, false));
+        }
+        result
+    }
+
     pub(super) fn adaptive(&self, interest: Interest) -> &Adaptive {
         match interest {
             Interest::Read => &self.receiving,
@@ -413,9 +442,12 @@ impl Guard<'_> {
 pub(crate) struct Detached<'a>(&'a Guard<'a>);
 
 impl Detached<'_> {
-    /// Whether another thread has switched `O_NONBLOCK` since the operation began.
+    /// Whether another thread of this process has switched `O_NONBLOCK` since the operation began,
+    /// or has it switched now.
     pub(super) fn mode_changed(self) -> bool {
-        self.0.channel.mode_changes.load(Ordering::SeqCst) != self.0.mode_changes
+        let channel = self.0.channel;
+        channel.mode_changes.load(Ordering::SeqCst) != self.0.mode_changes
+            || channel.lent_nonblocking.load(Ordering::SeqCst) != 0
     }
 
     /// Makes one system call; None where the socket was closed since.

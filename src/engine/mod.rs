@@ -4,6 +4,7 @@
 mod adaptive;
 mod any;
 mod channel;
+mod deadline;
 #[cfg(not(Py_GIL_DISABLED))]
 mod handoff;
 mod settings;
@@ -31,6 +32,7 @@ use pyo3::prelude::*;
 
 pub(crate) use any::wait_any;
 pub(crate) use channel::{Channel, Mode};
+pub(crate) use deadline::{DeadlineBlock, earlier, within_deadline};
 pub(crate) use handoff::detached;
 pub(crate) use settings::{
     contended, counters, default_timeout, getbusypoll, set_default_timeout, setbusypoll, tune,
@@ -209,6 +211,7 @@ pub(crate) fn drive<T: Send>(
         }
     }
 
+    let mode = within_deadline(py, mode)?;
     let mut wait = Wait::new(mode, plan, adaptive, keeps_lock);
     loop {
         // Also before the first sleep: a signal that came during the tries would not end it.

@@ -23,7 +23,7 @@ pub(crate) use nameinfo::getnameinfo;
 pub(crate) use services::{getprotobyname, getservbyname, getservbyport};
 pub(crate) use timeout::{getresolvertimeout, setresolvertimeout};
 
-use crate::engine::detached;
+use crate::engine::{detached, earlier};
 use crate::python::error::Result;
 use crate::sys::background::{self, Background, Wait};
 pub(crate) use crate::sys::lookup::{Entry, Hints, Service};
@@ -71,7 +71,7 @@ fn run<T: Send + 'static>(
     is_local: impl FnOnce() -> bool + Send,
     call: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T> {
-    let limit = Limit::new(deadline);
+    let limit = Limit::new(earlier(py, deadline)?);
     let here = move || is_local() || (limit.is_none() && !background::in_main_thread());
     // Decided and called in one go, as every return to the interpreter has its price.
     let mut step = detached(py, move || {

@@ -8,7 +8,7 @@ use pyo3::types::IntoPyDict;
 
 use super::Socket;
 use super::lifecycle::{Offer, construct, is_plain, registered, replacement, wrap};
-use crate::engine::{self, Attempt, AttemptMode, Interest, Mode, Plan, drive};
+use crate::engine::{self, Attempt, AttemptMode, Interest, Mode, Plan, drive, within_deadline};
 use crate::python::args::Int;
 use crate::python::audit::audit;
 use crate::python::error::{Error, Result};
@@ -38,13 +38,24 @@ impl Socket {
 
     /// connect(2) in the mode of the socket; the inner error is the connection's.
     fn connect_to(&self, py: Python<'_>, address: &SockAddr) -> Result<sys::Result<()>> {
-        let mode = self.channel.mode();
         // A stream's connect waits for the peer; only O_NONBLOCK keeps it from that, and
         // others may have cleared it.
-        if mode != Mode::Blocking {
+        if self.channel.mode() != Mode::Blocking {
             self.channel.lend(py, descriptor::ensure_nonblocking)??;
         }
-        let plan = self.plan_without_flag(Interest::Write);
+        self.without_blocking(py, |mode| self.connect_in(py, mode, address))
+    }
+
+    fn connect_in(
+        &self,
+        py: Python<'_>,
+        mode: Mode,
+        address: &SockAddr,
+    ) -> Result<sys::Result<()>> {
+        let plan = Plan {
+            tries: mode != Mode::Blocking,
+            ..self.plan_without_flag(Interest::Write)
+        };
         let mut begun = false;
         let mut interrupted = false;
         drive(py, &self.channel, plan, |fd, attempt| {
@@ -77,6 +88,23 @@ impl Socket {
                 result => Attempt::Done(result),
             }
         })
+    }
+
+    /// Runs an operation whose system call has no flag against blocking, and tells it the mode to
+    /// run in: a socket in blocking mode is made non-blocking for it where the context has a
+    /// deadline.
+    pub(super) fn without_blocking<T>(
+        &self,
+        py: Python<'_>,
+        operation: impl FnOnce(Mode) -> Result<T>,
+    ) -> Result<T> {
+        let own = self.channel.mode();
+        let mode = within_deadline(py, own)?;
+        if mode != Mode::Blocking && own == Mode::Blocking {
+            self.channel.nonblocking_for(py, || operation(mode))
+        } else {
+            operation(mode)
+        }
     }
 
     /// The plan of a call that has no flag against blocking: on a descriptor in blocking mode

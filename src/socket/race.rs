@@ -124,7 +124,7 @@ pub(crate) fn connect_host<'py>(
     let deadline = if limit.is_zero() {
         None
     } else {
-        limit.deadline()
+        engine::earlier(py, limit.deadline())?
     };
     let found = resolve(public, host, port, deadline)?;
     let mut connecting = Connecting {
@@ -288,22 +288,17 @@ impl<'py> Connecting<'py> {
                     }
                 }
                 Step::Wait(until) => {
-                    let channels = running.iter().map(|attempt| &attempt.socket.get().channel);
-                    let ready = wait_any(self.py, channels, Interest::Write, until)?;
-                    // From the last one, as those that fail go.
-                    for place in (0..ready.len()).rev().filter(|place| ready[*place]) {
-                        let outcome = running[place].socket.get().connection_error(self.py)?;
-                        let attempt = running.remove(place);
-                        let Some(errno) = outcome else {
-                            return Ok(Some(won(&attempt.socket)?));
-                        };
-                        let error = closed(&attempt.socket, Error::Os(errno).into());
-                        self.failed(attempt.index, error)?;
-                        race.failed(Instant::now());
+                    if let Some(winner) = self.collect(&mut race, running, until)? {
+                        return Ok(Some(winner));
                     }
                 }
                 Step::Lost => return Ok(None),
                 Step::Expired => {
+                    // What is ready by now needs no more time.
+                    let now = Some(Instant::now());
+                    if let Some(winner) = self.collect(&mut race, running, now)? {
+                        return Ok(Some(winner));
+                    }
                     for error in self.errors.iter_mut().filter(|error| error.is_none()) {
                         *error = Some(Error::TimedOut.into());
                     }
@@ -311,6 +306,29 @@ impl<'py> Connecting<'py> {
                 }
             }
         }
+    }
+
+    /// Waits until an attempt has something to report; the winner, if one is among them.
+    fn collect(
+        &mut self,
+        race: &mut Race,
+        running: &mut Vec<Attempt<'py>>,
+        until: Option<Instant>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let channels = running.iter().map(|attempt| &attempt.socket.get().channel);
+        let ready = wait_any(self.py, channels, Interest::Write, until)?;
+        // From the last one, as those that fail go.
+        for place in (0..ready.len()).rev().filter(|place| ready[*place]) {
+            let outcome = running[place].socket.get().connection_error(self.py)?;
+            let attempt = running.remove(place);
+            let Some(errno) = outcome else {
+                return won(&attempt.socket).map(Some);
+            };
+            let error = closed(&attempt.socket, Error::Os(errno).into());
+            self.failed(attempt.index, error)?;
+            race.failed(Instant::now());
+        }
+        Ok(None)
     }
 
     /// Begins an attempt; whether it is connected already.

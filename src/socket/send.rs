@@ -234,21 +234,23 @@ impl Socket {
     fn _send_from(&self, py: Python<'_>, file: Int, offset: i64, count: usize) -> Result<usize> {
         let file = Named::new(file.0)?;
         let mut waits = false;
-        drive(py, &self.channel, Plan::send(UNBOUNDED), |fd, mode| {
-            if std::mem::take(&mut waits) {
-                return match sys::io::poll(fd, Interest::Write, Timeout::NONE).into() {
-                    Attempt::Done(_) => Attempt::Progressed,
-                    other => other.map(|_| 0),
-                };
-            }
-            match sys::io::sendfile(fd, file.borrow(), offset, count).into() {
-                // Somebody else has made the descriptor non-blocking.
-                Attempt::WouldBlock if mode == AttemptMode::Block => {
-                    waits = true;
-                    Attempt::Progressed
+        self.without_blocking(py, |_| {
+            drive(py, &self.channel, Plan::send(UNBOUNDED), |fd, mode| {
+                if std::mem::take(&mut waits) {
+                    return match sys::io::poll(fd, Interest::Write, Timeout::NONE).into() {
+                        Attempt::Done(_) => Attempt::Progressed,
+                        other => other.map(|_| 0),
+                    };
                 }
-                other => other,
-            }
+                match sys::io::sendfile(fd, file.borrow(), offset, count).into() {
+                    // Somebody else has made the descriptor non-blocking.
+                    Attempt::WouldBlock if mode == AttemptMode::Block => {
+                        waits = true;
+                        Attempt::Progressed
+                    }
+                    other => other,
+                }
+            })
         })
     }
 }

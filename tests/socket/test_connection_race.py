@@ -36,8 +36,8 @@ assert sorted(os.listdir("/proc/self/fd")) == sorted(before)
 print(json.dumps([took, result]))
 """
 
-LATE = 0.2
-"""What a busy machine may add to a time."""
+LATE = 0.5
+"""What a busy machine may add to a time; what is too late is a second and more, or fails."""
 
 
 def connect(
@@ -77,7 +77,7 @@ def test_far_hosts_connect_as_soon_as_in_the_standard_library(
 
 
 @pytest.mark.parametrize(
-    ("count", "timeout"), [(3, 0.9), (8, 0.9), (100, 0.9), (8, 100), (8, None), (100, None)]
+    ("count", "timeout"), [(3, 2), (8, 2), (100, 2), (8, 100), (8, None), (100, None)]
 )
 def test_silent_then_refusing_then_far(count: int, timeout: float | None) -> None:
     hosts = {1: SILENT, 2: REFUSING, **{number: Host(0.2) for number in range(3, count + 1)}}
@@ -147,9 +147,10 @@ def test_the_error_is_that_of_the_last_address(module: str, order: tuple[int, in
 
 def test_no_route_costs_nothing() -> None:
     """Outside of the network there is nothing: connect(2) says so at once."""
-    took, result = connect({1: Host()}, ["2001:db8::1", *v4(1)], timeout=10)
+    options = {"setconnectionattemptdelay": 2}
+    took, result = connect({1: Host()}, ["2001:db8::1", *v4(1)], options=options, timeout=10)
     assert result[0] == V4.format(1)
-    assert took < LATE
+    assert took < 1
 
 
 def test_source_address_of_one_family() -> None:

@@ -1,0 +1,184 @@
+//! Deadlines over many operations: `with oxisock.deadline(seconds)`.
+//!
+//! The deadline that counts is the value of a context variable (PEP 567), so that it belongs to
+//! the thread, and in asyncio to the task, that entered the block. Nothing looks at it but what
+//! has to wait.
+
+use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyType;
+
+use super::Mode;
+use crate::python::error::Result;
+use crate::sys::Timeout;
+
+/// Whether there ever was a deadline: most programs have none, and then nothing is looked up.
+static USED: AtomicBool = AtomicBool::new(false);
+
+/// What the values of the variable are counted from, in nanoseconds.
+static BASE: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+fn variable(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static VARIABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let variable = VARIABLE.get_or_try_init(py, || {
+        // SAFETY: the name is terminated; the call returns a new reference or sets an exception.
+        unsafe {
+            let made = ffi::PyContextVar_New(c"oxisock.deadline".as_ptr(), ptr::null_mut());
+            Bound::from_owned_ptr_or_err(py, made).map(Bound::unbind)
+        }
+    })?;
+    Ok(variable.bind(py))
+}
+
+/// The deadline of the calling context, if it has one.
+pub(crate) fn current(py: Python<'_>) -> PyResult<Option<Instant>> {
+    if !USED.load(Relaxed) {
+        return Ok(None);
+    }
+    let mut found = ptr::null_mut();
+    // SAFETY: the variable is one; the call writes a new reference, or null where there is no
+    // value, unless it sets an exception.
+    let found = unsafe {
+        if ffi::PyContextVar_Get(variable(py)?.as_ptr(), ptr::null_mut(), &mut found) != 0 {
+            return Err(PyErr::fetch(py));
+        }
+        Bound::from_owned_ptr_or_opt(py, found)
+    };
+    let nanos: Option<u64> = found.map(|found| found.extract()).transpose()?.flatten();
+    Ok(nanos.map(|nanos| *BASE + Duration::from_nanos(nanos)))
+}
+
+/// The earlier of an operation's own deadline and that of the context.
+pub(crate) fn earlier(py: Python<'_>, own: Option<Instant>) -> PyResult<Option<Instant>> {
+    Ok(match (own, current(py)?) {
+        (Some(own), Some(current)) => Some(own.min(current)),
+        (own, current) => own.or(current),
+    })
+}
+
+/// How long an operation in this mode may wait within the deadline of the context. What must not
+/// wait at all is not concerned.
+pub(crate) fn within_deadline(py: Python<'_>, mode: Mode) -> Result<Mode> {
+    let Some(deadline) = current(py)? else {
+        return Ok(mode);
+    };
+    let left = deadline.saturating_duration_since(Instant::now());
+    Ok(match mode {
+        Mode::NonBlocking => Mode::NonBlocking,
+        Mode::Blocking => Mode::Timed(left),
+        Mode::Timed(limit) => Mode::Timed(limit.min(left)),
+    })
+}
+
+/// Bound everything that the block does with sockets by one deadline; contextvars, PEP 567.
+///
+/// Lookups, connects, accepts, receives, sends and the files of ``makefile`` that have to wait
+/// when the time is up raise TimeoutError. What is ready goes on, and no received data is lost.
+/// The deadline holds in the calling thread, in asyncio in the calling task and the tasks that it
+/// starts, and beside the timeouts of sockets: the earlier one counts. Of nested blocks, too.
+/// Sockets in non-blocking mode are not concerned.
+///
+/// Args:
+///     seconds: how long the block may take, counted from its beginning; None for no limit.
+///
+/// Raises:
+///     ValueError: the time is negative or not a number.
+///     OverflowError: the time is too large.
+///     TypeError: the time has a wrong type.
+#[pyclass(frozen, name = "deadline", module = "oxisock")]
+pub(crate) struct DeadlineBlock {
+    timeout: Timeout,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Gives the variable its value of before back; there while the block runs.
+    token: Option<Py<PyAny>>,
+    ends: Option<Instant>,
+}
+
+impl DeadlineBlock {
+    /// Never locked while Python code runs.
+    fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[pymethods]
+impl DeadlineBlock {
+    #[new]
+    #[pyo3(signature = (seconds, /))]
+    fn new(seconds: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Ok(DeadlineBlock {
+            timeout: crate::socket::timeout(seconds)?,
+            state: Mutex::default(),
+        })
+    }
+
+    fn __enter__<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
+        let py = slf.py();
+        let block = slf.get();
+        let base = *BASE;
+        if block.with(|state| state.token.is_some()) {
+            return Err(PyRuntimeError::new_err("the deadline is in use already"));
+        }
+        let ends = earlier(py, block.timeout.deadline())?;
+        let nanos = ends.map(|ends| {
+            let nanos = ends.saturating_duration_since(base).as_nanos();
+            u64::try_from(nanos).unwrap_or(u64::MAX)
+        });
+        USED.store(true, Relaxed);
+        let value = nanos.into_pyobject(py)?;
+        // SAFETY: the variable is one and the value alive; the call returns a new reference or
+        // sets an exception.
+        let token = unsafe {
+            let token = ffi::PyContextVar_Set(variable(py)?.as_ptr(), value.as_ptr());
+            Bound::from_owned_ptr_or_err(py, token)?.unbind()
+        };
+        block.with(|state| {
+            state.token = Some(token);
+            state.ends = ends;
+        });
+        Ok(slf)
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyAny>) -> PyResult<()> {
+        let token = self.with(|state| state.token.take());
+        let token = token.ok_or_else(|| PyRuntimeError::new_err("the deadline is not in use"))?;
+        // SAFETY: the variable is one, and the token came from it.
+        if unsafe { ffi::PyContextVar_Reset(variable(py)?.as_ptr(), token.as_ptr()) } == 0 {
+            Ok(())
+        } else {
+            Err(PyErr::fetch(py))
+        }
+    }
+
+    /// Return the seconds until the deadline as a float, at least 0.0; None where there is none.
+    ///
+    /// Before the block begins, that is the time which was asked for. A deadline around the block
+    /// that is earlier counts. The clock is CLOCK_MONOTONIC of clock_gettime(2).
+    fn remaining(&self) -> Option<f64> {
+        let ends = self.with(|state| state.ends);
+        match ends {
+            Some(_) => Timeout::until(ends).seconds(),
+            None => self.timeout.seconds(),
+        }
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let class: Bound<'_, PyType> = slf.get_type();
+        Ok(match slf.get().timeout.seconds() {
+            Some(seconds) => format!("{}({seconds:?})", class.fully_qualified_name()?),
+            None => format!("{}(None)", class.fully_qualified_name()?),
+        })
+    }
+}
