@@ -1,10 +1,14 @@
 """The BSD socket interface with its engine in Rust: ``import oxisock as socket``.
 
 Every name of the interpreter's own ``socket`` module is here, with the same behaviour.
-Constants, enumerations and functions that are written in Python are fetched when they are first
-asked for (``_lazy``), which keeps the import short.
+Constants, enumerations and functions that are written in Python get into the module when they are
+first asked for (``_lazy``), which keeps the import short. What they are made of is in memory by
+then: a program may have left the file system for good (chroot(2)), its rights to read it, or its
+last free descriptor.
 """
 
+# For what the program comes to need later; only ``ssl`` and what needs it is left for then.
+from . import _descriptors, _errors, _files, _functions, _install, _lazy
 from ._class import socket
 from ._socket import (
     CMSG_LEN,
@@ -51,12 +55,8 @@ timeout = TimeoutError
 
 
 def __getattr__(name: str) -> object:
-    from ._lazy import fetch
-
-    return fetch(globals(), name)
+    return _lazy.fetch(globals(), name)
 
 
 def __dir__() -> list[str]:
-    from ._lazy import listing
-
-    return listing(globals())
+    return _lazy.listing(globals())

@@ -4,19 +4,15 @@ import sys
 from _warnings import warn
 from abc import ABCMeta
 
-from . import _sendfile
+from . import _files, _sendfile
 from ._socket import Socket, construct, dup, register_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import io
-    from collections.abc import Callable
-    from typing import Any, NoReturn, Self
+    from typing import NoReturn, Self
 
     from ._files import SocketIO
-
-_open_file: "Callable[..., Any] | None" = None
-"""Fetched by the first makefile(): most programs do without its module."""
 
 
 class _SocketType(ABCMeta):
@@ -138,10 +134,7 @@ class socket(Socket, metaclass=_SocketType):  # noqa: N801 - the name of the sta
         Raises:
             ValueError: the mode is another, or a text file is to be unbuffered.
         """
-        global _open_file
-        if _open_file is None:
-            from ._files import open_file as _open_file
-        return _open_file(self, mode, buffering, encoding, errors, newline)
+        return _files.open_file(self, mode, buffering, encoding, errors, newline)
 
     def dup(self) -> "Self":
         """Make a second socket of the same open file, in the same mode; dup(2).

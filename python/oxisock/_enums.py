@@ -1,12 +1,13 @@
 """Constants and their enumerations, each made when it is first asked for.
 
-Importing this module builds nothing and does not import ``enum``. The values live in tables of
+Importing this module builds nothing. The values live in tables of
 the native module; an enumeration is built from the names with its prefix, in the order and
 with the behaviour that the running interpreter gives the same class of its own ``socket``.
 """
 
 from __future__ import annotations
 
+import enum
 import sys
 
 from ._socket import constant, constants, family_member, kind_member
@@ -30,8 +31,6 @@ _built: dict[str, type[IntEnum]] = {}
 
 
 def _build(name: str) -> type[IntEnum]:
-    import enum
-
     prefix, base, doc = _ENUMERATIONS[name]
     # Of several names for one value the first in alphabetical order is the member and the
     # others are its aliases, as in the standard library.

@@ -7,6 +7,8 @@ somebody, as fetching ``sslerror`` would import it, and OpenSSL with it.
 
 import sys
 
+from . import _enums
+
 # The module of each name, where it has the same name.
 _HOMES = {
     "HostNameError": "oxisock._errors",
@@ -75,12 +77,10 @@ def _find(namespace: "Namespace", name: str) -> object:
     if name == "__all__":
         return sorted({*_own(namespace), *_constants()} - _UNLISTED)
     if name in _HOMES:
-        from importlib import import_module
-
-        return getattr(import_module(_HOMES[name]), _ELSEWHERE.get(name, name))
-    from ._enums import resolve
-
-    return resolve(name)
+        home = _HOMES[name]
+        __import__(home)
+        return getattr(sys.modules[home], _ELSEWHERE.get(name, name))
+    return _enums.resolve(name)
 
 
 def listing(namespace: "Namespace") -> "list[str]":
@@ -96,6 +96,4 @@ def _own(namespace: "Namespace") -> "Iterable[str]":
 
 
 def _constants() -> "list[str]":
-    from ._enums import names
-
-    return names()
+    return _enums.names()

@@ -163,9 +163,7 @@ class TestLazy:
     def test_import_builds_nothing(self) -> None:
         assert (
             bare(
-                "bare = 'enum' in sys.modules\n"
                 "import oxisock, oxisock._enums as lazy\n"
-                "assert ('enum' in sys.modules) == bare, 'at import'\n"
                 "assert not lazy._built\n"
                 "print(*[n for n in lazy.names() if n in vars(oxisock)])"
             )
@@ -174,10 +172,8 @@ class TestLazy:
 
     def test_plain_constants_need_no_enumeration(self) -> None:
         bare(
-            "bare = 'enum' in sys.modules\n"
             "import oxisock, oxisock._enums as lazy\n"
             "oxisock.SO_REUSEADDR, oxisock.has_ipv6, oxisock.BDADDR_ANY, lazy.names()\n"
-            "assert ('enum' in sys.modules) == bare\n"
             "assert not lazy._built"
         )
 

@@ -1,0 +1,94 @@
+"""What a program needs later is in memory when the import is done.
+
+Servers that give up the file system (chroot), or that have no descriptor left, go on with what they
+have. The standard library does, but for the codec of host names.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Each for the first time in its process.
+FIRST_USES = {
+    "family": "sock.family",
+    "type": "sock.type",
+    "repr": "repr(sock)",
+    "dir": "dir(m)",
+    "all": "m.__all__",
+    "constant": "m.AF_INET6, m.SO_KEEPALIVE, m.MSG_PEEK, m.AI_PASSIVE",
+    "enumeration": "m.AddressFamily, m.SocketKind, m.MsgFlag, m.AddressInfo",
+    "gaierror": "m.gaierror, m.herror",
+    "makefile": "sock.makefile('rb').close()",
+    "text file": "sock.makefile('rw').close()",
+    "sendfile": "m.socket.sendfile",
+    "functions": "m.create_server, m.fromfd, m.getfqdn, m.send_fds, m.recv_fds",
+    "numeric lookup": "m.getaddrinfo('127.0.0.1', 80)",
+    "failing lookup": "fails(m.gaierror, lambda: m.getaddrinfo('127.0.0.1', 'no service'))",
+    "timeout": "sock.settimeout(0.01), fails(TimeoutError, lambda: sock.recv(1))",
+    "addresses": "fails(OSError, lambda: sock.bind('/nowhere/to/be/found'))",
+    "options": "sock.getsockopt(m.SOL_SOCKET, m.SO_TYPE)",
+    "sendmsg": "sock.sendmsg([b'x']), peer.recvmsg(1)",
+    "no attribute": "fails(AttributeError, lambda: m.nonsense)",
+}
+WITH_DESCRIPTORS = {
+    "create_server": "m.create_server(('127.0.0.1', 0)).close()",
+    "fromfd": "m.fromfd(sock.fileno(), m.AF_UNIX, m.SOCK_STREAM).close()",
+    "dup": "sock.dup().close()",
+    "create_connection": "fails(OSError, lambda: m.create_connection(('127.0.0.1', 1)))",
+    "send_fds": "m.send_fds(sock, [b'x'], [0]), os.close(m.recv_fds(peer, 1, 1)[1][0])",
+}
+PROGRAM = """
+import os, resource, sys
+import {module} as m
+
+def fails(error, call):
+    try:
+        call()
+    except error:
+        return
+    raise AssertionError("no " + error.__name__)
+
+sock, peer = m.socketpair()
+{loss}
+{use}
+"""
+LOSSES = {
+    "chroot": "os.chroot(sys.argv[1]); os.chdir('/')",
+    "descriptors": "resource.setrlimit(resource.RLIMIT_NOFILE, (peer.fileno() + 1,) * 2)",
+}
+
+
+# It reads the codec for them when it first has a host's name before it.
+NEEDS_CODEC = ("numeric lookup", "failing lookup", "create_connection")
+
+
+def run(module: str, loss: str, name: str, directory: Any) -> None:
+    if module == "socket" and name in NEEDS_CODEC:
+        pytest.skip("the standard library needs its files for it")
+    use = (FIRST_USES | WITH_DESCRIPTORS)[name]
+    code = PROGRAM.format(module=module, loss=loss, use=use)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(directory)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the root directory")
+
+
+@needs_root
+@pytest.mark.parametrize("module", ["socket", "oxisock"])
+@pytest.mark.parametrize("name", [*FIRST_USES, *WITH_DESCRIPTORS])
+def test_after_chroot(module: str, name: str, tmp_path: Path) -> None:
+    run(module, LOSSES["chroot"], name, tmp_path)
+
+
+@pytest.mark.parametrize("module", ["socket", "oxisock"])
+@pytest.mark.parametrize("name", FIRST_USES)
+def test_with_no_descriptor_left(module: str, name: str, tmp_path: Path) -> None:
+    run(module, LOSSES["descriptors"], name, tmp_path)
