@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeAlias
 
 CORES = sorted(os.sched_getaffinity(0))
 """The cores that this process may use."""
@@ -28,7 +27,7 @@ def switch_interval(seconds: float | None) -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
-Counts: TypeAlias = "list[int] | memoryview[int]"
+Counts = list[int] | memoryview
 """Where computing threads count their turns, a place for each."""
 
 
