@@ -47,7 +47,8 @@ mod _socket {
     #[pymodule_export]
     use crate::socket::{
         Socket, close, connect_host, construct_with, dup, getconnectionattemptdelay,
-        register_class, setconnectionattemptdelay, socketpair,
+        getconnecttimeout, getdefaultkeepalive, register_class, setconnectionattemptdelay,
+        setconnecttimeout, setdefaultkeepalive, socketpair,
     };
 
     #[pymodule_export]

@@ -4,6 +4,7 @@ import sys
 from types import ModuleType
 
 from ._install import install
+from ._socket import setconnecttimeout, setdefaultkeepalive, setresolvertimeout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 USAGE = """\
-usage: python -m oxisock run [-h] (SCRIPT | -m MODULE | -c COMMAND | -) [ARGUMENT ...]
+usage: python -m oxisock run [OPTION ...] (SCRIPT | -m MODULE | -c COMMAND | -) [ARGUMENT ...]
 """
 
 HELP = (
@@ -25,6 +26,11 @@ Run a Python program, unchanged, with its `import socket` answered by oxisock.
   -            read the program from standard input
   ARGUMENT     everything that follows belongs to the program (sys.argv[1:])
   -h, --help   show this text
+
+Options, which give sockets of the program what it does not set itself:
+  --keepalive IDLE,INTERVAL,COUNT  have dead peers of TCP connections noticed, in seconds
+  --resolver-timeout SECONDS       the longest time that a name lookup may take
+  --deadline-connect SECONDS       the longest time of a connect without a timeout
 
 TLS sockets of the interpreter's ssl module read and write through it as well. Forked
 processes have oxisock, too; a new interpreter that the program starts has not, unless it
@@ -44,6 +50,11 @@ def main(arguments: list[str]) -> int:
     Returns:
         The exit status: 0, or 2 for a wrong command line.
     """
+    while arguments and arguments[0].partition("=")[0] in _OPTIONS:
+        following = _take_option(arguments)
+        if following is None:
+            return _misused(f"a valid value is expected for {arguments[0].partition('=')[0]}")
+        arguments = following
     if not arguments:
         return _misused("a script, -m, -c or - is required")
     first, rest = arguments[0], arguments[1:]
@@ -64,6 +75,28 @@ def main(arguments: list[str]) -> int:
         return _misused(f"unknown option {first} (the interpreter's own go before -m oxisock)")
     install()
     return _as_main(_run_stdin if first == "-" else _run_path, first, rest)
+
+
+_OPTIONS = {
+    "--keepalive": lambda value: setdefaultkeepalive(*map(int, value.split(","))),
+    "--resolver-timeout": lambda value: setresolvertimeout(float(value)),
+    "--deadline-connect": lambda value: setconnecttimeout(float(value)),
+}
+
+
+def _take_option(arguments: "list[str]") -> "list[str] | None":
+    """Apply the option in front; return what follows it, or None where it has a wrong value."""
+    name, equals, value = arguments[0].partition("=")
+    rest = arguments[1:]
+    if not equals:
+        if not rest:
+            return None
+        value, *rest = rest
+    try:
+        _OPTIONS[name](value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return rest
 
 
 def _misused(message: str) -> int:

@@ -414,6 +414,27 @@ class Socket(_standard.socket):
             OSError: the socket is closed.
             TypeError: the argument is no integer.
         """
+    def setkeepalive(
+        self, idle: int | None = None, interval: int | None = None, count: int | None = None
+    ) -> None:
+        """Have the system find out whether the peer of a connection is still there; tcp(7).
+
+        A peer from which nothing has come for ``idle`` seconds is asked every ``interval`` seconds.
+        After ``count`` questions without an answer the connection fails: operations raise
+        TimeoutError with the errno ETIMEDOUT. TCP_USER_TIMEOUT is set to the sum of that time, so that
+        data which is not acknowledged ends the connection as soon. Without arguments keepalive is
+        switched off, and TCP_USER_TIMEOUT is the system's again.
+
+        Args:
+            idle: seconds, 1 to 32767.
+            interval: seconds, 1 to 32767.
+            count: questions, 1 to 127.
+
+        Raises:
+            ValueError: an argument is out of range, or one of them is missing.
+            OverflowError: an argument is negative or very large.
+            OSError: the socket is no TCP socket, or closed.
+        """
     def detach(self) -> int:
         """Give the descriptor to the caller and close the object without it.
 
@@ -562,6 +583,47 @@ class deadline:
         Before the block begins, that is the time which was asked for. A deadline around the block
         that is earlier counts. The clock is CLOCK_MONOTONIC of clock_gettime(2).
         """
+
+def getconnecttimeout() -> float | None:
+    """Return the longest time of a connect without a timeout, in seconds, or None; connect(2)."""
+
+def setconnecttimeout(timeout: float | None, /) -> None:
+    """Set the longest time that a connect may take on sockets without a timeout; connect(2).
+
+    It holds for ``connect``, ``connect_ex`` and ``create_connection``, and for nothing else: the
+    connection itself has no timeout then. Initially there is none.
+
+    Args:
+        timeout: seconds above 0, None for no limit but the system's own.
+
+    Raises:
+        ValueError: the timeout is zero, negative or not a number.
+        OverflowError: the timeout is too large.
+        TypeError: the timeout has a wrong type.
+    """
+
+def getdefaultkeepalive() -> tuple[int, int, int] | None:
+    """Return the keepalive of new TCP connections as ``(idle, interval, count)``, or None; tcp(7)."""
+
+def setdefaultkeepalive(
+    idle: int | None = None, interval: int | None = None, count: int | None = None
+) -> None:
+    """Set keepalive for every TCP connection that is made or accepted afterwards; tcp(7).
+
+    It works like ``setkeepalive`` of each of these sockets. A socket for which the program has set
+    SO_KEEPALIVE itself keeps what it has. The initial value is what the environment variable
+    ``OXISOCK_KEEPALIVE`` says, such as ``60,10,6``, else none. Without arguments new connections are
+    left alone again.
+
+    Args:
+        idle: seconds, 1 to 32767.
+        interval: seconds, 1 to 32767.
+        count: questions, 1 to 127.
+
+    Raises:
+        ValueError: an argument is out of range, or one of them is missing.
+        OverflowError: an argument is negative or very large.
+    """
 
 def getconnectionattemptdelay() -> float:
     """Return the Connection Attempt Delay of ``create_connection`` in seconds; RFC 8305, section 5."""
@@ -1010,7 +1072,7 @@ def register_files(raw: type, reader: type, text: type, /) -> tuple[type, type, 
     """
 
 def construct(fd: int, cls: Callable[..., _T], /, *args: Any, **kwargs: Any) -> _T:
-    """Call a class with a descriptor among the arguments, for one of its objects to take over.
+    """Call a class with a descriptor among the arguments, for one of its objects to adopt.
 
     Where that fails, and no socket has taken the descriptor over, it is closed.
 

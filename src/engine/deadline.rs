@@ -63,6 +63,45 @@ pub(crate) fn earlier(py: Python<'_>, own: Option<Instant>) -> PyResult<Option<I
     })
 }
 
+/// Sets the deadline of the context; what puts the one before back.
+fn set(py: Python<'_>, ends: Option<Instant>) -> PyResult<Bound<'_, PyAny>> {
+    let nanos = ends.map(|ends| {
+        let nanos = ends.saturating_duration_since(*BASE).as_nanos();
+        u64::try_from(nanos).unwrap_or(u64::MAX)
+    });
+    USED.store(true, Relaxed);
+    let value = nanos.into_pyobject(py)?;
+    // SAFETY: the variable is one and the value alive; the call returns a new reference or
+    // sets an exception.
+    unsafe {
+        let token = ffi::PyContextVar_Set(variable(py)?.as_ptr(), value.as_ptr());
+        Bound::from_owned_ptr_or_err(py, token)
+    }
+}
+
+fn reset(token: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = token.py();
+    // SAFETY: the variable is one, and the token came from it.
+    if unsafe { ffi::PyContextVar_Reset(variable(py)?.as_ptr(), token.as_ptr()) } == 0 {
+        Ok(())
+    } else {
+        Err(PyErr::fetch(py))
+    }
+}
+
+/// Runs an operation under a deadline of its own, within that of the context.
+pub(crate) fn with_deadline<T>(
+    py: Python<'_>,
+    deadline: Instant,
+    operation: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    LazyLock::force(&BASE);
+    let token = set(py, earlier(py, Some(deadline))?)?;
+    let result = operation();
+    reset(&token)?;
+    result
+}
+
 /// How long an operation in this mode may wait within the deadline of the context. What must not
 /// wait at all is not concerned.
 pub(crate) fn within_deadline(py: Python<'_>, mode: Mode) -> Result<Mode> {
@@ -126,23 +165,12 @@ impl DeadlineBlock {
     fn __enter__<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
         let py = slf.py();
         let block = slf.get();
-        let base = *BASE;
+        LazyLock::force(&BASE);
         if block.with(|state| state.token.is_some()) {
             return Err(PyRuntimeError::new_err("the deadline is in use already"));
         }
         let ends = earlier(py, block.timeout.deadline())?;
-        let nanos = ends.map(|ends| {
-            let nanos = ends.saturating_duration_since(base).as_nanos();
-            u64::try_from(nanos).unwrap_or(u64::MAX)
-        });
-        USED.store(true, Relaxed);
-        let value = nanos.into_pyobject(py)?;
-        // SAFETY: the variable is one and the value alive; the call returns a new reference or
-        // sets an exception.
-        let token = unsafe {
-            let token = ffi::PyContextVar_Set(variable(py)?.as_ptr(), value.as_ptr());
-            Bound::from_owned_ptr_or_err(py, token)?.unbind()
-        };
+        let token = set(py, ends)?.unbind();
         block.with(|state| {
             state.token = Some(token);
             state.ends = ends;
@@ -154,12 +182,7 @@ impl DeadlineBlock {
     fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyAny>) -> PyResult<()> {
         let token = self.with(|state| state.token.take());
         let token = token.ok_or_else(|| PyRuntimeError::new_err("the deadline is not in use"))?;
-        // SAFETY: the variable is one, and the token came from it.
-        if unsafe { ffi::PyContextVar_Reset(variable(py)?.as_ptr(), token.as_ptr()) } == 0 {
-            Ok(())
-        } else {
-            Err(PyErr::fetch(py))
-        }
+        reset(token.bind(py))
     }
 
     /// Return the seconds until the deadline as a float, at least 0.0; None where there is none.

@@ -32,7 +32,7 @@ use pyo3::prelude::*;
 
 pub(crate) use any::wait_any;
 pub(crate) use channel::{Channel, Mode};
-pub(crate) use deadline::{DeadlineBlock, earlier, within_deadline};
+pub(crate) use deadline::{DeadlineBlock, earlier, with_deadline, within_deadline};
 pub(crate) use handoff::detached;
 pub(crate) use settings::{
     contended, counters, default_timeout, getbusypoll, set_default_timeout, setbusypoll, tune,

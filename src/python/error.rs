@@ -98,6 +98,29 @@ impl From<Error> for PyErr {
     }
 }
 
+/// An error of the system, or of a lookup, with a note (PEP 678) of the address that it is about:
+/// text, arguments and number stay those of the standard library. What only says that an operation
+/// is not done yet gets none.
+#[cold]
+pub(crate) fn at(address: &Bound<'_, PyAny>, error: Error) -> Error {
+    let py = address.py();
+    let pending = [libc::EAGAIN, libc::EINPROGRESS, libc::EALREADY, libc::EINTR];
+    match &error {
+        Error::Os(errno) if pending.contains(&errno.number()) => return error,
+        Error::Python(other) if !other.is_instance_of::<PyOSError>(py) => return error,
+        _ => {}
+    }
+    let error = PyErr::from(error);
+    // An address that has no repr, or a class that takes no notes, is nothing to fail for.
+    let _ = address.repr().and_then(|address| {
+        let note = format!("address: {}", address.to_cow()?);
+        error
+            .value(py)
+            .call_method1(intern!(py, "add_note"), (note,))
+    });
+    error.into()
+}
+
 #[derive(Clone, Copy)]
 enum Class {
     Lookup,

@@ -1,7 +1,10 @@
 //! Names and connections: `bind`, `listen`, `accept`, `connect`, `shutdown`.
 
-use std::os::fd::IntoRawFd;
+use std::os::fd::{AsFd, IntoRawFd};
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::time::Instant;
 
+use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::IntoPyDict;
@@ -11,7 +14,7 @@ use super::lifecycle::{Offer, construct, is_plain, registered, replacement, wrap
 use crate::engine::{self, Attempt, AttemptMode, Interest, Mode, Plan, drive, within_deadline};
 use crate::python::args::Int;
 use crate::python::audit::audit;
-use crate::python::error::{Error, Result};
+use crate::python::error::{Error, Result, at};
 use crate::sys::io::Wake;
 use crate::sys::{self, BorrowedFd, Errno, OwnedFd, RawFd, SockAddr, Timeout, descriptor, option};
 
@@ -34,6 +37,7 @@ impl Socket {
             }
             sys::io::accept(fd, nonblocking, named).into()
         })
+        .inspect(|(accepted, _)| self.keep_alive_by_default(accepted.as_fd()))
     }
 
     /// connect(2) in the mode of the socket; the inner error is the connection's.
@@ -43,7 +47,14 @@ impl Socket {
         if self.channel.mode() != Mode::Blocking {
             self.channel.lend(py, descriptor::ensure_nonblocking)??;
         }
-        self.without_blocking(py, |mode| self.connect_in(py, mode, address))
+        self.channel.lend(py, |fd| self.keep_alive_by_default(fd))?;
+        let connect = || self.without_blocking(py, |mode| self.connect_in(py, mode, address));
+        match connect_deadline() {
+            Some(deadline) if self.channel.mode() == Mode::Blocking => {
+                engine::with_deadline(py, deadline, connect)
+            }
+            _ => connect(),
+        }
     }
 
     fn connect_in(
@@ -159,6 +170,43 @@ fn accept_by_parts<'py>(
     Ok((socket, address))
 }
 
+/// How long a connect of a socket in blocking mode may take, see [`Timeout::to_nanos`].
+static CONNECT_TIMEOUT: AtomicI64 = AtomicI64::new(-1);
+
+/// When a connect that begins now has to end, where the socket has no timeout of its own.
+pub(super) fn connect_deadline() -> Option<Instant> {
+    Timeout::from_nanos(CONNECT_TIMEOUT.load(Relaxed)).deadline()
+}
+
+/// Set the longest time that a connect may take on sockets without a timeout; connect(2).
+///
+/// It holds for ``connect``, ``connect_ex`` and ``create_connection``, and for nothing else: the
+/// connection itself has no timeout then. Initially there is none.
+///
+/// Args:
+///     timeout: seconds above 0, None for no limit but the system's own.
+///
+/// Raises:
+///     ValueError: the timeout is zero, negative or not a number.
+///     OverflowError: the timeout is too large.
+///     TypeError: the timeout has a wrong type.
+#[pyfunction]
+#[pyo3(signature = (timeout, /))]
+pub(crate) fn setconnecttimeout(timeout: &Bound<'_, PyAny>) -> PyResult<()> {
+    let timeout = super::timeout(timeout)?;
+    if timeout.is_zero() {
+        return Err(PyValueError::new_err("the timeout must be above 0"));
+    }
+    CONNECT_TIMEOUT.store(timeout.to_nanos(), Relaxed);
+    Ok(())
+}
+
+/// Return the longest time of a connect without a timeout, in seconds, or None; connect(2).
+#[pyfunction]
+pub(crate) fn getconnecttimeout() -> Option<f64> {
+    Timeout::from_nanos(CONNECT_TIMEOUT.load(Relaxed)).seconds()
+}
+
 /// What has become of a connection that was begun; the inner error is the connection's.
 fn outcome(fd: BorrowedFd<'_>, attempt: AttemptMode) -> sys::Result<sys::Result<()>> {
     match attempt {
@@ -196,7 +244,9 @@ impl Socket {
     fn bind(slf: &Bound<'_, Self>, address: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
         let socket = slf.get();
-        let local = socket.parse_address("bind", address)?;
+        let local = socket
+            .parse_address("bind", address)
+            .map_err(|error| at(address, error))?;
         audit(py, c"socket.bind", [slf.as_any(), address])?;
         let bind = |fd: BorrowedFd<'_>| descriptor::bind(fd, &local);
         // A path's file system may be slow; no other family has anything to wait for.
@@ -205,7 +255,7 @@ impl Socket {
         } else {
             socket.channel.lend(py, bind)
         };
-        Ok(bound?.map_err(Error::from)?)
+        Ok(bound?.map_err(|errno| at(address, errno.into()))?)
     }
 
     /// Make the socket accept connections; listen(2).
@@ -265,11 +315,11 @@ impl Socket {
     ///     OSError: the connection failed, or the socket is closed.
     #[pyo3(signature = (address, /))]
     fn connect(slf: &Bound<'_, Self>, address: &Bound<'_, PyAny>) -> PyResult<()> {
-        let target = Self::target(slf, "connect", address)?;
-        Ok(slf
-            .get()
-            .connect_to(slf.py(), &target)?
-            .map_err(Error::from)?)
+        let connect = || {
+            let target = Self::target(slf, "connect", address)?;
+            Ok::<_, Error>(slf.get().connect_to(slf.py(), &target)??)
+        };
+        Ok(connect().map_err(|error| at(address, error))?)
     }
 
     /// Connect to an address and return the error number instead of raising it; connect(2).

@@ -2,6 +2,7 @@
 //! calls the engine once and builds its result once.
 
 mod connect;
+mod keepalive;
 mod lifecycle;
 mod message;
 mod mode;
@@ -16,6 +17,8 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicIsize, Ordering::Relaxed};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+pub(crate) use connect::{getconnecttimeout, setconnecttimeout};
+pub(crate) use keepalive::{getdefaultkeepalive, setdefaultkeepalive};
 pub(crate) use lifecycle::{
     close, close_descriptor, construct_with, dup, register_class, socketpair,
 };

@@ -11,9 +11,10 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyList, PyTuple, PyType};
 
 use super::Socket;
+use super::connect::connect_deadline;
 use crate::engine::{self, Interest, Mode, wait_any};
 use crate::python::args::Given;
-use crate::python::error::{Error, Result};
+use crate::python::error::{Error, Result, at};
 use crate::python::method::is_native;
 use crate::sys::race::{
     DEFAULT_ATTEMPT_DELAY, MAX_ATTEMPT_DELAY, MIN_ATTEMPT_DELAY, Race, Step, interleaved,
@@ -87,6 +88,7 @@ struct Connecting<'py> {
 struct Attempt<'py> {
     index: usize,
     socket: Bound<'py, Socket>,
+    peer: Bound<'py, PyAny>,
 }
 
 /// Connect to a host as ``create_connection`` does; RFC 8305.
@@ -124,7 +126,7 @@ pub(crate) fn connect_host<'py>(
     let deadline = if limit.is_zero() {
         None
     } else {
-        engine::earlier(py, limit.deadline())?
+        engine::earlier(py, limit.deadline().or_else(connect_deadline))?
     };
     let found = resolve(public, host, port, deadline)?;
     let mut connecting = Connecting {
@@ -278,8 +280,8 @@ impl<'py> Connecting<'py> {
                 Step::Begin(turn) => {
                     let index = order[turn];
                     match self.begin(index) {
-                        Ok((socket, true)) => return Ok(Some(won(&socket)?)),
-                        Ok((socket, false)) => running.push(Attempt { index, socket }),
+                        Ok((attempt, true)) => return Ok(Some(won(&attempt.socket)?)),
+                        Ok((attempt, false)) => running.push(attempt),
                         Err(error) if exhausted(self.py, &error) && race.postpone() => {}
                         Err(error) => {
                             self.failed(index, error)?;
@@ -299,8 +301,11 @@ impl<'py> Connecting<'py> {
                     if let Some(winner) = self.collect(&mut race, running, now)? {
                         return Ok(Some(winner));
                     }
-                    for error in self.errors.iter_mut().filter(|error| error.is_none()) {
-                        *error = Some(Error::TimedOut.into());
+                    for (found, error) in self.found.iter().zip(&mut self.errors) {
+                        error.get_or_insert_with(|| match found.get_item(4) {
+                            Ok(peer) => at(&peer, Error::TimedOut).into(),
+                            Err(_) => Error::TimedOut.into(),
+                        });
                     }
                     return Ok(None);
                 }
@@ -324,7 +329,8 @@ impl<'py> Connecting<'py> {
             let Some(errno) = outcome else {
                 return won(&attempt.socket).map(Some);
             };
-            let error = closed(&attempt.socket, Error::Os(errno).into());
+            let error = at(&attempt.peer, Error::Os(errno));
+            let error = closed(&attempt.socket, error.into());
             self.failed(attempt.index, error)?;
             race.failed(Instant::now());
         }
@@ -332,15 +338,20 @@ impl<'py> Connecting<'py> {
     }
 
     /// Begins an attempt; whether it is connected already.
-    fn begin(&self, index: usize) -> PyResult<(Bound<'py, Socket>, bool)> {
+    fn begin(&self, index: usize) -> PyResult<(Attempt<'py>, bool)> {
         let (socket, peer) = self.open(index)?;
         let begin = || {
             let socket = socket.cast::<Socket>().map_err(PyErr::from)?;
             let target = Socket::target(socket, "connect", &peer)?;
             let connected = socket.get().begin_connecting(self.py, &target)?;
-            Ok::<_, Error>((socket.clone(), connected))
+            let attempt = Attempt {
+                index,
+                socket: socket.clone(),
+                peer: peer.clone(),
+            };
+            Ok::<_, Error>((attempt, connected))
         };
-        begin().map_err(|error| closed(&socket, error.into()))
+        begin().map_err(|error| closed(&socket, at(&peer, error).into()))
     }
 
     /// The exception for a host with which no attempt succeeded.
@@ -368,6 +379,7 @@ impl Socket {
     fn begin_connecting(&self, py: Python<'_>, target: &SockAddr) -> Result<bool> {
         let begun = self.channel.lend(py, |fd| {
             descriptor::ensure_nonblocking(fd)?;
+            self.keep_alive_by_default(fd);
             sys::io::connect(fd, target)
         })?;
         match begun {

@@ -9,7 +9,7 @@ use crate::engine::{Attempt, AttemptMode, Interest, Mode, Plan, drive};
 use crate::python::args::{self, Int};
 use crate::python::audit::audit;
 use crate::python::buffer::BufferSlot;
-use crate::python::error::{Error, Result};
+use crate::python::error::{Error, Result, at};
 use crate::python::method::{Arguments, method_with};
 use crate::sys::descriptor::Named;
 use crate::sys::{self, BorrowedFd, Errno, Region, Timeout};
@@ -205,15 +205,16 @@ impl Socket {
         let socket = slf.get();
         let mut slot = BufferSlot::new();
         let data = slot.readable(data)?;
-        let to = socket.parse_address("sendto", &address)?;
+        let to = socket
+            .parse_address("sendto", &address)
+            .map_err(|error| at(&address, error))?;
         audit(py, c"socket.sendto", [slf.as_any(), &address])?;
         let region = data.region();
-        Ok(
-            socket.send_once(py, region.len(), flags, |fd, sent, flags| match sent {
-                0 => sys::io::sendto(fd, region, flags, &to),
-                sent => sys::io::send(fd, region.skip(sent), flags & !FASTOPEN),
-            })?,
-        )
+        let sent = socket.send_once(py, region.len(), flags, |fd, sent, flags| match sent {
+            0 => sys::io::sendto(fd, region, flags, &to),
+            sent => sys::io::send(fd, region.skip(sent), flags & !FASTOPEN),
+        });
+        Ok(sent.map_err(|error| at(&address, error))?)
     }
 
     /// Send from a file, in the kernel; sendfile(2).

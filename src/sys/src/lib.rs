@@ -13,6 +13,7 @@ pub mod errno;
 pub mod hosts_file;
 pub mod interface;
 pub mod io;
+pub mod keepalive;
 #[cfg(target_vendor = "apple")]
 pub mod kernel_control;
 pub mod lookup;
