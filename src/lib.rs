@@ -35,7 +35,10 @@ mod _socket {
     #[pymodule_export]
     use crate::engine::{DeadlineBlock, counters, getbusypoll, setbusypoll, tune};
     #[pymodule_export]
-    use crate::files::{open_raw, register_files};
+    use crate::files::{
+        RawMethods, Reader, ReaderMethods, Source, TextMethods, TextReader, open_source,
+        register_files,
+    };
     #[pymodule_export]
     use crate::inet::{inet_aton, inet_ntoa, inet_ntop, inet_pton};
     #[pymodule_export]

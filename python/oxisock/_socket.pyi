@@ -1050,25 +1050,121 @@ def CMSG_SPACE(length: int, /) -> int:
 
 # What follows is for the package itself, its tests and its benchmarks.
 
-def open_raw(sock: Any, mode: str, /) -> Any:
-    """Make a SocketIO as its class does, for a buffer that is made on it next.
+@final
+class Source:
+    """The state of a ``SocketIO``."""
+
+    def __new__(cls, sock: Any, mode: str, /) -> Source: ...
+    @property
+    def sock(self) -> Any: ...
+    @property
+    def mode(self) -> str: ...
+    @property
+    def writes(self) -> bool: ...
+    def reader(self, size: int, /) -> Reader:
+        """Make the state of a buffered reader on top; no buffer is being made any more."""
+    def opened(self) -> None:
+        """Note that no buffer is being made on top any more."""
+
+@final
+class Reader:
+    """The state of a ``BufferedReader`` or ``BufferedRWPair``."""
+
+    def detach(self) -> None:
+        """Note that the raw stream was detached; it gets what an interrupted read has left."""
+
+@final
+class TextReader:
+    """The state of a ``TextIOWrapper``."""
+
+    def __new__(cls, reader: Reader, newline: str | None, writes: bool, /) -> TextReader: ...
+    @property
+    def decoder(self) -> Any:
+        """The decoder, None until the first read."""
+    def set_newline(self, newline: str | None, /) -> None:
+        """Change what ends a line."""
+    def detach(self) -> None:
+        """Note that the buffer was detached."""
+
+class RawMethods:
+    """What ``SocketIO`` inherits."""
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int | None:
+        """Receive into a buffer.
+
+        Args:
+            buffer: any writable bytes-like object.
+
+        Returns:
+            The number of bytes, 0 at the end of the stream; None if the socket is non-blocking
+            and has nothing.
+
+        Raises:
+            TimeoutError: the socket's timeout has expired; reading can go on.
+            OSError: as for recv().
+        """
+    def readall(self) -> bytes | None:
+        """Receive until the end of the stream; None if a non-blocking socket has nothing."""
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """Receive up to and with the next line feed, and not a byte more; at most ``size`` bytes."""
+    def readlines(self, hint: int = -1, /) -> list[bytes]:
+        """Receive all lines until the end of the stream, or until they make up ``hint`` bytes."""
+    def readable(self) -> bool:
+        """Tell whether the mode is one for reading."""
+    def flush(self) -> None:
+        """Do nothing: this stream holds nothing back."""
+    def tell(self) -> int:
+        """Raise UnsupportedOperation: a stream has no position."""
+    def close(self) -> None:
+        """Give up the hold on the socket."""
+
+class ReaderMethods:
+    """What ``BufferedReader`` and ``BufferedRWPair`` inherit."""
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """Read up to and with the next line feed, at most ``size`` bytes."""
+    def __next__(self) -> bytes: ...
+    def readlines(self, hint: int = -1, /) -> list[bytes]:
+        """Read all lines until the end of the stream, or until they make up ``hint`` bytes."""
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read ``size`` bytes, or all until the end of the stream."""
+    def read1(self, size: int = -1, /) -> bytes:
+        """Read up to ``size`` bytes with at most one receive."""
+    def peek(self, size: int = 0, /) -> bytes:
+        """Return what can be read next, and leave it there."""
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Read into ``buffer``; return the number of bytes."""
+    def readinto1(self, buffer: WriteableBuffer, /) -> int:
+        """Read into ``buffer`` with at most one receive."""
+
+class TextMethods:
+    """What ``TextIOWrapper`` inherits."""
+
+    def readline(self, size: int = -1, /) -> str:
+        """Read up to and with the next line end, at most ``size`` characters."""
+    def __next__(self) -> str: ...
+    def readlines(self, hint: int = -1, /) -> list[str]:
+        """Read all lines until the end of the stream, or until they make up ``hint`` characters."""
+    def read(self, size: int | None = -1, /) -> str:
+        """Read ``size`` characters, or all until the end of the stream."""
+
+def open_source(sock: Any, mode: str, buffered: bool, /) -> Source:
+    """Make the state of a ``SocketIO`` for ``makefile``, and count that among the socket's files.
 
     Args:
         sock: the socket, or what counts its files in ``_io_refs`` as one.
-        mode: one of r, w, rw, rb, wb, rwb.
+        mode: one of rb, wb, rwb.
+        buffered: whether a buffer will be made on top.
     """
 
-def register_files(raw: type, reader: type, text: type, /) -> tuple[type, type, type]:
-    """Give the classes of ``_files.py`` their native methods.
+def register_files(raw: type, reader: type, pair: type, text: type, /) -> None:
+    """Give the classes of ``_files.py`` their own copies of the native methods.
 
     Args:
         raw: SocketIO.
         reader: BufferedReader.
+        pair: BufferedRWPair.
         text: TextIOWrapper.
-
-    Returns:
-        The three that were registered first, which stay: a module that is imported again goes
-        on with them.
     """
 
 def construct(fd: int, cls: Callable[..., _T], /, *args: Any, **kwargs: Any) -> _T:

@@ -354,20 +354,34 @@ pub(crate) fn inherit<C: PyClass>(class: &Bound<'_, PyType>) -> PyResult<()> {
     let inherited = py.get_type::<C>().getattr(intern!(py, "__dict__"))?;
     for item in inherited.call_method0(intern!(py, "items"))?.try_iter()? {
         let (name, value): (Bound<'_, PyString>, Bound<'_, PyAny>) = item?.extract()?;
-        // SAFETY: the type is one of the interpreter's own, which live for ever.
-        let is_method = value.get_type_ptr() == (&raw mut ffi::PyMethodDescr_Type);
-        if !is_method || name.to_cow()?.starts_with("__") || own.contains(&name)? {
+        if own.contains(&name)? {
             continue;
         }
-        // SAFETY: the object is of exactly the type whose layout this is. Its definition is
-        // static, as all of PyO3's and ours are; the class is derived from the one whose
-        // objects the method expects. The call returns a new reference or sets an exception.
-        let method = unsafe {
-            let definition = (*value.as_ptr().cast::<ffi::PyMethodDescrObject>()).d_method;
-            let method = ffi::PyDescr_NewMethod(class.as_type_ptr(), definition);
-            Bound::from_owned_ptr_or_err(py, method)?
+        if name.to_cow()?.starts_with("__") {
+            // What the interpreter calls by a slot of the type; that is put there again.
+            if name == "__next__" {
+                class.setattr(name, value)?;
+            }
+            continue;
+        }
+        let kind = value.get_type_ptr();
+        // SAFETY: the object is of exactly the type whose layout it is read as, the types being
+        // the interpreter's own, which live for ever. Its definition is static, as all of PyO3's
+        // and ours are; the class is derived from the one whose objects the method expects. The
+        // calls return a new reference or set an exception.
+        let copy = unsafe {
+            let copy = if kind == &raw mut ffi::PyMethodDescr_Type {
+                let definition = (*value.as_ptr().cast::<ffi::PyMethodDescrObject>()).d_method;
+                ffi::PyDescr_NewMethod(class.as_type_ptr(), definition)
+            } else if kind == &raw mut ffi::PyGetSetDescr_Type {
+                let definition = (*value.as_ptr().cast::<ffi::PyGetSetDescrObject>()).d_getset;
+                ffi::PyDescr_NewGetSet(class.as_type_ptr(), definition)
+            } else {
+                continue;
+            };
+            Bound::from_owned_ptr_or_err(py, copy)?
         };
-        class.setattr(name, method)?;
+        class.setattr(name, copy)?;
     }
     Ok(())
 }

@@ -156,6 +156,9 @@ impl Socket {
 /// The class that new sockets have which no caller names: `oxisock.socket`.
 static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
+/// Its method of that name.
+static RECV_INTO: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
 /// Tell the native module which class to make sockets of.
 ///
 /// Args:
@@ -175,6 +178,8 @@ pub(crate) fn register_class<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<
     }
     if CLASS.set(py, class.clone().unbind()).is_ok() {
         inherit::<Socket>(class)?;
+        let method = class.getattr(intern!(py, "recv_into"))?;
+        RECV_INTO.set(py, method.unbind()).ok();
     }
     Ok(CLASS.get(py).map_or(class, |class| class.bind(py)).clone())
 }
@@ -204,6 +209,20 @@ pub(super) fn is_plain(object: &Bound<'_, Socket>) -> bool {
     CLASS
         .get(object.py())
         .is_some_and(|class| object.get_type().is(class))
+}
+
+/// The native half of an object of the registered class itself, where nobody has replaced its
+/// method to receive by, so that calling that natively comes to the same.
+#[inline]
+pub(crate) fn plain<'a>(object: &'a Bound<'_, PyAny>) -> Option<&'a Socket> {
+    let socket = object.cast::<Socket>().ok()?;
+    let py = object.py();
+    let class = CLASS.get(py)?.bind(py);
+    if !object.get_type().is(class) {
+        return None;
+    }
+    let method = class.getattr(intern!(py, "recv_into")).ok()?;
+    RECV_INTO.get(py)?.is(&method).then(|| socket.get())
 }
 
 /// A descriptor that a class is called with, by its number, for one of its objects to adopt.

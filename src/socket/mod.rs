@@ -20,7 +20,7 @@ use pyo3::types::{PyDict, PyTuple};
 pub(crate) use connect::{getconnecttimeout, setconnecttimeout};
 pub(crate) use keepalive::{getdefaultkeepalive, setdefaultkeepalive};
 pub(crate) use lifecycle::{
-    close, close_descriptor, construct_with, dup, register_class, socketpair,
+    close, close_descriptor, construct_with, dup, plain, register_class, socketpair,
 };
 pub(crate) use mode::{FUNCTIONS, timeout};
 pub(crate) use race::{connect_host, getconnectionattemptdelay, setconnectionattemptdelay};

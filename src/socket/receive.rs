@@ -34,7 +34,7 @@ impl Socket {
     }
 
     /// One recv(2), in the mode of the socket.
-    fn receive(&self, py: Python<'_>, into: Region<'_>, flags: i32) -> Result<usize> {
+    pub(crate) fn receive(&self, py: Python<'_>, into: Region<'_>, flags: i32) -> Result<usize> {
         let plan = self.receive_plan(py, into.len(), flags);
         let count = drive(py, &self.channel, plan, |fd, mode| {
             sys::io::recv(fd, into, flags | mode.flags()).into()

@@ -12,8 +12,6 @@ import oxisock
 PACKAGE = Path(oxisock.__file__).parent
 # Where the package is installed, there are stubs beside the sources as well.
 FILES = sorted(path for path in PACKAGE.rglob("*.py*") if path.suffix in {".py", ".pyi"})
-# Under reconstruction, with docstrings that will be new.
-PENDING = {"_files.py"}
 
 SINGLE_BACKTICKS = re.compile(r"(?<![`:])`(?!`)[^`\n]+`(?!`)")
 EMPHASISED = re.compile(r"(?<![*\w])\*(?![*\s])[^*\n]+(?<!\s)\*(?![*\w])")
@@ -24,11 +22,7 @@ SECTION = re.compile(r"^ *(\w+):\n +\S", re.MULTILINE)
 def docstrings(path: Path) -> Iterator[tuple[str, str]]:
     """Yield the place and text of every docstring in a file."""
     kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-    if path.name in PENDING:
-        return
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if getattr(node, "name", None) in PENDING:
-            continue
         if isinstance(node, kinds) and (text := ast.get_docstring(node, clean=False)):
             yield f"{path.name}:{getattr(node, 'name', '')}", text
 

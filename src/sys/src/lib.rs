@@ -33,7 +33,7 @@ pub use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 pub use address::{SockAddr, Sockaddr};
 pub use descriptor::SocketSpec;
 pub use errno::{Errno, Result};
-pub use memory::Region;
+pub use memory::{Region, find_byte};
 pub use timeout::Timeout;
 
 /// Runs a C call that reports failure as -1 with `errno`.

@@ -61,3 +61,14 @@ impl Region<'_> {
         }
     }
 }
+
+/// Where a byte first stands, memchr(3).
+#[inline]
+pub fn find_byte(byte: u8, bytes: &[u8]) -> Option<usize> {
+    let start = bytes.as_ptr();
+    // SAFETY: the call reads no more than the slice, and what it finds is in there.
+    unsafe {
+        let found = libc::memchr(start.cast(), byte.into(), bytes.len()).cast::<u8>();
+        (!found.is_null()).then(|| found.cast_const().offset_from_unsigned(start))
+    }
+}
