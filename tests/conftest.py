@@ -14,7 +14,7 @@ import oxisock
 
 pytest.register_assert_rewrite("tests.helpers")
 
-from tests.helpers.net import connected  # noqa: E402
+from tests.helpers.net import connected, datagrams  # noqa: E402
 from tests.helpers.process import no_new_descriptors  # noqa: E402
 
 
@@ -90,11 +90,7 @@ def stream(request: pytest.FixtureRequest) -> Iterator[tuple[Any, Any]]:
 @pytest.fixture
 def udp() -> Iterator[tuple[Any, Any]]:
     """Two bound UDP sockets over IPv4, not connected."""
-    with (
-        oxisock.socket(std.AF_INET, std.SOCK_DGRAM) as a,
-        oxisock.socket(std.AF_INET, std.SOCK_DGRAM) as b,
-    ):
-        for sock in (a, b):
-            sock.bind(("127.0.0.1", 0))
+    with datagrams(oxisock) as pair:
+        for sock in pair:
             sock.settimeout(10)
-        yield a, b
+        yield pair

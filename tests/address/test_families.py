@@ -12,7 +12,8 @@ from typing import NamedTuple
 import pytest
 
 from oxisock import _socket
-from tests.helpers.families import Oracle, answer, compiler, oracle
+from tests.helpers.families import Oracle, answer, oracle
+from tests.helpers.process import needs
 
 NETLINK, PACKET, CAN, TIPC, BLUETOOTH, ALG, VSOCK, QIPCRTR, RDS = 16, 17, 29, 30, 31, 38, 40, 42, 21
 RAW, BCM, ISOTP, J1939 = 1, 2, 6, 7
@@ -102,7 +103,7 @@ def test_layout_of_the_headers(tmp_path: Path) -> None:
     program = tmp_path / "layout"
     source = Path(__file__).with_name("families_layout.c")
     built = subprocess.run(
-        [compiler(), "-o", str(program), str(source)], capture_output=True, text=True, check=False
+        [needs("cc"), "-o", str(program), str(source)], capture_output=True, text=True, check=False
     )
     if built.returncode:
         pytest.skip(f"no kernel headers: {built.stderr[:200]}")

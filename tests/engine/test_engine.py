@@ -15,6 +15,7 @@ import pytest
 
 import oxisock
 from oxisock import _socket
+from tests.helpers.net import connected, datagrams
 from tests.helpers.process import handled
 
 ROUNDS = 200
@@ -71,22 +72,23 @@ def unix() -> Any:
     return oxisock.socketpair()
 
 
+@contextlib.contextmanager
+def udp() -> Iterator[Any]:
+    with datagrams(oxisock) as (a, b):
+        a.connect(b.getsockname())
+        b.connect(a.getsockname())
+        yield a, b
+
+
+@contextlib.contextmanager
+def unix_pair() -> Iterator[Any]:
+    a, b = unix()
+    with a, b:
+        yield a, b
+
+
 def tcp() -> Any:
-    with oxisock.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(1)
-        a = oxisock.socket()
-        a.connect(listener.getsockname())
-        return a, listener.accept()[0]
-
-
-def udp() -> Any:
-    a, b = oxisock.socket(type=oxisock.SOCK_DGRAM), oxisock.socket(type=oxisock.SOCK_DGRAM)
-    a.bind(("127.0.0.1", 0))
-    b.bind(("127.0.0.1", 0))
-    a.connect(b.getsockname())
-    b.connect(a.getsockname())
-    return a, b
+    return connected(oxisock)
 
 
 TIMEOUTS = pytest.mark.parametrize(
@@ -95,11 +97,10 @@ TIMEOUTS = pytest.mark.parametrize(
 
 
 @TIMEOUTS
-@pytest.mark.parametrize("make", [unix, tcp, udp])
+@pytest.mark.parametrize("make", [unix_pair, tcp, udp], ids=["unix", "tcp", "udp"])
 def test_ready_operations_beside_a_cpu_bound_thread_keep_the_lock(make: Any, timeout: Any) -> None:
-    a, b = make()
     buffer = bytearray(64)
-    with a, b, counting_thread():
+    with make() as (a, b), counting_thread():
         a.settimeout(timeout)
         b.settimeout(timeout)
         with counted() as moved:

@@ -5,9 +5,7 @@ first uses are over, and then REPEAT times between two marks: writes to descript
 else does.
 """
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+
+from tests.helpers.process import needs_strace
 
 REPEAT = 4
 
@@ -204,14 +204,8 @@ LATE = Case(
 
 
 @pytest.fixture(scope="module")
-def strace() -> Any:
-    """The path of a strace that works here; only CI insists on it."""
-    path = shutil.which("strace")
-    works = path and subprocess.run([path, "-qq", "-o", "/dev/null", "true"]).returncode == 0
-    if not works and not os.environ.get("CI"):
-        pytest.skip("strace is not installed, or may not trace here")
-    assert works
-    return path
+def strace() -> str:
+    return needs_strace()
 
 
 def trace(strace: Any, tmp_path_factory: Any, module: Any, cases: Any) -> Any:

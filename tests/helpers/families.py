@@ -2,26 +2,16 @@
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from oxisock import _socket
+from tests.helpers.process import needs
 
 HERE = Path(__file__).parent
-
-
-def compiler() -> str:
-    """The C compiler; skips the test where there is none."""
-    found = shutil.which("cc")
-    if found is None:
-        pytest.skip("no C compiler")
-    return found
 
 
 class Oracle:
@@ -43,7 +33,7 @@ def built_probe(directory: Path) -> Path:
     probe = directory / "probe.so"
     if not probe.exists():
         source = HERE / "families_probe.c"
-        command = [compiler(), "-shared", "-fPIC", "-o", str(probe), str(source), "-ldl"]
+        command = [needs("cc"), "-shared", "-fPIC", "-o", str(probe), str(source), "-ldl"]
         subprocess.run(command, check=True)
     return probe
 

@@ -3,13 +3,14 @@
 import random
 import select
 import socket as std
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.helpers.process import PATIENCE
+from tests.helpers.process import PATIENCE, wait_until
 
 LOOPBACK: dict[int, str] = {std.AF_INET: "127.0.0.1", std.AF_INET6: "::1"}
 
@@ -30,6 +31,29 @@ def free_port() -> int:
                 continue
             return port
     raise OSError("no free port")
+
+
+@contextmanager
+def daemon(*command: str, port: int, log: Path) -> Iterator[None]:
+    """Run a server in the foreground, from when it answers at its port until the block ends."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        try:
+            wait_until(lambda: answers(port) or process.poll() is not None, 3 * PATIENCE)
+            assert process.poll() is None, log.read_text()
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(PATIENCE)
+
+
+def answers(port: int) -> bool:
+    with std.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
 
 
 def fill(sock: Any) -> None:
@@ -73,6 +97,18 @@ def connected(module: Any, family: int = std.AF_INET) -> Iterator[tuple[Any, Any
         accepted.settimeout(None)
         with accepted:
             yield client, accepted
+
+
+@contextmanager
+def datagrams(module: Any) -> Iterator[tuple[Any, Any]]:
+    """Two bound UDP sockets over IPv4, not connected, in blocking mode."""
+    with (
+        module.socket(std.AF_INET, std.SOCK_DGRAM) as a,
+        module.socket(std.AF_INET, std.SOCK_DGRAM) as b,
+    ):
+        for sock in (a, b):
+            sock.bind(("127.0.0.1", 0))
+        yield a, b
 
 
 @contextmanager

@@ -1,17 +1,24 @@
 """Threads, signals, other processes and the descriptors of this one."""
 
+import functools
 import gc
+import importlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+import pytest
+
+ON_OXISOCK = ("-m", "oxisock", "run")
 PATIENCE = 10.0  # seconds until a peer or a thread is given up for dead
 
 
@@ -68,14 +75,75 @@ def sleeping(pid: int) -> bool:
     return True
 
 
-def run_python(code: str, *arguments: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
-    """Run Python code in a new interpreter; fail with its errors when it fails."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code, *arguments],
-        capture_output=True, text=True, timeout=timeout, check=False,
+def needs(program: str) -> str:
+    """The path of a program; without it the test is skipped, in CI it fails."""
+    path = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+    if path is None:
+        missing(f"{program} is not installed")
+    return path
+
+
+def needs_module(name: str) -> Any:
+    """A module from PyPI, missed in the same way as a program."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        missing(f"{name} is not installed")
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip the test for want of something that CI promises to have."""
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+
+
+@functools.cache
+def may_trace(strace: str) -> bool:
+    """Whether strace is allowed to do its work; containers may forbid it."""
+    done = subprocess.run([strace, "-qq", "-o", "/dev/null", "true"], check=False)
+    return done.returncode == 0
+
+
+def needs_strace() -> str:
+    """The path of a strace that works here."""
+    path = needs("strace")
+    if not may_trace(path):
+        missing("strace may not trace here")
+    return path
+
+
+def python(
+    *arguments: str | Path,
+    stdin: str = "",
+    cwd: Path | None = None,
+    timeout: float = 60,
+    **environment: str,
+) -> subprocess.CompletedProcess[str]:
+    """Run the interpreter with these arguments and changes of the environment."""
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        input=stdin, cwd=cwd, env={**os.environ, **environment}, timeout=timeout,
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+
+
+def run_python(
+    code: str, *arguments: str | Path, timeout: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """Run Python code in a new interpreter, where a warning is an error; it has to succeed."""
+    done = python("-W", "error", "-c", textwrap.dedent(code), *arguments, timeout=timeout)
+    output(done)
     return done
+
+
+def run_on_oxisock(program: str | Path, *arguments: str | Path, timeout: float = 60) -> str:
+    """Run a program under `python -m oxisock run`, where a warning is an error."""
+    return output(python("-W", "error", *ON_OXISOCK, program, *arguments, timeout=timeout))
+
+
+def output(done: subprocess.CompletedProcess[str]) -> str:
+    """What a process has printed; fails with all of it if the process failed."""
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def descriptors() -> dict[int, str]:

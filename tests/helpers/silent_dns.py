@@ -16,6 +16,7 @@ from tests.helpers.far_hosts import unshare
 FILES = {
     "/etc/resolv.conf": "nameserver 127.0.0.1\noptions timeout:30 attempts:5\n",
     "/etc/nsswitch.conf": "hosts: files dns\n",
+    "/etc/hosts": "127.0.0.1 localhost known\n",
 }
 
 
@@ -27,15 +28,20 @@ def obstacle() -> str | None:
     return None if done.returncode == 0 else done.stderr.strip().rpartition("\n")[2]
 
 
+def needs_silence() -> None:
+    """Skip the test where the system allows no such namespace, but not in CI."""
+    if (reason := obstacle()) and not os.environ.get("CI"):
+        import pytest  # not in the namespace, where it would only cost time
+
+        pytest.skip(f"no namespace: {reason}")
+
+
 def run_without_answers(code: str, *arguments: str, timeout: float = 60) -> str:
     """Run Python code whose lookups never end; return what it prints.
 
     Skips the test where the system allows no namespace, but not in CI.
     """
-    if (reason := obstacle()) and not os.environ.get("CI"):
-        import pytest  # not in the namespace, where it would only cost time
-
-        pytest.skip(f"no namespace: {reason}")
+    needs_silence()
     command = [*unshare("--net", "--mount"), sys.executable, "-m", __name__]
     done = subprocess.run(
         [*command, "-W", "error", "-c", code, *arguments],
@@ -45,7 +51,8 @@ def run_without_answers(code: str, *arguments: str, timeout: float = 60) -> str:
     return done.stdout
 
 
-def main() -> int:
+def silence(folder: Path) -> socket.socket:
+    """Have every lookup ask the socket that is returned; `folder` keeps the files for that."""
     setflags, up = 0x8914, 1
     bind, recursive, private = 0x1000, 0x4000, 1 << 18
     libc = ctypes.CDLL(None, use_errno=True)
@@ -55,20 +62,19 @@ def main() -> int:
             raise OSError(ctypes.get_errno(), f"mount {target}")
 
     mount("none", "/", recursive | private)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server,
-    ):
-        for target, text in FILES.items():
-            source = Path(folder, Path(target).name)
-            source.write_text(text)
-            mount(str(source), target, bind)
-        fcntl.ioctl(server, setflags, struct.pack("16sH22x", b"lo", up))
-        server.bind(("127.0.0.1", 53))
-        code = subprocess.run([sys.executable, *sys.argv[1:]]).returncode
-        for target in FILES:
-            libc.umount(target.encode())
-    return code
+    for target, text in FILES.items():
+        source = folder / Path(target).name
+        source.write_text(text)
+        mount(str(source), target, bind)
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    fcntl.ioctl(server, setflags, struct.pack("16sH22x", b"lo", up))
+    server.bind(("127.0.0.1", 53))
+    return server
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as folder, silence(Path(folder)):
+        return subprocess.run([sys.executable, *sys.argv[1:]]).returncode
 
 
 if __name__ == "__main__":

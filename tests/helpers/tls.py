@@ -7,8 +7,6 @@ import datetime
 import fcntl
 import functools
 import ipaddress
-import os
-import shutil
 import socket
 import ssl
 import subprocess
@@ -18,15 +16,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 import oxisock
+from tests.helpers.net import daemon, free_port
+from tests.helpers.process import needs
 
 HOST = "tls.example.org"
 PATIENCE = 20  # seconds that a peer in a test waits before it gives up
@@ -59,14 +58,6 @@ def identity(kind: str = "ec") -> "Identity":
 @functools.cache
 def _identity(kind: str) -> "Identity":
     return authority(kind).issue()
-
-
-def needs(program: str) -> str:
-    """The path of a program; without it the test is skipped, in CI it fails."""
-    path = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
-    if path is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{program} is not installed")
-    return path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -312,53 +303,44 @@ class OpenSSLServer:
         self.close()
 
 
+class Nginx(NamedTuple):
+    """Where a server listens, without and with TLS."""
+
+    plain: tuple[str, int]
+    tls: tuple[str, int]
+
+
 @contextlib.contextmanager
-def nginx(directory: Path, server: Identity, *directives: str) -> Iterator[tuple[str, int]]:
-    """A real nginx that serves `directory` over TLS; yields its address."""
+def nginx(directory: Path, server: Identity, *directives: str) -> Iterator[Nginx]:
+    """A real nginx that serves `directory`; the directives are for both of its ports."""
     program = needs("nginx")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    state = directory / "nginx-state"
-    state.mkdir(exist_ok=True)
-    temporary = "\n".join(
-        f"{kind}_temp_path {state}/{kind};"
-        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    config = state / "nginx.conf"
-    config.write_text(
-        f"""
-        daemon off; master_process off; pid {state}/pid; error_log {state}/error.log;
-        events {{ worker_connections 64; }}
-        http {{
-            access_log off; {temporary}
-            server {{
-                listen 127.0.0.1:{port} ssl; root {directory};
-                ssl_certificate {server.certfile}; ssl_certificate_key {server.keyfile};
-                {" ".join(directives)}
+    addresses = Nginx(("127.0.0.1", free_port()), ("127.0.0.1", free_port()))
+    with tempfile.TemporaryDirectory(prefix="oxisock-nginx-") as state:
+        temporary = "\n".join(
+            f"{kind}_temp_path {state}/{kind};"
+            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        config = Path(state, "nginx.conf")
+        config.write_text(
+            f"""
+            daemon off; master_process off; pid {state}/pid; error_log {state}/error.log;
+            events {{ worker_connections 128; }}
+            http {{
+                access_log off; {temporary}
+                server {{
+                    listen 127.0.0.1:{addresses.plain[1]}; listen 127.0.0.1:{addresses.tls[1]} ssl;
+                    ssl_certificate {server.certfile}; ssl_certificate_key {server.keyfile};
+                    root {directory};
+                    {" ".join(directives)}
+                }}
             }}
-        }}
-        """
-    )
-    process = subprocess.Popen(
-        [program, "-e", f"{state}/error.log", "-p", str(state), "-c", str(config)],
-        stdin=subprocess.DEVNULL,
-    )
-    try:
-        _until_open(("127.0.0.1", port), process)
-        yield "127.0.0.1", port
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _until_open(address: tuple[str, int], process: subprocess.Popen[bytes]) -> None:
-    pause = threading.Event()
-    for _ in range(PATIENCE * 20):
-        assert process.poll() is None, "the server has ended"
-        with contextlib.suppress(ConnectionRefusedError), socket.create_connection(address):
-            return
-        pause.wait(0.05)
-    raise TimeoutError("the server does not open its port")
+            """
+        )
+        with daemon(
+            program, "-e", f"{state}/error.log", "-p", state, "-c", str(config),
+            port=addresses.tls[1], log=Path(state, "output"),
+        ):  # fmt: skip
+            yield addresses
 
 
 def incoming(session: ssl.SSLSocket) -> Iterator[bytes]:

@@ -4,8 +4,6 @@ import asyncio
 import hashlib
 import os
 import socket as std
-import subprocess
-import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 import pytest
 
 import oxisock
+from tests.helpers.process import run_on_oxisock
 
 SIZE = 1 << 22
 
@@ -265,9 +264,4 @@ def test_a_program_under_run(short_path: Path) -> None:
     """asyncio's own sockets are ours when the program runs under `python -m oxisock run`."""
     script = short_path / "program.py"
     script.write_text(PROGRAM)
-    done = subprocess.run(
-        [sys.executable, "-m", "oxisock", "run", str(script), str(short_path / "s")],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{10 << 20}\n"
+    assert run_on_oxisock(script, short_path / "s") == f"{10 << 20}\n"

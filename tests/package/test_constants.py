@@ -15,6 +15,7 @@ import pytest
 
 import oxisock
 from oxisock import _enums, _socket
+from tests.helpers.process import output, python
 
 ENUMERATIONS = ("AddressFamily", "SocketKind", "MsgFlag", "AddressInfo")
 # Attributes of the standard module outside `__all__` that programs use all the same.
@@ -148,15 +149,8 @@ class TestPickle:
 def bare(code: Any) -> Any:
     """Run code in a new interpreter that has imported nothing but what it needs to start."""
     where = str(Path(oxisock.__file__).parent.parent)
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {where!r})\n{code}"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    code = f"import sys; sys.path.insert(0, {where!r})\n{code}"
+    return output(python("-I", "-S", "-c", code)).strip()
 
 
 class TestLazy:

@@ -11,30 +11,21 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.process import ON_OXISOCK, output, python
 from tests.helpers.tls import HOST, PATIENCE, OpenSSLServer, authority, identity, nginx
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-ON_OXISOCK = (sys.executable, "-m", "oxisock", "run")
-ALONE = (sys.executable,)
+ALONE: tuple[str, ...] = ()
 
-either = pytest.mark.parametrize("runner", [ALONE, ON_OXISOCK], ids=["alone", "on oxisock"])
-
-
-def run(runner: tuple[str, ...], name: str, *arguments: str, **settings: Any) -> Any:
-    return subprocess.run(
-        [*runner, str(EXAMPLES / name), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=3 * PATIENCE,
-        check=False,
-        **settings,
-    )
+either = pytest.mark.parametrize("flags", [ALONE, ON_OXISOCK], ids=["alone", "on oxisock"])
 
 
-def succeeds(*call: Any) -> str:
-    done = run(*call)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return str(done.stdout)
+def run(flags: tuple[str, ...], name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return python(*flags, EXAMPLES / name, *arguments)
+
+
+def succeeds(flags: tuple[str, ...], name: str, *arguments: str) -> str:
+    return output(run(flags, name, *arguments))
 
 
 def test_every_example_is_here() -> None:
@@ -62,7 +53,7 @@ def test_every_example_is_here() -> None:
 def test_echo(there: Any, here: Any, server: str, client: str, host: str) -> None:
     """Also across: the one end on oxisock and the other on the standard library."""
     with subprocess.Popen(
-        [*there, str(EXAMPLES / server), "0", host],
+        [sys.executable, *there, str(EXAMPLES / server), "0", host],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
@@ -83,8 +74,8 @@ def test_echo(there: Any, here: Any, server: str, client: str, host: str) -> Non
 
 
 @either
-def test_transfer(runner: tuple[str, ...]) -> None:
-    output = succeeds(runner, "transfer.py", "0.05")
+def test_transfer(flags: tuple[str, ...]) -> None:
+    output = succeeds(flags, "transfer.py", "0.05")
     assert "WRONG" not in output
     assert len(re.findall(r" ok$", output, re.MULTILINE)) == 6
 
@@ -93,8 +84,8 @@ def test_transfer(runner: tuple[str, ...]) -> None:
 
 
 @either
-def test_reuse_address(runner: tuple[str, ...]) -> None:
-    assert succeeds(runner, "reuse_address.py").splitlines() == [
+def test_reuse_address(flags: tuple[str, ...]) -> None:
+    assert succeeds(flags, "reuse_address.py").splitlines() == [
         "without SO_REUSEADDR: [Errno 98] Address already in use",
         "with SO_REUSEADDR: listening again",
     ]
@@ -107,10 +98,10 @@ def may_sniff() -> bool:
 
 
 @either
-def test_sniffer(runner: tuple[str, ...]) -> None:
+def test_sniffer(flags: tuple[str, ...]) -> None:
     if not may_sniff():
         pytest.skip("packet sockets need CAP_NET_RAW")
-    lines = succeeds(runner, "sniffer.py", "3").splitlines()
+    lines = succeeds(flags, "sniffer.py", "3").splitlines()
     assert len(lines) == 3
     for line in lines:
         # Other tests may be talking on the loopback interface as well.
@@ -118,19 +109,20 @@ def test_sniffer(runner: tuple[str, ...]) -> None:
 
 
 @either
-def test_sniffer_without_the_privilege(runner: tuple[str, ...]) -> None:
+def test_sniffer_without_the_privilege(flags: tuple[str, ...]) -> None:
+    command = [sys.executable, *flags, str(EXAMPLES / "sniffer.py"), "1"]
     if os.geteuid() == 0 and may_sniff():
-        runner = ("setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw", *runner)
-    done = run(runner, "sniffer.py", "1")
+        command = ["setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw", *command]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert done.stderr == "packet sockets need root or the capability CAP_NET_RAW\n"
 
 
 @either
-def test_sniffer_of_an_unknown_interface(runner: tuple[str, ...]) -> None:
+def test_sniffer_of_an_unknown_interface(flags: tuple[str, ...]) -> None:
     if not may_sniff():
         pytest.skip("packet sockets need CAP_NET_RAW")
-    done = run(runner, "sniffer.py", "1", "nonexistent0")
+    done = run(flags, "sniffer.py", "1", "nonexistent0")
     assert done.returncode == 1
     assert done.stderr.startswith("nonexistent0: [Errno 19]")
 
@@ -145,8 +137,8 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str
             yield peer.address
     else:
         (tmp_path / "index.html").write_text("the front page")
-        with nginx(tmp_path, identity()) as address:
-            yield address
+        with nginx(tmp_path, identity()) as peer:
+            yield peer.tls
 
 
 def names(output: str) -> None:

@@ -6,7 +6,6 @@ import inspect
 import io
 import re
 import socket
-import subprocess
 import sys
 import types
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 
 import oxisock
 from oxisock import _socket as native
+from tests.helpers.process import python
 
 PACKAGE = Path(oxisock.__file__).parent
 DOCS = Path(__file__).parents[2] / "docs"
@@ -249,9 +249,7 @@ def test_star_import_gives_all_names() -> None:
         "import oxisock\n"
         "sys.exit(', '.join(sorted(set(oxisock.__all__) - names)) or 0)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = python("-c", program)
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -1,73 +1,26 @@
 """Real programs: a Redis client and server, HTTP clients against nginx, plain and over TLS."""
 
-import importlib
 import os
-import shutil
-import socket as std
-import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import oxisock
-from tests.helpers.net import free_port
-from tests.helpers.process import wait_until
+from tests.helpers.net import daemon, free_port
+from tests.helpers.process import (
+    ON_OXISOCK,
+    needs,
+    needs_module,
+    output,
+    python,
+    run_on_oxisock,
+)
+from tests.helpers.tls import Nginx, authority, nginx
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-
-
-def program(name: str) -> str:
-    """The path of a program. Without it the test is skipped, but fails where CI promised it."""
-    path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
-    if path is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{name} is not installed")
-        pytest.skip(f"{name} is not installed")
-    return path
-
-
-def library(name: str) -> Any:
-    """A module from PyPI, missed in the same way as a program."""
-    return importlib.import_module(name) if os.environ.get("CI") else pytest.importorskip(name)
-
-
-def answers(port: int) -> bool:
-    with std.socket() as sock:
-        return sock.connect_ex(("127.0.0.1", port)) == 0
-
-
-@contextmanager
-def daemon(*command: str, port: int, log: Path) -> Iterator[None]:
-    """Run a server in the foreground until the block ends."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
-        try:
-            wait_until(lambda: answers(port) or process.poll() is not None)
-            assert process.poll() is None, log.read_text()
-            yield
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(10)
-
-
-def run_on_oxisock(script: Path, code: str, *arguments: str) -> str:
-    """Run a program under `python -m oxisock run`; its output."""
-    script.write_text(code)
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "oxisock", "run", str(script), *arguments],
-        capture_output=True, text=True, timeout=100, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 # -- Redis -----------------------------------------------------------------------------------------
@@ -78,7 +31,7 @@ def redis_server(short_path: Path) -> Iterator[tuple[int, str]]:
     """Port and UNIX path of a Redis server of our own."""
     port, path = free_port(), str(short_path / "redis")
     with daemon(
-        program("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--unixsocket", path,
+        needs("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--unixsocket", path,
         "--save", "", "--appendonly", "no", "--dir", str(short_path),
         port=port, log=short_path / "log",
     ):  # fmt: skip
@@ -138,67 +91,32 @@ with client:
 @pytest.mark.parametrize("transport", ["tcp", "unix"])
 def test_redis(redis_server: tuple[int, str], tmp_path: Path, transport: str, timeout: str) -> None:
     """The unmodified client sets and reads back 10,000 keys, from four threads."""
-    library("redis")
+    needs_module("redis")
     port, path = redis_server
     where = str(port) if transport == "tcp" else path
-    output = run_on_oxisock(tmp_path / "keys.py", REDIS, where, timeout)
-    assert output == "10000 10001\n"
+    script = tmp_path / "keys.py"
+    script.write_text(REDIS)
+    assert run_on_oxisock(script, where, timeout, timeout=100) == "10000 10001\n"
 
 
 # -- nginx -----------------------------------------------------------------------------------------
 
-NGINX = """
-daemon off;
-master_process off;
-pid {folder}/pid;
-error_log {folder}/error.log;
-events {{ worker_connections 128; }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
-  server {{
-    listen 127.0.0.1:{port};
-    listen 127.0.0.1:{tls_port} ssl;
-    ssl_certificate {folder}/server.pem;
-    ssl_certificate_key {folder}/server.key;
-    root {folder}/www;
-    location /put/ {{
-      dav_methods PUT;
-      client_max_body_size 100m;
-    }}
-    location /teapot {{ return 418 "short and stout"; }}
-    location /moved {{ return 302 /hello; }}
-  }}
-}}
+DIRECTIVES = """
+location /put/ { dav_methods PUT; client_max_body_size 100m; }
+location /teapot { return 418 "short and stout"; }
+location /moved { return 302 /hello; }
 """
 
 
 @pytest.fixture(scope="module")
-def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
     """A web server of our own with a certificate of our own, and files to fetch."""
-    path = program("nginx")
-    trustme = library("trustme")
-    folder = tmp_path_factory.mktemp("nginx")
-    (folder / "www" / "put").mkdir(parents=True)
-    (folder / "www" / "hello").write_text("Hello, world")
-    (folder / "www" / "large").write_bytes(bytes(range(256)) * (1 << 15))
-    authority = trustme.CA()
-    certificate = authority.issue_cert("localhost", "127.0.0.1")
-    authority.cert_pem.write_to_path(folder / "ca.pem")
-    certificate.private_key_pem.write_to_path(folder / "server.key")
-    for blob in certificate.cert_chain_pems:
-        blob.write_to_path(folder / "server.pem", append=True)
-    port, tls_port = free_port(), free_port()
-    (folder / "conf").write_text(NGINX.format(folder=folder, port=port, tls_port=tls_port))
-    with daemon(
-        path, "-p", str(folder), "-c", str(folder / "conf"), "-e", str(folder / "error.log"),
-        port=port, log=folder / "output",
-    ):  # fmt: skip
-        yield {"port": port, "tls_port": tls_port, "ca": str(folder / "ca.pem"), "folder": folder}
+    root = tmp_path_factory.mktemp("www")
+    (root / "put").mkdir()
+    (root / "hello").write_text("Hello, world")
+    (root / "large").write_bytes(bytes(range(256)) * (1 << 15))
+    with nginx(root, authority().issue(host="localhost"), DIRECTIVES) as addresses:
+        yield addresses
 
 
 HTTP = """
@@ -273,17 +191,18 @@ print("done", type(secure().sock).__name__)
 """
 
 
-def test_http_clients_under_run(nginx: dict[str, Any], tmp_path: Path) -> None:
+def test_http_clients_under_run(server: Nginx, tmp_path: Path) -> None:
     """http.client and urllib, unmodified, plain and over TLS."""
-    output = run_on_oxisock(
-        tmp_path / "web.py", HTTP, str(nginx["port"]), str(nginx["tls_port"]), nginx["ca"]
-    )
+    script = tmp_path / "web.py"
+    script.write_text(HTTP)
+    ports = str(server.plain[1]), str(server.tls[1])
+    output = run_on_oxisock(script, *ports, authority().cafile, timeout=100)
     assert output == "certificate checked\ndone NoneType\n"
 
 
-def test_http_by_hand(nginx: dict[str, Any]) -> None:
+def test_http_by_hand(server: Nginx) -> None:
     """Our socket speaks to the server without any library in between."""
-    with oxisock.create_connection(("127.0.0.1", nginx["port"]), timeout=10) as sock:
+    with oxisock.create_connection(server.plain, timeout=10) as sock:
         sock.sendall(b"GET /hello HTTP/1.0\r\nHost: localhost\r\n\r\n")
         with sock.makefile("rb") as file:
             assert file.readline() == b"HTTP/1.1 200 OK\r\n"
@@ -292,10 +211,10 @@ def test_http_by_hand(nginx: dict[str, Any]) -> None:
             assert file.read() == b"Hello, world"
 
 
-def test_tls_by_duck_typing(nginx: dict[str, Any]) -> None:
+def test_tls_by_duck_typing(server: Nginx) -> None:
     """SSLContext.wrap_socket takes our socket and becomes the owner of its descriptor."""
-    context = ssl.create_default_context(cafile=nginx["ca"])
-    sock = oxisock.create_connection(("127.0.0.1", nginx["tls_port"]), timeout=10)
+    context = authority().client_context()
+    sock = oxisock.create_connection(server.tls, timeout=10)
     with context.wrap_socket(sock, server_hostname="localhost") as secure:
         assert sock.fileno() == -1
         assert secure.gettimeout() == 10
@@ -307,30 +226,25 @@ def test_tls_by_duck_typing(nginx: dict[str, Any]) -> None:
 # -- the examples ----------------------------------------------------------------------------------
 
 
-def runners() -> list[list[str]]:
-    return [[sys.executable], [sys.executable, "-m", "oxisock", "run"]]
+either = pytest.mark.parametrize("flags", [(), ON_OXISOCK], ids=["alone", "under run"])
 
 
-@pytest.mark.parametrize("runner", runners(), ids=["alone", "under run"])
+@either
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
 @pytest.mark.parametrize("pair", ["echo", "dualstack_echo"])
-def test_echo_pair(pair: str, host: str, runner: list[str]) -> None:
+def test_echo_pair(pair: str, host: str, flags: tuple[str, ...]) -> None:
     if pair == "echo" and host == "::1":
         pytest.skip("the first pair is for IPv4")
     port = str(free_port())
     with subprocess.Popen(
-        [*runner, str(EXAMPLES / f"{pair}_server.py"), port, host],
+        [sys.executable, *flags, str(EXAMPLES / f"{pair}_server.py"), port, host],
         stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
     ) as server:  # fmt: skip
         try:
             assert server.stdout is not None
             assert "Listening" in server.stdout.readline()
-            client = subprocess.run(
-                [*runner, str(EXAMPLES / f"{pair}_client.py"), port, host],
-                capture_output=True, text=True, timeout=20, check=False,
-            )  # fmt: skip
-            assert client.returncode == 0, client.stderr
-            assert client.stdout == "Received b'Hello, world'\n"
+            client = python(*flags, EXAMPLES / f"{pair}_client.py", port, host)
+            assert output(client) == "Received b'Hello, world'\n"
             assert server.wait(20) == 0
             assert "Connected by" in server.stdout.read()
         finally:
@@ -339,23 +253,15 @@ def test_echo_pair(pair: str, host: str, runner: list[str]) -> None:
 
 @pytest.mark.parametrize("pair", ["echo", "dualstack_echo"])
 def test_echo_client_without_a_server(pair: str) -> None:
-    done = subprocess.run(
-        [sys.executable, str(EXAMPLES / f"{pair}_client.py"), str(free_port())],
-        capture_output=True, text=True, timeout=20, check=False,
-    )  # fmt: skip
+    done = python(EXAMPLES / f"{pair}_client.py", str(free_port()))
     assert done.returncode != 0
     assert "Received" not in done.stdout
 
 
-@pytest.mark.parametrize("runner", runners(), ids=["alone", "under run"])
-def test_transfer_program(runner: list[str]) -> None:
+@either
+def test_transfer_program(flags: tuple[str, ...]) -> None:
     """The program of the README's first command moves its data and says on what."""
-    done = subprocess.run(
-        [*runner, str(EXAMPLES / "transfer.py")],
-        capture_output=True, text=True, timeout=100, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    name = "oxisock" if len(runner) > 1 else "socket"
-    assert f"socket module: {name} " in done.stdout
-    rows = [line for line in done.stdout.splitlines() if line.rstrip().endswith("ok")]
-    assert len(rows) == 6, done.stdout
+    shown = output(python(*flags, EXAMPLES / "transfer.py", timeout=100))
+    assert f"socket module: {'oxisock' if flags else 'socket'} " in shown
+    rows = [line for line in shown.splitlines() if line.rstrip().endswith("ok")]
+    assert len(rows) == 6, shown

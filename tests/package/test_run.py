@@ -1,7 +1,6 @@
 """``python -m oxisock run`` against the interpreter itself, and install() / uninstall()."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,26 +11,18 @@ from typing import Any
 
 import pytest
 
-RUN = ("-m", "oxisock", "run")
+from tests.helpers import process
+from tests.helpers.process import ON_OXISOCK
+from tests.helpers.tls import authority, identity
 
 
-def python(
-    *arguments: Any, cwd: Any = None, stdin: Any = "", flags: Any = (), **environment: Any
-) -> Any:
+def python(*arguments: Any, flags: Any = (), **options: Any) -> Any:
     """Run the interpreter, with every warning that points at a leak turned on."""
-    return subprocess.run(
-        [sys.executable, *flags, *map(str, arguments)],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        cwd=cwd,
-        env={**os.environ, "PYTHONWARNINGS": "error", **environment},
-    )
+    return process.python(*flags, *arguments, **{"PYTHONWARNINGS": "error", **options})
 
 
 def run(*arguments: Any, **options: Any) -> Any:
-    return python(*RUN, *arguments, **options)
+    return python(*ON_OXISOCK, *arguments, **options)
 
 
 def ok(result: Any) -> Any:
@@ -169,7 +160,7 @@ def test_ctrl_c_ends_the_program_by_its_signal(tmp_path: Path, write: Any, how: 
     )
     target = [script] if how == "script" else ["-m", "waits"]
     with subprocess.Popen(
-        [sys.executable, *RUN, *map(str, target)],
+        [sys.executable, *ON_OXISOCK, *map(str, target)],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -233,36 +224,15 @@ def test_asyncio_streams(write: Any) -> None:
     assert ok(run(script)) == "done\n"
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A self-signed certificate for 127.0.0.1, with its key."""
-    if shutil.which("openssl") is None:
-        pytest.skip("needs the openssl command to make a certificate")
-    path = tmp_path_factory.mktemp("certificate") / "both.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=localhost"),
-            *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
-            *("-addext", "subjectAltName=IP:127.0.0.1"),
-            *("-keyout", path, "-out", path.with_suffix(".crt")),
-        ],
-        check=True,
-        capture_output=True,
-        timeout=60,
-    )
-    path.write_bytes(path.read_bytes() + path.with_suffix(".crt").read_bytes())
-    return path
-
-
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_http_client_and_server(write: Any, certificate: Any, scheme: Any) -> None:
+def test_http_client_and_server(write: Any, scheme: Any) -> None:
     script = write(
         "program.py",
         """
         import http.client, http.server, socket, ssl, sys, threading
         import oxisock
         assert socket is oxisock
-        scheme, certificate = sys.argv[1:]
+        scheme, certificate, key, authority = sys.argv[1:]
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -279,9 +249,9 @@ def test_http_client_and_server(write: Any, certificate: Any, scheme: Any) -> No
         assert type(server.socket) is oxisock.socket
         if scheme == "https":
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
+            context.load_cert_chain(certificate, key)
             server.socket = context.wrap_socket(server.socket, server_side=True)
-            trust = ssl.create_default_context(cafile=certificate)
+            trust = ssl.create_default_context(cafile=authority)
             client = http.client.HTTPSConnection(
                 "127.0.0.1", server.server_port, timeout=30, context=trust)
         else:
@@ -299,7 +269,9 @@ def test_http_client_and_server(write: Any, certificate: Any, scheme: Any) -> No
         print("done")
         """,
     )
-    assert ok(run(script, scheme, certificate)) == "done\n"
+    server = identity()
+    files = server.certfile, server.keyfile, authority().cafile
+    assert ok(run(script, scheme, *files)) == "done\n"
 
 
 def test_children_of_multiprocessing(write: Any) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import os
 import random
-import shutil
 import socket as std
 import subprocess
 import sys
@@ -24,6 +23,9 @@ from typing import Any
 import pytest
 
 from oxisock import _socket as native
+from tests.helpers.far_hosts import unshare
+from tests.helpers.process import needs_strace, run_python
+from tests.helpers.silent_dns import needs_silence
 
 FAMILIES = [std.AF_UNSPEC, std.AF_INET, std.AF_INET6, std.AF_UNIX, -1]
 KINDS = [0, 1, 2, 3, 4, 5, 6, 10, std.SOCK_STREAM | std.SOCK_NONBLOCK, -1]
@@ -214,7 +216,6 @@ def test_timeout_of_a_numeric_lookup_is_checked_but_never_needed() -> None:
         native.getaddrinfo("127.0.0.1", 80, timeout="1")  # type: ignore[arg-type]
 
 
-@pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
 def test_a_numeric_lookup_makes_no_system_call(tmp_path: Path) -> None:
     script = """
         import os
@@ -231,10 +232,8 @@ def test_a_numeric_lookup_makes_no_system_call(tmp_path: Path) -> None:
         os.path.exists("/end")
     """
     log = tmp_path / "log"
-    command = ["strace", "-o", str(log), sys.executable, "-c", textwrap.dedent(script)]
+    command = [needs_strace(), "-o", str(log), sys.executable, "-c", textwrap.dedent(script)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    if done.returncode != 0 and "ptrace" in done.stderr:
-        pytest.skip("strace may not trace here")
     assert done.returncode == 0, done.stderr
     lines = log.read_text().splitlines()
     (begin,) = (index for index, line in enumerate(lines) if '"/begin"' in line)
@@ -245,26 +244,10 @@ def test_a_numeric_lookup_makes_no_system_call(tmp_path: Path) -> None:
 # The lookups from here on run in namespaces of their own, where the name server is a socket
 # that does not answer by itself.
 SILENT = """
-import ctypes, errno, fcntl, os, select, signal, socket as std, struct, sys, threading, time
-
-libc = ctypes.CDLL(None, use_errno=True)
-
-def mount(text, target):
-    path = os.path.join(os.environ["SILENT_DIR"], os.path.basename(target))
-    with open(path, "w") as file:
-        file.write(text)
-    MS_BIND = 4096
-    if libc.mount(path.encode(), target.encode(), None, MS_BIND, None):
-        sys.exit(77)
-
-mount("nameserver 127.0.0.1\\noptions timeout:30 attempts:1\\n", "/etc/resolv.conf")
-mount("hosts: files dns\\n", "/etc/nsswitch.conf")
-mount("127.0.0.1 localhost known\\n", "/etc/hosts")
-with std.socket(std.AF_INET, std.SOCK_DGRAM) as control:
-    SIOCSIFFLAGS, IFF_UP = 0x8914, 1
-    fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
-server = std.socket(std.AF_INET, std.SOCK_DGRAM)
-server.bind(("127.0.0.1", 53))
+import errno, os, select, signal, socket as std, sys, threading, time
+from pathlib import Path
+from tests.helpers.silent_dns import silence
+server = silence(Path(sys.argv[1]))
 
 from oxisock import _socket as native
 
@@ -296,22 +279,12 @@ def silent(tmp_path: Path) -> Any:
     """Runs a script where the name server is silent."""
 
     def run(script: Any) -> None:
-        unshare = shutil.which("unshare")
-        if unshare is None:
-            pytest.skip("unshare is not installed")
-        command = [unshare, "--map-root-user", "--user", "--mount", "--net", "--uts"]
-        probe = subprocess.run([*command, "true"], capture_output=True, timeout=60)
-        if probe.returncode != 0:
-            pytest.skip("namespaces are not permitted here")
+        needs_silence()
+        command = [*unshare("--net", "--mount", "--uts"), sys.executable, "-c"]
+        code = SILENT + textwrap.dedent(script)
         done = subprocess.run(
-            [*command, sys.executable, "-c", SILENT + textwrap.dedent(script)],
-            env=os.environ | {"SILENT_DIR": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            timeout=100,
+            [*command, code, str(tmp_path)], capture_output=True, text=True, timeout=100
         )
-        if done.returncode == 77:
-            pytest.skip("mounts are not permitted here")
         assert done.returncode == 0, done.stderr
 
     return run
@@ -495,13 +468,8 @@ def test_a_name_that_idna_cannot_express_in_an_address(name: Any, method: Any) -
     assert isinstance(caught.value, std.gaierror)
 
 
-def run_alone(script: Any) -> None:
-    """Runs a script in an interpreter of its own: audit hooks stay for ever."""
-    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=60)
-
-
 def test_audit_events() -> None:
-    run_alone("""
+    run_python("""
         import sys
         seen = []
         sys.addaudithook(lambda *event: seen.append(event) if event[0][:7] == "socket." else None)
@@ -532,7 +500,7 @@ def test_audit_events() -> None:
 
 
 def test_an_audit_hook_can_forbid() -> None:
-    run_alone("""
+    run_python("""
         import sys
         from oxisock import _socket as native
         class Forbidden(Exception): pass

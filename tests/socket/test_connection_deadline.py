@@ -9,37 +9,29 @@ from typing import Any
 import pytest
 
 import oxisock
+from tests.helpers.net import full_backlog
 
 
 @pytest.fixture
 def hosts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Make getaddrinfo() answer with the given listeners; offers listeners of three kinds."""
+    """Make getaddrinfo() answer with the given addresses; offers those of three kinds."""
     with contextlib.ExitStack() as stack:
 
         class Hosts:
             def silent(self) -> Any:
-                """A listener whose queue is full: the kernel drops every further SYN."""
-                listener = stack.enter_context(oxisock.socket())
-                listener.bind(("127.0.0.1", 0))
-                listener.listen(0)
-                for _ in range(3):
-                    filler = stack.enter_context(oxisock.socket())
-                    filler.setblocking(False)
-                    filler.connect_ex(listener.getsockname())
-                return listener
+                return stack.enter_context(full_backlog())
 
             def refusing(self) -> Any:
                 sock = stack.enter_context(oxisock.socket())
                 sock.bind(("127.0.0.1", 0))
-                return sock
+                return sock.getsockname()
 
             def live(self) -> Any:
-                return stack.enter_context(oxisock.create_server(("127.0.0.1", 0)))
+                server = stack.enter_context(oxisock.create_server(("127.0.0.1", 0)))
+                return server.getsockname()
 
-            def resolve_to(self, *socks: Any) -> None:
-                found = [
-                    (sock.family, sock.type, sock.proto, "", sock.getsockname()) for sock in socks
-                ]
+            def resolve_to(self, *addresses: Any) -> None:
+                found = [(oxisock.AF_INET, oxisock.SOCK_STREAM, 0, "", each) for each in addresses]
                 monkeypatch.setattr(oxisock, "getaddrinfo", lambda *arguments: found)
 
         yield Hosts()
@@ -62,7 +54,7 @@ def test_a_dead_address_does_not_starve_the_next(hosts: Any) -> None:
     live = hosts.live()
     hosts.resolve_to(hosts.silent(), hosts.silent(), live)
     with connect(timeout=6) as sock:
-        assert sock.getpeername() == live.getsockname()
+        assert sock.getpeername() == live
         assert sock.gettimeout() == 6
 
 
@@ -72,7 +64,7 @@ def test_the_default_timeout_is_shared_too(hosts: Any) -> None:
     oxisock.setdefaulttimeout(3)
     try:
         with connect() as sock:
-            assert sock.getpeername() == live.getsockname()
+            assert sock.getpeername() == live
             assert sock.gettimeout() == 3
     finally:
         oxisock.setdefaulttimeout(None)

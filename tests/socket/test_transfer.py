@@ -16,7 +16,7 @@ import pytest
 
 import oxisock
 from tests.helpers.net import LOOPBACK, connected, listening
-from tests.helpers.process import Task, no_new_descriptors
+from tests.helpers.process import Task, no_new_descriptors, run_python
 
 MIB = 1 << 20
 
@@ -142,7 +142,7 @@ assert a.recv(100) == b""
 assert os.waitpid(pid, 0)[1] == 0
 a.close()
 """
-    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=20)
+    run_python(code)
 
 
 @pytest.mark.parametrize("family", [std.AF_INET, std.AF_INET6])

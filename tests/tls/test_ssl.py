@@ -2,8 +2,6 @@
 
 import gc
 import ssl
-import subprocess
-import sys
 import threading
 import warnings
 import weakref
@@ -13,6 +11,7 @@ from typing import Any
 import pytest
 
 import oxisock
+from tests.helpers.process import run_python
 from tests.helpers.tls import (
     HOST,
     PATIENCE,
@@ -369,7 +368,7 @@ def test_sslerror_is_the_interpreters() -> None:
 
 def test_importing_oxisock_does_not_import_ssl() -> None:
     program = "import sys, oxisock; sys.exit('ssl' in sys.modules or 'oxisock._ssl' in sys.modules)"
-    subprocess.run([sys.executable, "-c", program], check=True)
+    run_python(program)
 
 
 def test_star_import_leaves_the_module_ssl_alone() -> None:

@@ -15,7 +15,8 @@ from cryptography.x509.oid import NameOID
 
 import oxisock
 from oxisock._socket import distinguished_names
-from tests.helpers.tls import DER, PEM, authority, name, needs, serving_tls
+from tests.helpers.process import needs
+from tests.helpers.tls import DER, PEM, authority, name, serving_tls
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 

@@ -113,9 +113,9 @@ def test_key_inside_the_certificate_file(tmp_path: Path) -> None:
 def test_nginx(start: Callable[..., Any], kind: str, number: str, tmp_path: Path) -> None:
     blob = os.urandom(5_000_000)
     (tmp_path / "blob").write_bytes(blob)
-    with nginx(tmp_path, identity(kind), f"ssl_protocols TLSv{number};") as address:
+    with nginx(tmp_path, identity(kind), f"ssl_protocols TLSv{number};") as server:
         for timeout in (None, PATIENCE):
-            with oxisock.create_connection(address) as sock:
+            with oxisock.create_connection(server.tls) as sock:
                 sock.settimeout(timeout)
                 session = start(sock)
                 assert session.server() == f"/C=US/CN={HOST}"
@@ -132,11 +132,11 @@ def test_nginx_wants_a_client_certificate(
         "ssl_verify_client on; ssl_verify_depth 3;",
         'location / { return 200 "$ssl_client_verify $ssl_client_s_dn"; }',
     )
-    with nginx(tmp_path, identity(kind), *directives) as address:
-        with oxisock.create_connection(address, timeout=PATIENCE) as sock:
+    with nginx(tmp_path, identity(kind), *directives) as server:
+        with oxisock.create_connection(server.tls, timeout=PATIENCE) as sock:
             session = start(sock, authority("rsa").issue(host="client.example.org"))
             assert get(session, "/") == b"SUCCESS CN=client.example.org,C=US"
-        with oxisock.create_connection(address, timeout=PATIENCE) as sock:
+        with oxisock.create_connection(server.tls, timeout=PATIENCE) as sock:
             session = start(sock)
             session.write(b"GET / HTTP/1.0\r\n\r\n")
             assert b" 400 " in session.read().partition(b"\r\n")[0]
