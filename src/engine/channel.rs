@@ -223,14 +223,16 @@ impl Channel {
     pub(crate) fn wake_sleepers(&self) {
         let began = Instant::now();
         let mut pause = Duration::from_micros(20);
+        let mut attempt = 0;
         while began.elapsed() < WAKING {
             if let Some(sleepers) = self.sleepers() {
                 if sleepers.is_empty() {
                     return;
                 }
                 for thread in sleepers.iter() {
-                    thread.wake();
+                    thread.wake(attempt);
                 }
+                attempt += 1;
             }
             // A thread that was just about to go to sleep has missed the signal.
             std::thread::sleep(pause);

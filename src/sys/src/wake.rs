@@ -28,42 +28,97 @@ impl Thread {
     }
 
     /// Ends the system call that the thread is in with EINTR, if it is in one. The thread must
-    /// be alive. Does nothing where no signal can be had for it.
-    pub fn wake(self) {
-        if let Some(signal) = signal() {
+    /// be alive. Does nothing where no signal can be had that it takes.
+    ///
+    /// A signal that the thread blocks would not wake it, but wait for it: programs that block one
+    /// do that to be told of it, by sigwait(3) or a descriptor. `attempt` counts the calls for one
+    /// waking; where the thread's mask cannot be read, as without `/proc`, there is an end to them.
+    pub fn wake(self, attempt: u32) {
+        const BLIND_ATTEMPTS: u32 = 8;
+        let blocked = match self.blocked_signals() {
+            Some(blocked) => blocked,
+            None if attempt < BLIND_ATTEMPTS => 0,
+            None => return,
+        };
+        if let Some(signal) = signal(blocked) {
             // SAFETY: the thread is alive, and the signal's handler is the one below.
             unsafe { libc::pthread_kill(self.0, signal) };
         }
     }
+
+    /// The signals that the thread blocks, bit n - 1 for signal n; proc_pid_status(5).
+    #[cfg(linux)]
+    fn blocked_signals(self) -> Option<u64> {
+        let mut clock = 0;
+        // SAFETY: the thread is alive, and the clock writable.
+        if unsafe { libc::pthread_getcpuclockid(self.0, &mut clock) } != 0 {
+            return None;
+        }
+        // A thread's clock is made of the number that the kernel knows it by: CPUCLOCK_PID.
+        let id = !(clock >> 3);
+        blocked_in(&std::fs::read(format!("/proc/self/task/{id}/status")).ok()?)
+    }
+
+    #[cfg(not(linux))]
+    fn blocked_signals(self) -> Option<u64> {
+        None
+    }
+}
+
+/// The mask in the text of a thread's status.
+#[cfg(linux)]
+fn blocked_in(status: &[u8]) -> Option<u64> {
+    let mut lines = status.split(|byte| *byte == b'\n');
+    let mask = lines.find_map(|line| line.strip_prefix(b"SigBlk:"))?;
+    u64::from_str_radix(std::str::from_utf8(mask).ok()?.trim(), 16).ok()
 }
 
 extern "C" fn nothing(_: c_int) {}
 
-/// A real-time signal that nobody else uses, with a handler that does nothing.
+/// A signal that nobody else uses and that is not in the mask, with a handler that does nothing.
 ///
-/// It is chosen when it is first needed, and again should the program have changed its
-/// handler since: with the default one it would end the process.
-fn signal() -> Option<c_int> {
+/// It is chosen when it is first needed, and again should the program have changed its handler
+/// since: with the default one it would end the process. Real-time signals come first, from the
+/// last on. A program that has a handler for each of them leaves `SIGURG`, which nobody notices as
+/// long as it has none.
+fn signal(blocked: u64) -> Option<c_int> {
     static CHOSEN: AtomicI32 = AtomicI32::new(0);
     let ours = nothing as extern "C" fn(c_int) as usize;
+    let is_free = |signal: c_int| blocked & 1 << (signal - 1) == 0;
     let chosen = CHOSEN.load(Ordering::Relaxed);
-    if chosen != 0 && handler(chosen) == Some(ours) {
+    if chosen != 0 && is_free(chosen) && handler(chosen) == Some(ours) {
         return Some(chosen);
     }
-    let found = (libc::SIGRTMIN()..=libc::SIGRTMAX())
-        .rev()
-        .find(|signal| handler(*signal) == Some(libc::SIG_DFL))?;
-    // SAFETY: all zeros are a valid sigaction, without SA_RESTART, so that calls end; the
-    // handler may run at any point of any thread, as it does nothing.
-    unsafe {
-        let mut action = MaybeUninit::<sigaction>::zeroed().assume_init();
-        action.sa_sigaction = ours;
-        if libc::sigaction(found, &action, ptr::null_mut()) != 0 {
-            return None;
+    let found = candidates().find(|signal| {
+        is_free(*signal)
+            && matches!(handler(*signal), Some(found) if found == libc::SIG_DFL || found == ours)
+    })?;
+    if handler(found) != Some(ours) {
+        // SAFETY: all zeros are a valid sigaction, without SA_RESTART, so that calls end; the
+        // handler may run at any point of any thread, as it does nothing.
+        unsafe {
+            let mut action = MaybeUninit::<sigaction>::zeroed().assume_init();
+            action.sa_sigaction = ours;
+            if libc::sigaction(found, &action, ptr::null_mut()) != 0 {
+                return None;
+            }
         }
     }
     CHOSEN.store(found, Ordering::Relaxed);
     Some(found)
+}
+
+#[cfg(linux)]
+fn candidates() -> impl Iterator<Item = c_int> {
+    (libc::SIGRTMIN()..=libc::SIGRTMAX())
+        .rev()
+        .chain([libc::SIGURG])
+}
+
+/// Systems without real-time signals.
+#[cfg(not(linux))]
+fn candidates() -> impl Iterator<Item = c_int> {
+    [libc::SIGURG].into_iter()
 }
 
 fn handler(signal: c_int) -> Option<usize> {
@@ -107,4 +162,48 @@ pub fn process_generation() -> u32 {
 pub fn fork_count() -> u32 {
     watch_forks();
     FORK_COUNT.load(Ordering::Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(linux)]
+    #[test]
+    fn the_mask_of_a_status_is_found() {
+        let status =
+            b"Name:\tx\nSigPnd:\t0000000000000001\nSigBlk:\t8000000000000200\nSigIgn:\t0\n";
+        assert_eq!(blocked_in(status), Some(1 << 63 | 1 << 9));
+        assert_eq!(blocked_in(b"Name:\tx\n"), None);
+        assert_eq!(blocked_in(b"SigBlk:\tmask\n"), None);
+    }
+
+    #[cfg(linux)]
+    #[test]
+    #[cfg_attr(miri, ignore = "has signals")]
+    fn a_thread_s_own_mask_is_found() {
+        let mut set = MaybeUninit::uninit();
+        // SAFETY: the set is filled before it is read; only this test's thread blocks the signal.
+        let set = unsafe {
+            libc::sigemptyset(set.as_mut_ptr());
+            libc::sigaddset(set.as_mut_ptr(), libc::SIGUSR2);
+            set.assume_init()
+        };
+        // SAFETY: as above.
+        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &set, ptr::null_mut()) };
+        let blocked = Thread::current().blocked_signals();
+        let expected = 1 << (libc::SIGUSR2 - 1);
+        assert_eq!(blocked.map(|blocked| blocked & expected), Some(expected));
+        // SAFETY: as above.
+        unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &set, ptr::null_mut()) };
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "has signals")]
+    fn no_signal_is_chosen_that_is_blocked() {
+        let usual = signal(0).expect("a signal");
+        let other = signal(1 << (usual - 1)).expect("another");
+        assert_ne!(other, usual);
+        assert_eq!(signal(u64::MAX), None);
+    }
 }
