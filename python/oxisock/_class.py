@@ -134,7 +134,7 @@ class socket(Socket, metaclass=_SocketType):  # noqa: N801 - the name of the sta
         Raises:
             ValueError: the mode is another, or a text file is to be unbuffered.
         """
-        return _files.open_file(self, mode, buffering, encoding, errors, newline)
+        return _files.open_file(self, mode, buffering, encoding, errors, newline)  # pyright: ignore[reportArgumentType]
 
     def dup(self) -> "Self":
         """Make a second socket of the same open file, in the same mode; dup(2).

@@ -171,7 +171,7 @@ def _run_command(module: ModuleType, command: str, arguments: list[str]) -> int:
 
     sys.argv = ["-c", *arguments]
     _set_first_path("")
-    module.__loader__ = BuiltinImporter
+    module.__dict__["__loader__"] = BuiltinImporter
     # For tracebacks that show the lines, where the interpreter takes them from here.
     linecache.cache["<string>"] = (len(command), None, command.splitlines(True), "<string>")
     return _execute(compile(command, "<string>", "exec", dont_inherit=True), module)
@@ -182,7 +182,7 @@ def _run_stdin(module: ModuleType, name: str, arguments: list[str]) -> int:
 
     sys.argv = [name, *arguments]
     _set_first_path("")
-    module.__loader__ = BuiltinImporter
+    module.__dict__["__loader__"] = BuiltinImporter
     module.__dict__.update(__file__="<stdin>", __cached__=None)
     source = sys.stdin.buffer.read()
     return _execute(compile(source, "<stdin>", "exec", dont_inherit=True), module)
@@ -218,10 +218,10 @@ def _run_path(module: ModuleType, name: str, arguments: list[str]) -> int:
 
     if source.startswith(MAGIC_NUMBER):
         loader = SourcelessFileLoader("__main__", filename)
-        module.__loader__ = loader
+        module.__dict__["__loader__"] = loader
         code = loader.get_code("__main__")
         assert code is not None
     else:
-        module.__loader__ = SourceFileLoader("__main__", filename)
+        module.__dict__["__loader__"] = SourceFileLoader("__main__", filename)
         code = compile(source, filename, "exec", dont_inherit=True)
     return _execute(code, module)

@@ -9,8 +9,8 @@ from typing_extensions import disjoint_base
 
 from . import AddressFamily, SocketKind, socket as _public_socket
 
-# An address as programs give it: a tuple, or for AF_UNIX a path or an abstract name.
-_Address: TypeAlias = tuple[Any, ...] | str | ReadableBuffer
+# An address as programs give it: a tuple, for AF_UNIX a path or an abstract name, for HCI a number.
+_Address: TypeAlias = tuple[Any, ...] | str | ReadableBuffer | int
 # An address as it comes back: its form depends on the family of the socket.
 _RetAddress: TypeAlias = Any
 # Ancillary data: level, type, data.
