@@ -210,6 +210,165 @@ class Socket(_standard.socket):
             BlockingIOError: nothing is there, in non-blocking mode.
             OSError: the system reports an error, or the socket is closed.
         """
+    def recvfrom_many(
+        self, n: SupportsIndex, bufsize: SupportsIndex = 65535, flags: SupportsIndex = 0
+    ) -> list[tuple[bytes, _RetAddress]]:
+        """Receive up to ``n`` datagrams that are there, at least one; recvmmsg(2).
+
+        Args:
+            n: the largest number of datagrams to return.
+            bufsize: the largest number of bytes of each; what is longer is cut.
+            flags: ``MSG_*`` flags. With ``MSG_PEEK`` it is one datagram.
+
+        Returns:
+            A list of ``(data, address)``, in the order of arrival.
+
+        Raises:
+            ValueError: ``n`` is not positive, or ``bufsize`` is negative.
+            TimeoutError: nothing arrived within the timeout.
+            BlockingIOError: nothing is there, in non-blocking mode.
+            OSError: the system reports an error, the socket is a stream (EOPNOTSUPP), or it is
+                closed.
+        """
+    def recv_many_into(
+        self, buffer: WriteableBuffer, stride: SupportsIndex, flags: SupportsIndex = 0
+    ) -> memoryview:
+        """Receive datagrams into one buffer, each into a slot of ``stride`` bytes; recvmmsg(2).
+
+        As many as are there, at least one, and no more than the buffer has whole slots.
+
+        Args:
+            buffer: a writable bytes-like object.
+            stride: the length of a slot in bytes.
+            flags: ``MSG_*`` flags.
+
+        Returns:
+            The lengths, a memoryview of unsigned ints. A length above ``stride`` is that of a
+            datagram that was cut.
+
+        Raises:
+            ValueError: ``stride`` is not positive, or larger than the buffer.
+            TimeoutError: nothing arrived within the timeout.
+            BlockingIOError: nothing is there, in non-blocking mode.
+            OSError: the system reports an error, the socket is a stream (EOPNOTSUPP), or it is
+                closed.
+        """
+    def recvfrom_many_into(
+        self, buffer: WriteableBuffer, stride: SupportsIndex, flags: SupportsIndex = 0
+    ) -> tuple[memoryview, list[_RetAddress]]:
+        """Receive datagrams into one buffer, and their senders' addresses; recvmmsg(2).
+
+        Args:
+            buffer: a writable bytes-like object.
+            stride: the length of a slot in bytes.
+            flags: ``MSG_*`` flags.
+
+        Returns:
+            A tuple of the lengths, as of ``recv_many_into``, and a list of the addresses.
+
+        Raises:
+            ValueError: ``stride`` is not positive, or larger than the buffer.
+            TimeoutError: nothing arrived within the timeout.
+            BlockingIOError: nothing is there, in non-blocking mode.
+            OSError: the system reports an error, the socket is a stream (EOPNOTSUPP), or it is
+                closed.
+        """
+    def send_many(self, datagrams: Iterable[ReadableBuffer], flags: SupportsIndex = 0) -> int:
+        """Send datagrams to the connected peer, several by one system call; sendmmsg(2).
+
+        Args:
+            datagrams: an iterable of bytes-like objects, a snapshot of which is sent.
+            flags: ``MSG_*`` flags.
+
+        Returns:
+            How many have gone. Fewer than there are where there was no more room, in
+            non-blocking mode or within the timeout, or where one was refused: the next operation
+            raises the error then.
+
+        Raises:
+            TimeoutError: none has gone within the timeout.
+            BlockingIOError: there is no room for the first, in non-blocking mode.
+            OSError: the first was refused, the socket is a stream (EOPNOTSUPP), or it is closed.
+        """
+    def sendto_many(self, items: Iterable[Iterable[Any]], flags: SupportsIndex = 0) -> int:
+        """Send datagrams to addresses, several by one system call; sendmmsg(2).
+
+        Args:
+            items: an iterable of ``(data, address)``, a snapshot of which is sent.
+            flags: ``MSG_*`` flags.
+
+        Returns:
+            How many have gone, as for ``send_many``.
+
+        Raises:
+            TimeoutError: none has gone within the timeout.
+            BlockingIOError: there is no room for the first, in non-blocking mode.
+            OSError: the first was refused, the socket is a stream (EOPNOTSUPP), or it is closed.
+        """
+    def send_segments(
+        self,
+        data: ReadableBuffer,
+        size: SupportsIndex,
+        address: _Address | None = None,
+        flags: SupportsIndex = 0,
+    ) -> int:
+        """Send a buffer as datagrams of ``size`` bytes each, the last of what is left.
+
+        For UDP the kernel or the network device cuts the buffer, up to 64 datagrams or 65,507
+        bytes at a time; see ``UDP_SEGMENT`` in udp(7). Where they refuse, and for other sockets,
+        the datagrams are sent in batches by sendmmsg(2).
+
+        Args:
+            data: a bytes-like object.
+            size: the length of each datagram in bytes, 1 to 65,507.
+            address: where to send, or ``None`` for the connected peer.
+            flags: ``MSG_*`` flags.
+
+        Returns:
+            The number of bytes that have gone, in whole datagrams. Fewer than there are where
+            there was no more room, in non-blocking mode or within the timeout, or where one was
+            refused: the next operation raises the error then.
+
+        Raises:
+            ValueError: ``size`` is out of its range.
+            TimeoutError: nothing has gone within the timeout.
+            BlockingIOError: there is no room, in non-blocking mode.
+            OSError: the first was refused, the socket is a stream (EOPNOTSUPP), or it is closed.
+        """
+    def recv_segments(
+        self, bufsize: SupportsIndex = 65535, flags: SupportsIndex = 0
+    ) -> tuple[bytes, int, _RetAddress]:
+        """Receive datagrams of one sender that the kernel has joined, or one; udp(7).
+
+        It joins after ``setgro(True)``.
+
+        Args:
+            bufsize: the largest number of bytes to return; what is longer is cut.
+            flags: ``MSG_*`` flags.
+
+        Returns:
+            A tuple of the data, the length of each datagram in it, of which the last may be
+            shorter, and the sender's address.
+
+        Raises:
+            ValueError: ``bufsize`` is negative.
+            TimeoutError: nothing arrived within the timeout.
+            BlockingIOError: nothing is there, in non-blocking mode.
+            OSError: the system reports an error, the socket is a stream (EOPNOTSUPP), or it is
+                closed.
+        """
+    def setgro(self, enabled: bool, /) -> None:
+        """Choose whether the kernel joins datagrams of one sender; ``UDP_GRO`` of udp(7).
+
+        Only ``recv_segments`` can tell them apart again. Where the kernel does not join, nothing
+        changes.
+
+        Args:
+            enabled: true to have them joined.
+
+        Raises:
+            OSError: the socket is closed.
+        """
     def recvmsg_into(
         self, buffers: Iterable[WriteableBuffer], ancbufsize: int = 0, flags: int = 0, /
     ) -> tuple[int, list[_CMSG], int, _RetAddress]:

@@ -45,7 +45,7 @@ impl Socket {
     }
 
     /// One recvmsg(2), in the mode of the socket.
-    fn receive_message(
+    pub(super) fn receive_message(
         &self,
         py: Python<'_>,
         pieces: &[IoVec],
@@ -80,7 +80,7 @@ impl Socket {
 }
 
 /// A region as the only piece of a message.
-fn piece(region: Region<'_>) -> [IoVec; 1] {
+pub(super) fn piece(region: Region<'_>) -> [IoVec; 1] {
     [IoVec::new(region.as_ptr(), region.len())]
 }
 

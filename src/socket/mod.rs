@@ -1,6 +1,7 @@
 //! The native class `Socket`: one file per concept. Every method parses its arguments once,
 //! calls the engine once and builds its result once.
 
+mod batch;
 mod connect;
 mod keepalive;
 mod lifecycle;
@@ -9,6 +10,7 @@ mod mode;
 mod option;
 mod race;
 mod receive;
+mod segments;
 mod send;
 mod traits;
 
@@ -47,6 +49,8 @@ pub(crate) struct Socket {
     /// Whether `close` was called, maybe with files still open.
     closed: AtomicBool,
     traits: CachedTraits,
+    /// Whether the system has refused to cut a buffer into datagrams, UDP_SEGMENT of udp(7).
+    segmentation_refused: AtomicBool,
 }
 
 /// Whether an error means no more than that nothing more can be moved now: behind data that have
@@ -65,6 +69,7 @@ impl Socket {
             files: AtomicIsize::new(0),
             closed: AtomicBool::new(false),
             traits: CachedTraits::unknown(),
+            segmentation_refused: AtomicBool::new(false),
         }
     }
 

@@ -29,6 +29,10 @@ impl Errno {
     pub const NODEV: Errno = Errno(libc::ENODEV);
     pub const NOTCONN: Errno = Errno(libc::ENOTCONN);
     pub const NOSYS: Errno = Errno(libc::ENOSYS);
+    pub const MSGSIZE: Errno = Errno(libc::EMSGSIZE);
+    pub const NOMEM: Errno = Errno(libc::ENOMEM);
+    pub const NOPROTOOPT: Errno = Errno(libc::ENOPROTOOPT);
+    pub const OPNOTSUPP: Errno = Errno(libc::EOPNOTSUPP);
     pub const NOTSOCK: Errno = Errno(libc::ENOTSOCK);
     pub const PIPE: Errno = Errno(libc::EPIPE);
 

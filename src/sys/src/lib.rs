@@ -7,6 +7,7 @@
 pub mod address;
 pub mod ancillary;
 pub mod background;
+pub mod batch;
 pub mod databases;
 pub mod descriptor;
 pub mod errno;

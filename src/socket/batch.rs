@@ -1,0 +1,522 @@
+//! Datagrams by the batch: several by one system call, `recvmmsg(2)` and `sendmmsg(2)`.
+
+use std::cell::Cell;
+use std::mem::MaybeUninit;
+
+use pyo3::exceptions::{PyMemoryError, PyTypeError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyMemoryView, PyTuple};
+
+use super::Socket;
+use crate::engine::{Attempt, AttemptMode, Plan, drive};
+use crate::python::args::{Int, Size, nonnegative};
+use crate::python::audit::audit;
+use crate::python::buffer::{BufferSlot, BuffersSlot, snapshot};
+use crate::python::error::{Error, Result};
+use crate::sys::batch::{Datagram, LIMIT, Outgoing, Slots};
+use crate::sys::message::IoVec;
+use crate::sys::{BorrowedFd, Errno, Region, SockAddr};
+
+/// The largest datagram of UDP over IPv4, with its headers.
+const LARGEST: isize = 65_535;
+/// What a thread keeps for the datagrams of a batch. Pages that none has reached cost nothing.
+const ROOM: usize = 4 << 20;
+/// What the kernel's way through one send costs, in bytes that it could copy meanwhile.
+const CALL: usize = 2048;
+const CACHE_LINE: usize = 64;
+
+/// What a batch is received into.
+struct Room {
+    slots: Box<Slots>,
+    memory: Box<[MaybeUninit<u8>]>,
+}
+
+thread_local! {
+    static KEPT: Cell<Option<Room>> = const { Cell::new(None) };
+}
+
+impl Room {
+    /// This thread's room, with at least `len` bytes. It belongs to the caller until it is given
+    /// back: what is built of it may run code that receives as well.
+    fn take(len: usize) -> PyResult<Self> {
+        let mut room = KEPT.take().unwrap_or_else(|| Room {
+            slots: Slots::new(),
+            memory: Box::default(),
+        });
+        if room.memory.len() < len {
+            let mut memory = Vec::new();
+            memory
+                .try_reserve_exact(len)
+                .map_err(|_| PyMemoryError::new_err(()))?;
+            // SAFETY: the elements need no initial value.
+            unsafe { memory.set_len(len) };
+            room.memory = memory.into_boxed_slice();
+        }
+        Ok(room)
+    }
+
+    fn keep(self) {
+        if self.memory.len() <= ROOM {
+            KEPT.set(Some(self));
+        }
+    }
+}
+
+/// What is asked for: up to `count` datagrams, each into `stride` bytes of the region.
+#[derive(Clone, Copy)]
+struct Batch<'a> {
+    region: Region<'a>,
+    stride: usize,
+    count: usize,
+    flags: i32,
+}
+
+impl Batch<'_> {
+    /// How many datagrams one system call may bring.
+    fn fit(&self) -> usize {
+        if self.flags & libc::MSG_PEEK != 0 {
+            return 1;
+        }
+        self.region.len().checked_div(self.stride).unwrap_or(LIMIT)
+    }
+}
+
+/// The addresses of a batch: those that come one after the other from the same sender are one
+/// object.
+struct Senders<'a, 'py> {
+    socket: &'a Socket,
+    last: Option<(SockAddr, Bound<'py, PyAny>)>,
+}
+
+impl<'a, 'py> Senders<'a, 'py> {
+    fn new(socket: &'a Socket) -> Self {
+        Senders { socket, last: None }
+    }
+
+    fn build(&mut self, py: Python<'py>, address: &SockAddr) -> PyResult<Bound<'py, PyAny>> {
+        if let Some((last, object)) = &self.last
+            && last == address
+        {
+            return Ok(object.clone());
+        }
+        let object = self.socket.build_address(py, address)?;
+        self.last = Some((*address, object.clone()));
+        Ok(object)
+    }
+}
+
+/// The length that tells of a datagram whether it was cut.
+fn told_length(datagram: &Datagram<'_>, stride: usize) -> u32 {
+    let len = if datagram.flags & libc::MSG_TRUNC != 0 {
+        datagram.len.max(stride + 1)
+    } else {
+        datagram.len
+    };
+    u32::try_from(len).unwrap_or(u32::MAX)
+}
+
+/// Numbers as a view of memory: no object for each of them.
+fn array<'py>(py: Python<'py>, lengths: &[u32]) -> PyResult<Bound<'py, PyAny>> {
+    let bytes = PyBytes::new_with(py, size_of_val(lengths), |bytes| {
+        for (place, length) in bytes.chunks_exact_mut(4).zip(lengths) {
+            place.copy_from_slice(&length.to_ne_bytes());
+        }
+        Ok(())
+    })?;
+    PyMemoryView::from(&bytes)?.call_method1(intern!(py, "cast"), ("I",))
+}
+
+impl Socket {
+    /// Streams have no datagrams: pieces of them would be taken for some.
+    pub(super) fn check_datagrams(&self, py: Python<'_>) -> Result<()> {
+        if self.is_stream(py) {
+            Err(Error::Os(Errno::OPNOTSUPP))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Receives a batch: waits for the first datagram in the mode of the socket, and takes then
+    /// what is there. `take` gets the datagrams of each system call.
+    fn receive_batch(
+        &self,
+        py: Python<'_>,
+        slots: &mut Slots,
+        batch: Batch<'_>,
+        mut take: impl FnMut(&Slots) -> PyResult<()>,
+    ) -> PyResult<()> {
+        let plan = self.receive_plan(py, batch.stride.saturating_mul(batch.count), batch.flags);
+        let mut left = batch.count;
+        while left > 0 {
+            let wanted = left.min(LIMIT).min(batch.fit());
+            let mut receive = |fd: BorrowedFd<'_>, flags| {
+                // SAFETY: the callers' regions are writable.
+                unsafe {
+                    slots.receive(fd, batch.region, batch.stride, wanted, batch.flags | flags)
+                }
+            };
+            let received = if left == batch.count {
+                drive(py, &self.channel, plan, |fd, mode| {
+                    receive(fd, mode.flags()).into()
+                })?
+            } else {
+                match self.channel.lend(py, |fd| receive(fd, libc::MSG_DONTWAIT)) {
+                    Ok(Ok(received)) => received,
+                    Ok(Err(errno)) if errno.is_would_block() || errno.is_interrupted() => break,
+                    Ok(Err(errno)) => {
+                        self.channel.defer(errno);
+                        break;
+                    }
+                    // Closed meanwhile: what was received is there all the same.
+                    Err(_) => break,
+                }
+            };
+            let lengths = slots.received().map(|datagram| datagram.len);
+            self.channel
+                .received(lengths.map(|len| len.min(batch.stride)).sum());
+            take(slots)?;
+            left -= received;
+            // A look at what stays there would be at the same again.
+            if received < wanted || batch.flags & libc::MSG_PEEK != 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Receives a batch into the caller's buffer.
+    fn receive_batch_into<'py>(
+        &self,
+        buffer: &Bound<'py, PyAny>,
+        stride: Size,
+        flags: Int,
+        caller: &str,
+        mut senders: Option<&Bound<'py, PyList>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = buffer.py();
+        self.check_datagrams(py)?;
+        let mut slot = BufferSlot::new();
+        let buffer = slot.writable(buffer)?;
+        let stride = usize::try_from(stride.0).unwrap_or(0);
+        if stride == 0 || buffer.len() < stride {
+            return Err(PyValueError::new_err(format!(
+                "{caller}() stride must be between 1 and the buffer's length"
+            )));
+        }
+        let mut known = Senders::new(self);
+        let mut lengths = Vec::new();
+        let mut room = Room::take(0)?;
+        let mut left = buffer.region();
+        // Each system call fills the slots behind those of the one before.
+        while left.len() >= stride {
+            let count = (left.len() / stride).min(LIMIT);
+            let flags = flags.0
+                | libc::MSG_TRUNC
+                | if lengths.is_empty() {
+                    0
+                } else {
+                    libc::MSG_DONTWAIT
+                };
+            let before = lengths.len();
+            let batch = Batch {
+                region: left,
+                stride,
+                count,
+                flags,
+            };
+            let result = self.receive_batch(py, &mut room.slots, batch, |slots| {
+                for datagram in slots.received() {
+                    lengths.push(told_length(&datagram, stride));
+                    if let Some(senders) = &mut senders {
+                        senders.append(known.build(py, datagram.address)?)?;
+                    }
+                }
+                Ok(())
+            });
+            match result {
+                Ok(()) => {}
+                Err(error) if before == 0 => {
+                    room.keep();
+                    return Err(error);
+                }
+                // What came before it is told; this is the next call's.
+                Err(_) => break,
+            }
+            let received = lengths.len() - before;
+            left = left.skip(received * stride);
+            if received < count {
+                break;
+            }
+        }
+        room.keep();
+        array(py, &lengths)
+    }
+
+    /// Sends messages until all have gone: one operation for the driver, with one deadline.
+    /// Returns how many have gone; an error behind the first is kept for the next operation.
+    pub(super) fn send_batch(
+        &self,
+        py: Python<'_>,
+        mut outgoing: Outgoing<'_>,
+        bytes: usize,
+        flags: i32,
+    ) -> Result<usize> {
+        let count = outgoing.len();
+        if count == 0 {
+            self.channel.enter()?;
+            return Ok(0);
+        }
+        let mut sent = 0;
+        let plan = Plan::send(bytes.saturating_add(count.saturating_mul(CALL)));
+        let result = drive(py, &self.channel, plan, |fd, mode| {
+            // SAFETY: the callers' pieces are readable.
+            match unsafe { outgoing.send(fd, sent, flags | mode.flags()) }.into() {
+                Attempt::Done(more) => sent += more,
+                other => return other.map(drop),
+            }
+            match mode {
+                _ if sent >= count => Attempt::Done(()),
+                // It may be a signal that has ended the call.
+                AttemptMode::Block => Attempt::Interrupted,
+                AttemptMode::Try | AttemptMode::Ready => Attempt::Progressed,
+            }
+        });
+        self.short(sent, result)
+    }
+
+    /// How far sending came. Who has sent something hears of an error with the next operation.
+    pub(super) fn short(&self, sent: usize, result: Result<()>) -> Result<usize> {
+        match result {
+            Ok(()) => Ok(sent),
+            Err(error) if sent == 0 => Err(error),
+            Err(Error::Os(Errno::AGAIN) | Error::TimedOut) => Ok(sent),
+            Err(Error::Os(errno)) => {
+                self.channel.defer(errno);
+                Ok(sent)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[pymethods]
+impl Socket {
+    /// Receive up to ``n`` datagrams that are there, at least one; recvmmsg(2).
+    ///
+    /// Args:
+    ///     n: the largest number of datagrams to return.
+    ///     bufsize: the largest number of bytes of each; what is longer is cut.
+    ///     flags: ``MSG_*`` flags. With ``MSG_PEEK`` it is one datagram.
+    ///
+    /// Returns:
+    ///     A list of ``(data, address)``, in the order of arrival.
+    ///
+    /// Raises:
+    ///     ValueError: ``n`` is not positive, or ``bufsize`` is negative.
+    ///     TimeoutError: nothing arrived within the timeout.
+    ///     BlockingIOError: nothing is there, in non-blocking mode.
+    ///     OSError: the system reports an error, the socket is a stream (EOPNOTSUPP), or it is
+    ///         closed.
+    #[pyo3(signature = (n, bufsize = Size(LARGEST), flags = Int(0)), text_signature = "($self, n, bufsize=65535, flags=0)")]
+    fn recvfrom_many<'py>(
+        &self,
+        py: Python<'py>,
+        n: Size,
+        bufsize: Size,
+        flags: Int,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let count = positive(n, "n must be positive in recvfrom_many()")?;
+        let len = nonnegative(bufsize.0, "negative buffersize in recvfrom_many")?;
+        self.check_datagrams(py)?;
+        let list = PyList::empty(py);
+        // Slots that all begin at the same place of a page would share a few cache lines.
+        let spaced = len
+            .checked_next_multiple_of(CACHE_LINE)
+            .map(|len| len | CACHE_LINE);
+        let spaced = spaced.ok_or_else(|| PyMemoryError::new_err(()))?;
+        let fit = count.min(LIMIT).min((ROOM / spaced).max(1));
+        let Room {
+            mut slots,
+            mut memory,
+        } = Room::take(fit * spaced)?;
+        // SAFETY: the memory is this call's alone, until it is kept.
+        let region = unsafe { Region::new(memory.as_mut_ptr().cast(), fit * spaced) };
+        let mut senders = Senders::new(self);
+        let batch = Batch {
+            region,
+            stride: spaced,
+            count,
+            flags: flags.0,
+        };
+        let result = self.receive_batch(py, &mut slots, batch, |slots| {
+            for (index, datagram) in slots.received().enumerate() {
+                let data =
+                    received_bytes(py, region.skip(index * spaced).first(datagram.len.min(len)));
+                let address = senders.build(py, datagram.address)?;
+                list.append((data, address))?;
+            }
+            Ok(())
+        });
+        Room { slots, memory }.keep();
+        result.map(|()| list)
+    }
+
+    /// Receive datagrams into one buffer, each into a slot of ``stride`` bytes; recvmmsg(2).
+    ///
+    /// As many as are there, at least one, and no more than the buffer has whole slots.
+    ///
+    /// Args:
+    ///     buffer: a writable bytes-like object.
+    ///     stride: the length of a slot in bytes.
+    ///     flags: ``MSG_*`` flags.
+    ///
+    /// Returns:
+    ///     The lengths, a memoryview of unsigned ints. A length above ``stride`` is that of a
+    ///     datagram that was cut.
+    ///
+    /// Raises:
+    ///     ValueError: ``stride`` is not positive, or larger than the buffer.
+    ///     TimeoutError: nothing arrived within the timeout.
+    ///     BlockingIOError: nothing is there, in non-blocking mode.
+    ///     OSError: the system reports an error, the socket is a stream (EOPNOTSUPP), or it is
+    ///         closed.
+    #[pyo3(signature = (buffer, stride, flags = Int(0)), text_signature = "($self, buffer, stride, flags=0)")]
+    fn recv_many_into<'py>(
+        &self,
+        buffer: &Bound<'py, PyAny>,
+        stride: Size,
+        flags: Int,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.receive_batch_into(buffer, stride, flags, "recv_many_into", None)
+    }
+
+    /// Receive datagrams into one buffer, and their senders' addresses; recvmmsg(2).
+    ///
+    /// Args:
+    ///     buffer: a writable bytes-like object.
+    ///     stride: the length of a slot in bytes.
+    ///     flags: ``MSG_*`` flags.
+    ///
+    /// Returns:
+    ///     A tuple of the lengths, as of ``recv_many_into``, and a list of the addresses.
+    ///
+    /// Raises:
+    ///     ValueError: ``stride`` is not positive, or larger than the buffer.
+    ///     TimeoutError: nothing arrived within the timeout.
+    ///     BlockingIOError: nothing is there, in non-blocking mode.
+    ///     OSError: the system reports an error, the socket is a stream (EOPNOTSUPP), or it is
+    ///         closed.
+    #[pyo3(signature = (buffer, stride, flags = Int(0)), text_signature = "($self, buffer, stride, flags=0)")]
+    fn recvfrom_many_into<'py>(
+        &self,
+        buffer: &Bound<'py, PyAny>,
+        stride: Size,
+        flags: Int,
+    ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyList>)> {
+        let senders = PyList::empty(buffer.py());
+        let lengths =
+            self.receive_batch_into(buffer, stride, flags, "recvfrom_many_into", Some(&senders))?;
+        Ok((lengths, senders))
+    }
+
+    /// Send datagrams to the connected peer, several by one system call; sendmmsg(2).
+    ///
+    /// Args:
+    ///     datagrams: an iterable of bytes-like objects, a snapshot of which is sent.
+    ///     flags: ``MSG_*`` flags.
+    ///
+    /// Returns:
+    ///     How many have gone. Fewer than there are where there was no more room, in
+    ///     non-blocking mode or within the timeout, or where one was refused: the next operation
+    ///     raises the error then.
+    ///
+    /// Raises:
+    ///     TimeoutError: none has gone within the timeout.
+    ///     BlockingIOError: there is no room for the first, in non-blocking mode.
+    ///     OSError: the first was refused, the socket is a stream (EOPNOTSUPP), or it is closed.
+    #[pyo3(signature = (datagrams, flags = Int(0)), text_signature = "($self, datagrams, flags=0)")]
+    fn send_many(&self, datagrams: &Bound<'_, PyAny>, flags: Int) -> PyResult<usize> {
+        let py = datagrams.py();
+        self.check_datagrams(py)?;
+        let mut slot = BuffersSlot::new();
+        let buffers = slot.readable(datagrams, "send_many")?;
+        let outgoing = outgoing(buffers.pieces(), &[])?;
+        Ok(self.send_batch(py, outgoing, buffers.total_len(), flags.0)?)
+    }
+
+    /// Send datagrams to addresses, several by one system call; sendmmsg(2).
+    ///
+    /// Args:
+    ///     items: an iterable of ``(data, address)``, a snapshot of which is sent.
+    ///     flags: ``MSG_*`` flags.
+    ///
+    /// Returns:
+    ///     How many have gone, as for ``send_many``.
+    ///
+    /// Raises:
+    ///     TimeoutError: none has gone within the timeout.
+    ///     BlockingIOError: there is no room for the first, in non-blocking mode.
+    ///     OSError: the first was refused, the socket is a stream (EOPNOTSUPP), or it is closed.
+    #[pyo3(signature = (items, flags = Int(0)), text_signature = "($self, items, flags=0)")]
+    fn sendto_many(slf: &Bound<'_, Self>, items: &Bound<'_, PyAny>, flags: Int) -> PyResult<usize> {
+        let py = slf.py();
+        let socket = slf.get();
+        socket.check_datagrams(py)?;
+        let no_pairs =
+            || "sendto_many() argument 1 must be an iterable of (data, address)".to_owned();
+        let items = snapshot(items, no_pairs)?;
+        let datagrams = PyList::empty(py);
+        let mut addresses: Vec<SockAddr> = Vec::new();
+        let mut last: Option<Bound<'_, PyAny>> = None;
+        for item in &items {
+            let pair = snapshot(&item, no_pairs)?;
+            if pair.len() != 2 {
+                return Err(PyTypeError::new_err(no_pairs()));
+            }
+            let (data, address) = (pair.get_item(0)?, pair.get_item(1)?);
+            datagrams.append(data)?;
+            // A tuple does not change; nor does what it names, for as long as this takes.
+            let known = addresses.last().filter(|_| {
+                last.as_ref().is_some_and(|last| last.is(&address))
+                    && address.is_exact_instance_of::<PyTuple>()
+            });
+            let to = match known {
+                Some(known) => *known,
+                None => {
+                    let to = socket.parse_address("sendto_many", &address)?;
+                    audit(py, c"socket.sendto", [slf.as_any(), &address])?;
+                    to
+                }
+            };
+            addresses.push(to);
+            last = Some(address);
+        }
+        let mut slot = BuffersSlot::new();
+        let buffers = slot.readable(datagrams.as_any(), "sendto_many")?;
+        let outgoing = outgoing(buffers.pieces(), &addresses)?;
+        Ok(socket.send_batch(py, outgoing, buffers.total_len(), flags.0)?)
+    }
+}
+
+/// A datagram as a bytes object.
+fn received_bytes<'py>(py: Python<'py>, region: Region<'_>) -> Bound<'py, PyBytes> {
+    // SAFETY: the system has written these bytes, as it says, and nothing writes to them before
+    // the next system call.
+    let data = unsafe { std::slice::from_raw_parts(region.as_ptr(), region.len()) };
+    PyBytes::new(py, data)
+}
+
+pub(super) fn outgoing<'a>(
+    pieces: &'a [IoVec],
+    addresses: &'a [SockAddr],
+) -> PyResult<Outgoing<'a>> {
+    Outgoing::new(pieces, addresses).ok_or_else(|| PyMemoryError::new_err(()))
+}
+
+fn positive(number: Size, message: &'static str) -> PyResult<usize> {
+    match usize::try_from(number.0) {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(PyValueError::new_err(message)),
+    }
+}

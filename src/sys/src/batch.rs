@@ -1,0 +1,321 @@
+//! Several messages by one system call: recvmmsg(2) and sendmmsg(2). On systems without them the
+//! same by a loop of recvmsg(2) and sendmsg(2).
+
+use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
+use std::ptr;
+
+use super::message::IoVec;
+use super::{BorrowedFd, Region, Result, SockAddr, syscall};
+
+/// The most messages of one call; the kernel takes up to `UIO_MAXIOV`, 1024. With more of them
+/// a call takes no less time for each.
+pub const LIMIT: usize = 64;
+
+#[cfg(linux)]
+use libc::mmsghdr;
+
+/// What Linux has under this name.
+#[cfg(not(linux))]
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct mmsghdr {
+    msg_hdr: libc::msghdr,
+    msg_len: libc::c_uint,
+}
+
+fn empty() -> mmsghdr {
+    // SAFETY: all zeros are a valid header, of an empty message.
+    unsafe { MaybeUninit::zeroed().assume_init() }
+}
+
+/// One message that was received.
+#[derive(Clone, Copy)]
+pub struct Datagram<'a> {
+    /// The length, which is larger than the slot where the datagram was cut and the flags of the
+    /// call asked for its true length.
+    pub len: usize,
+    /// `MSG_TRUNC` where it was cut.
+    pub flags: i32,
+    /// Empty where the sender has none.
+    pub address: &'a SockAddr,
+}
+
+/// Slots that datagrams are received into, each with room for its sender's address.
+///
+/// Preparing them takes time in proportion to what was received before, not to their number.
+pub struct Slots {
+    headers: [mmsghdr; LIMIT],
+    pieces: [IoVec; LIMIT],
+    addresses: [SockAddr; LIMIT],
+    /// What the headers are made for: memory, and the length of each slot.
+    memory: (*mut u8, usize),
+    /// How many slots are made for it.
+    made: usize,
+    /// How many of them the last call has written to.
+    used: usize,
+}
+
+// SAFETY: the pointers are into the slots themselves, or addresses that nobody follows but the
+// system calls, whose caller says that they are valid.
+unsafe impl Send for Slots {}
+
+impl Slots {
+    /// Boxed: the headers point into the slots, which must not move.
+    pub fn new() -> Box<Self> {
+        Box::new(Slots {
+            headers: [empty(); LIMIT],
+            pieces: [IoVec::EMPTY; LIMIT],
+            addresses: [SockAddr::empty(); LIMIT],
+            memory: (ptr::null_mut(), 0),
+            made: 0,
+            used: 0,
+        })
+    }
+
+    /// Receives up to `count` datagrams into slots of `stride` bytes of the region, one behind
+    /// the other, and returns how many there were, at least one.
+    ///
+    /// With `MSG_DONTWAIT` among the flags it does not wait. Without, it waits for the first one
+    /// at the most.
+    ///
+    /// # Safety
+    /// The region is writable.
+    pub unsafe fn receive(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        region: Region<'_>,
+        stride: usize,
+        count: usize,
+        flags: i32,
+    ) -> Result<usize> {
+        let fit = region.len().checked_div(stride).unwrap_or(LIMIT);
+        let count = count.min(LIMIT).min(fit);
+        self.prepare(region, stride, count);
+        self.used = 0;
+        // SAFETY: the headers name memory of the region and of the slots, with their lengths.
+        let received = unsafe { self.call(fd, count, flags) }?;
+        self.used = received;
+        Ok(received)
+    }
+
+    /// The datagrams of the last call.
+    pub fn received(&self) -> impl Iterator<Item = Datagram<'_>> {
+        let used = self.headers.iter().zip(&self.addresses).take(self.used);
+        used.map(|(header, address)| Datagram {
+            len: header.msg_len as usize,
+            flags: header.msg_hdr.msg_flags,
+            address,
+        })
+    }
+
+    fn prepare(&mut self, region: Region<'_>, stride: usize, count: usize) {
+        if self.memory != (region.as_ptr(), stride) {
+            self.memory = (region.as_ptr(), stride);
+            self.made = 0;
+        }
+        for index in 0..self.used.min(self.made) {
+            self.headers[index].msg_hdr.msg_namelen = SockAddr::CAPACITY as _;
+        }
+        for index in self.made..count {
+            self.pieces[index] = IoVec::new(region.as_ptr().wrapping_add(index * stride), stride);
+            let header = &mut self.headers[index].msg_hdr;
+            header.msg_name = self.addresses[index].as_mut_ptr().cast();
+            header.msg_namelen = SockAddr::CAPACITY as _;
+            header.msg_iov = (&raw mut self.pieces[index]).cast();
+            header.msg_iovlen = 1;
+        }
+        self.made = self.made.max(count);
+    }
+
+    /// # Safety
+    /// The headers are prepared.
+    #[cfg(linux)]
+    unsafe fn call(&mut self, fd: BorrowedFd<'_>, count: usize, flags: i32) -> Result<usize> {
+        // SAFETY: `count` headers are there. The call's own timeout is not used: it is only
+        // looked at when a datagram arrives, recvmmsg(2), Bugs.
+        unsafe {
+            let received = syscall!(recvmmsg(
+                fd.as_raw_fd(),
+                self.headers.as_mut_ptr(),
+                count as libc::c_uint,
+                (flags | libc::MSG_WAITFORONE) as _,
+                ptr::null_mut()
+            ))? as usize;
+            self.note(received);
+            Ok(received)
+        }
+    }
+
+    /// # Safety
+    /// The headers are prepared.
+    #[cfg(not(linux))]
+    unsafe fn call(&mut self, fd: BorrowedFd<'_>, count: usize, flags: i32) -> Result<usize> {
+        let mut received = 0;
+        while received < count {
+            let header = &mut self.headers[received];
+            let more = if received == 0 { 0 } else { libc::MSG_DONTWAIT };
+            // SAFETY: the header is prepared.
+            match unsafe {
+                syscall!(recvmsg(
+                    fd.as_raw_fd(),
+                    &raw mut header.msg_hdr,
+                    flags | more
+                ))
+            } {
+                Ok(len) => header.msg_len = len as _,
+                Err(errno) if received == 0 => return Err(errno),
+                // An error that is not told now comes with the next call.
+                Err(_) => break,
+            }
+            received += 1;
+        }
+        // SAFETY: so many headers were written to.
+        unsafe { self.note(received) };
+        Ok(received)
+    }
+
+    /// # Safety
+    /// The system has written so many addresses.
+    unsafe fn note(&mut self, received: usize) {
+        for (header, address) in self.headers.iter().zip(&mut self.addresses).take(received) {
+            // SAFETY: the system says how much it has written.
+            unsafe { address.filled(header.msg_hdr.msg_namelen) };
+        }
+    }
+}
+
+/// Messages that are to be sent, each of one piece.
+pub struct Outgoing<'a> {
+    headers: Vec<mmsghdr>,
+    pieces: &'a [IoVec],
+}
+
+// SAFETY: the pointers are into borrowed memory, which nobody writes to meanwhile.
+unsafe impl Send for Outgoing<'_> {}
+
+impl<'a> Outgoing<'a> {
+    /// A message for each piece, to the address in the same place, or to the connected peer where
+    /// there are no addresses. None where there is no memory.
+    pub fn new(pieces: &'a [IoVec], addresses: &'a [SockAddr]) -> Option<Self> {
+        let mut headers = Vec::new();
+        headers.try_reserve_exact(pieces.len()).ok()?;
+        headers.resize(pieces.len(), empty());
+        for (index, header) in headers.iter_mut().enumerate() {
+            let header = &mut header.msg_hdr;
+            header.msg_iov = pieces[index..].as_ptr().cast_mut().cast();
+            header.msg_iovlen = 1;
+            if let Some(address) = addresses.get(index) {
+                header.msg_name = address.as_ptr().cast_mut().cast();
+                header.msg_namelen = address.len() as _;
+            }
+        }
+        Some(Outgoing { headers, pieces })
+    }
+
+    pub fn len(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// Sends messages from that one on, at most [`LIMIT`], and returns how many the system took,
+    /// at least one. An error behind the first is told by the next call.
+    ///
+    /// # Safety
+    /// The pieces are readable.
+    pub unsafe fn send(&mut self, fd: BorrowedFd<'_>, from: usize, flags: i32) -> Result<usize> {
+        let rest = &mut self.headers[from..];
+        let count = rest.len().min(LIMIT);
+        // SAFETY: `count` headers are there, and name borrowed memory with its lengths.
+        unsafe { send(fd, &mut rest[..count], flags) }
+    }
+}
+
+/// # Safety
+/// The headers name memory that is readable for the lengths they say.
+#[cfg(linux)]
+unsafe fn send(fd: BorrowedFd<'_>, headers: &mut [mmsghdr], flags: i32) -> Result<usize> {
+    // SAFETY: the caller's promise.
+    let sent = unsafe {
+        syscall!(sendmmsg(
+            fd.as_raw_fd(),
+            headers.as_mut_ptr(),
+            headers.len() as libc::c_uint,
+            flags as _
+        ))
+    }?;
+    Ok(sent as usize)
+}
+
+/// # Safety
+/// The headers name memory that is readable for the lengths they say.
+#[cfg(not(linux))]
+unsafe fn send(fd: BorrowedFd<'_>, headers: &mut [mmsghdr], flags: i32) -> Result<usize> {
+    for (index, header) in headers.iter().enumerate() {
+        // SAFETY: the caller's promise.
+        if let Err(errno) =
+            unsafe { syscall!(sendmsg(fd.as_raw_fd(), &raw const header.msg_hdr, flags)) }
+        {
+            return if index == 0 { Err(errno) } else { Ok(index) };
+        }
+    }
+    Ok(headers.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixDatagram;
+
+    use super::*;
+
+    #[test]
+    fn sends_and_receives_in_order() {
+        let (one, other) = UnixDatagram::pair().unwrap();
+        let texts: Vec<Vec<u8>> = (0..10_u8).map(|index| vec![index; index.into()]).collect();
+        let pieces: Vec<IoVec> = texts
+            .iter()
+            .map(|text| IoVec::new(text.as_ptr().cast_mut(), text.len()))
+            .collect();
+        let mut outgoing = Outgoing::new(&pieces, &[]).unwrap();
+        // SAFETY: the texts are alive.
+        assert_eq!(unsafe { outgoing.send(one.as_fd(), 0, 0) }.unwrap(), 10);
+        let mut memory = [0_u8; 8 * 32];
+        let mut slots = Slots::new();
+        for expected in [8_usize, 2] {
+            // SAFETY: the memory is writable.
+            let received = unsafe {
+                let region = Region::new(memory.as_mut_ptr(), memory.len());
+                slots.receive(other.as_fd(), region, 32, 99, 0)
+            };
+            assert_eq!(received.unwrap(), expected);
+            for (index, datagram) in slots.received().enumerate() {
+                let number = index + if expected == 2 { 8 } else { 0 };
+                assert_eq!(datagram.len, number);
+                assert_eq!(datagram.flags & libc::MSG_TRUNC, 0);
+                assert!(
+                    memory[index * 32..][..number]
+                        .iter()
+                        .all(|byte| usize::from(*byte) == number)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn tells_of_what_was_cut() {
+        let (one, other) = UnixDatagram::pair().unwrap();
+        one.send(&[7; 100]).unwrap();
+        let mut memory = [0_u8; 16];
+        let mut slots = Slots::new();
+        // SAFETY: the memory is writable.
+        unsafe {
+            let region = Region::new(memory.as_mut_ptr(), memory.len());
+            slots.receive(other.as_fd(), region, 16, 1, 0).unwrap();
+        }
+        let datagram = slots.received().next().unwrap();
+        assert_eq!(
+            (datagram.len, datagram.flags & libc::MSG_TRUNC),
+            (16, libc::MSG_TRUNC)
+        );
+    }
+}
