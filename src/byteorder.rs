@@ -1,66 +1,75 @@
 //! Numbers in the byte order of the network, byteorder(3).
 
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
-use pyo3::ffi::PyMethodDef;
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
 use crate::python::args;
-use crate::python::method::{Fixed, Functions, function};
+use crate::python::method::{Fast, function};
 
-macro_rules! short {
-    ($name:ident, $convert:path, $summary:literal) => {
-        function!(
-            (x) $name,
-            |number: &Bound<'_, PyAny>| short(stringify!($name), number).map($convert),
-            concat!(
-                $summary,
-                "\n\nArgs:\n    x: the number, 0 to 65535.\n\nRaises:\n    OverflowError: the number \
-                 is not in its range.\n    TypeError: it is no integer."
-            )
-        )
-    };
+/// Convert a 16-bit number from the machine's byte order to the network's; byteorder(3).
+///
+/// Args:
+///     x: the number, 0 to 65535.
+///
+/// Raises:
+///     OverflowError: the number is not in its range.
+///     TypeError: it is no integer.
+#[pyfunction]
+#[pyo3(signature = (x, /))]
+pub(crate) fn htons(x: &Bound<'_, PyAny>) -> PyResult<u16> {
+    short("htons", x).map(u16::to_be)
 }
 
-macro_rules! long {
-    ($name:ident, $convert:path, $summary:literal) => {
-        function!(
-            (object) $name,
-            // Of 64 bits: the interpreter's way from there to an int is the shorter one.
-            |number: &Bound<'_, PyAny>| long(number).map($convert).map(u64::from),
-            concat!(
-                $summary,
-                "\n\nArgs:\n    object: the number, an int from 0 to 2**32 - 1.\n\nRaises:\n    \
-                 OverflowError: the number is not in its range.\n    TypeError: it is no int.\n\n\
-                 Source: byteorder(3)."
-            )
-        )
-    };
+/// Convert a 16-bit number from the network's byte order to the machine's; byteorder(3).
+///
+/// Args:
+///     x: the number, 0 to 65535.
+///
+/// Raises:
+///     OverflowError: the number is not in its range.
+///     TypeError: it is no integer.
+#[pyfunction]
+#[pyo3(signature = (x, /))]
+pub(crate) fn ntohs(x: &Bound<'_, PyAny>) -> PyResult<u16> {
+    short("ntohs", x).map(u16::from_be)
 }
 
-pub(crate) static FUNCTIONS: Functions<5> = Fixed([
-    short!(
-        htons,
-        u16::to_be,
-        "Convert a 16-bit number from the machine's byte order to the network's; byteorder(3)."
-    ),
-    short!(
-        ntohs,
-        u16::from_be,
-        "Convert a 16-bit number from the network's byte order to the machine's; byteorder(3)."
-    ),
-    long!(
-        htonl,
-        u32::to_be,
-        "Convert a 32-bit number from the machine's byte order to the network's; byteorder(3)."
-    ),
-    long!(
-        ntohl,
-        u32::from_be,
-        "Convert a 32-bit number from the network's byte order to the machine's; byteorder(3)."
-    ),
-    PyMethodDef::zeroed(),
-]);
+/// Convert a 32-bit number from the machine's byte order to the network's; byteorder(3).
+///
+/// Args:
+///     object: the number, an int from 0 to 2**32 - 1.
+///
+/// Raises:
+///     OverflowError: the number is not in its range.
+///     TypeError: it is no int.
+#[pyfunction]
+#[pyo3(signature = (object, /))]
+pub(crate) fn htonl(object: &Bound<'_, PyAny>) -> PyResult<u64> {
+    // Of 64 bits: the interpreter's way from there to an int is the shorter one.
+    long(object).map(u32::to_be).map(u64::from)
+}
+
+/// Convert a 32-bit number from the network's byte order to the machine's; byteorder(3).
+///
+/// Args:
+///     object: the number, an int from 0 to 2**32 - 1.
+///
+/// Raises:
+///     OverflowError: the number is not in its range.
+///     TypeError: it is no int.
+#[pyfunction]
+#[pyo3(signature = (object, /))]
+pub(crate) fn ntohl(object: &Bound<'_, PyAny>) -> PyResult<u64> {
+    long(object).map(u32::from_be).map(u64::from)
+}
+
+pub(crate) const FAST: [Fast; 4] = [
+    function!(htons, |x| htons(x)),
+    function!(ntohs, |x| ntohs(x)),
+    function!(htonl, |object| htonl(object)),
+    function!(ntohl, |object| ntohl(object)),
+];
 
 #[inline]
 fn short(function: &str, number: &Bound<'_, PyAny>) -> PyResult<u16> {

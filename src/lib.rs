@@ -29,6 +29,8 @@ mod _socket {
     #[pymodule_export]
     use crate::ancillary::{cmsg_len, cmsg_space, decode_ancillary, encode_ancillary};
     #[pymodule_export]
+    use crate::byteorder::{htonl, htons, ntohl, ntohs};
+    #[pymodule_export]
     use crate::certificate::distinguished_names;
     #[pymodule_export]
     use crate::constants::{__getattr__, constant, constants, family_member, kind_member};
@@ -50,8 +52,9 @@ mod _socket {
     #[pymodule_export]
     use crate::socket::{
         Socket, close, connect_host, construct_with, dup, getconnectionattemptdelay,
-        getconnecttimeout, getdefaultkeepalive, register_class, setconnectionattemptdelay,
-        setconnecttimeout, setdefaultkeepalive, socketpair,
+        getconnecttimeout, getdefaultkeepalive, getdefaulttimeout, register_class,
+        setconnectionattemptdelay, setconnecttimeout, setdefaultkeepalive, setdefaulttimeout,
+        socketpair,
     };
 
     #[pymodule_export]
@@ -60,7 +63,7 @@ mod _socket {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-        crate::python::method::add(module, &crate::byteorder::FUNCTIONS)?;
-        crate::python::method::add(module, &crate::socket::FUNCTIONS)
+        crate::python::method::swap(module, &crate::byteorder::FAST)?;
+        crate::python::method::swap(module, &crate::socket::FAST)
     }
 }

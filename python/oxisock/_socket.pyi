@@ -515,7 +515,9 @@ class Socket(_standard.socket):
             OSError: the socket is closed.
         """
     def getblocking(self) -> bool:
-        """Tell whether operations may wait: false in non-blocking mode only; ``O_NONBLOCK`` of fcntl(2)."""
+        """Tell whether operations may wait: false in non-blocking mode only; ``O_NONBLOCK`` of
+        fcntl(2).
+        """
 
     # Options.
     @overload
@@ -1109,8 +1111,6 @@ def htonl(object: int, /) -> int:
     Raises:
         OverflowError: the number is not in its range.
         TypeError: it is no int.
-
-    Source: byteorder(3).
     """
 
 def ntohl(object: int, /) -> int:
@@ -1122,8 +1122,6 @@ def ntohl(object: int, /) -> int:
     Raises:
         OverflowError: the number is not in its range.
         TypeError: it is no int.
-
-    Source: byteorder(3).
     """
 
 def inet_aton(ip_addr: str, /) -> bytes:

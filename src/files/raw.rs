@@ -11,6 +11,7 @@ use super::source::{Received, Source, copy, receive, receive_into, unsupported};
 use super::state_of;
 use crate::python::args::Size;
 use crate::python::buffer::BufferSlot;
+use crate::python::method::Inherited;
 use crate::socket;
 
 /// How much a read without a size asks for at a time.
@@ -19,6 +20,8 @@ const STEP: usize = 1 << 16;
 /// What ``SocketIO`` inherits.
 #[pyclass(frozen, subclass, module = "oxisock._socket")]
 pub(crate) struct RawMethods;
+
+impl Inherited for RawMethods {}
 
 fn source<'py>(raw: &Bound<'py, RawMethods>) -> PyResult<Bound<'py, Source>> {
     state_of(raw.as_any())

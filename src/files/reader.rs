@@ -17,6 +17,7 @@ use super::turn::{Taken, Turn};
 use crate::python::args::Size;
 use crate::python::buffer::BufferSlot;
 use crate::python::bytes::BytesBuilder;
+use crate::python::method::Inherited;
 use crate::sys::{Region, find_byte};
 
 /// How much a read without a size asks for at a time.
@@ -289,6 +290,8 @@ pub(super) fn gather<'py>(
 /// What ``BufferedReader`` and ``BufferedRWPair`` inherit.
 #[pyclass(frozen, subclass, module = "oxisock._socket")]
 pub(crate) struct ReaderMethods;
+
+impl Inherited for ReaderMethods {}
 
 #[inline]
 fn reader<'py>(file: &Bound<'py, ReaderMethods>) -> PyResult<Bound<'py, Reader>> {

@@ -16,6 +16,7 @@ use super::reader::{Reader, as_limit};
 use super::state_of;
 use super::turn::{Taken, Turn};
 use crate::python::args::Size;
+use crate::python::method::Inherited;
 use crate::python::thread::protect;
 
 /// How much is decoded at a time, as in io.
@@ -360,6 +361,8 @@ impl TextReader {
 /// What ``TextIOWrapper`` inherits.
 #[pyclass(frozen, subclass, module = "oxisock._socket")]
 pub(crate) struct TextMethods;
+
+impl Inherited for TextMethods {}
 
 #[inline]
 fn reader<'py>(file: &Bound<'py, TextMethods>) -> PyResult<Bound<'py, TextReader>> {

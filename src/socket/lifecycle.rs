@@ -17,7 +17,7 @@ use crate::engine;
 use crate::python::args::{self, Int};
 use crate::python::audit::audit_with;
 use crate::python::error::{Error, Result};
-use crate::python::method::{inherit, method};
+use crate::python::method::inherit;
 use crate::sys::descriptor::{Identity, Named};
 use crate::sys::{self, BorrowedFd, Errno, OwnedFd, RawFd, SocketSpec, Timeout, descriptor};
 
@@ -371,18 +371,10 @@ fn named_descriptor(object: &Bound<'_, PyAny>) -> PyResult<Named> {
 
 #[pymethods]
 impl Socket {
-    #[classattr]
-    fn fileno(py: Python<'_>) -> PyResult<Py<PyAny>> {
-        method!(
-            py,
-            Socket,
-            fileno,
-            |socket: &Socket| {
-                socket.channel.share();
-                Ok(socket.channel.number())
-            },
-            "Return the descriptor's number, or -1 when the socket is closed."
-        )
+    /// Return the descriptor's number, or -1 when the socket is closed.
+    pub(super) fn fileno(&self) -> RawFd {
+        self.channel.share();
+        self.channel.number()
     }
 
     /// Tell whether the descriptor stays open in programs that are executed; fcntl(2).

@@ -24,7 +24,7 @@ pub(crate) use keepalive::{getdefaultkeepalive, setdefaultkeepalive};
 pub(crate) use lifecycle::{
     close, close_descriptor, construct_with, dup, plain, register_class, socketpair,
 };
-pub(crate) use mode::{FUNCTIONS, timeout};
+pub(crate) use mode::{FAST, getdefaulttimeout, setdefaulttimeout, timeout};
 pub(crate) use race::{connect_host, getconnectionattemptdelay, setconnectionattemptdelay};
 
 use traits::CachedTraits;
@@ -34,7 +34,7 @@ use crate::constants;
 use crate::engine::Channel;
 use crate::python::args::Int;
 use crate::python::error::Result;
-use crate::python::method::attribute;
+use crate::python::method::{Fast, Inherited, getter, no_arguments, positional};
 use crate::sys::{Errno, SockAddr, SocketSpec};
 
 /// The native half of ``oxisock.socket``.
@@ -126,6 +126,25 @@ impl Socket {
     }
 }
 
+impl Inherited for Socket {
+    const FAST: &'static [Fast] = &[
+        no_arguments!(Socket, fileno, |socket: &Socket| Ok(socket.fileno())),
+        no_arguments!(
+            Socket,
+            gettimeout,
+            |socket: &Socket| Ok(socket.gettimeout())
+        ),
+        no_arguments!(Socket, getblocking, |socket: &Socket| Ok(
+            socket.getblocking()
+        )),
+        getter!(Socket, timeout, |socket: &Socket| Ok(socket.timeout())),
+        getter!(Socket, proto, |socket: &Socket| Ok(socket.protocol())),
+        positional!(Socket, recv, Socket::recv_fast),
+        positional!(Socket, send, Socket::send_fast),
+        positional!(Socket, sendall, Socket::sendall_fast),
+    ];
+}
+
 #[pymethods]
 impl Socket {
     /// Take any arguments, for subclasses whose ``__init__`` has others.
@@ -169,15 +188,10 @@ impl Socket {
         constants::kind_member(py, self.kind())
     }
 
-    #[classattr]
-    fn proto(py: Python<'_>) -> PyResult<Py<PyAny>> {
-        attribute!(
-            py,
-            Socket,
-            proto,
-            |socket: &Socket| Ok(socket.protocol()),
-            "The protocol number; socket(2)."
-        )
+    /// The protocol number; socket(2).
+    #[getter]
+    fn proto(&self) -> i32 {
+        self.protocol()
     }
 
     fn __repr__(&self) -> String {

@@ -1,34 +1,42 @@
 //! Blocking, non-blocking and timeout mode.
 
 use pyo3::exceptions::{PyOverflowError, PyValueError};
-use pyo3::ffi::PyMethodDef;
 use pyo3::prelude::*;
 use pyo3::types::PyFloat;
 
 use super::Socket;
 use crate::engine;
-use crate::python::method::{Fixed, Functions, attribute, function, method};
+use crate::python::method::{Fast, function};
 use crate::sys::Timeout;
 use crate::sys::timeout::Invalid;
 
-pub(crate) static FUNCTIONS: Functions<3> = Fixed([
-    function!(
-        () getdefaulttimeout,
-        |_| Ok(engine::default_timeout().seconds()),
-        "Return the timeout that new sockets get, in seconds as a float; None for blocking mode."
-    ),
-    function!(
-        (timeout) setdefaulttimeout,
-        |seconds: &Bound<'_, PyAny>| {
-            engine::set_default_timeout(timeout(seconds)?);
-            Ok(seconds.py().None())
-        },
-        "Set the timeout that new sockets get.\n\nArgs:\n    timeout: seconds, 0 for \
-         non-blocking mode, None for blocking mode.\n\nRaises:\n    ValueError: the timeout is \
-         negative or not a number.\n    OverflowError: the timeout is too large."
-    ),
-    PyMethodDef::zeroed(),
-]);
+/// Return the timeout that new sockets get, in seconds as a float; None for blocking mode.
+#[pyfunction]
+pub(crate) fn getdefaulttimeout() -> Option<f64> {
+    engine::default_timeout().seconds()
+}
+
+/// Set the timeout that new sockets get.
+///
+/// Args:
+///     timeout: seconds, 0 for non-blocking mode, None for blocking mode.
+///
+/// Raises:
+///     ValueError: the timeout is negative or not a number.
+///     OverflowError: the timeout is too large.
+#[pyfunction]
+#[pyo3(signature = (timeout, /))]
+pub(crate) fn setdefaulttimeout(timeout: &Bound<'_, PyAny>) -> PyResult<()> {
+    engine::set_default_timeout(self::timeout(timeout)?);
+    Ok(())
+}
+
+/// Entry points of functions.
+pub(crate) const FAST: [Fast; 2] = [
+    function!(getdefaulttimeout, || Ok(getdefaulttimeout())),
+    function!(setdefaulttimeout, |timeout| setdefaulttimeout(timeout)
+        .map(|()| timeout.py().None())),
+];
 
 #[pymethods]
 impl Socket {
@@ -47,26 +55,15 @@ impl Socket {
         Ok(self.channel.set_timeout(timeout.py(), limit)?)
     }
 
-    #[classattr]
-    fn gettimeout(py: Python<'_>) -> PyResult<Py<PyAny>> {
-        method!(
-            py,
-            Socket,
-            gettimeout,
-            |socket: &Socket| Ok(socket.channel.timeout().seconds()),
-            "Return the timeout in seconds as a float, 0.0 in non-blocking mode, None in blocking mode."
-        )
+    /// Return the timeout in seconds as a float, 0.0 in non-blocking mode, None in blocking mode.
+    pub(super) fn gettimeout(&self) -> Option<f64> {
+        self.channel.timeout().seconds()
     }
 
-    #[classattr]
-    fn timeout(py: Python<'_>) -> PyResult<Py<PyAny>> {
-        attribute!(
-            py,
-            Socket,
-            timeout,
-            |socket: &Socket| Ok(socket.channel.timeout().seconds()),
-            "Return the timeout in seconds as a float, 0.0 in non-blocking mode, None in blocking mode."
-        )
+    /// Return the timeout in seconds as a float, 0.0 in non-blocking mode, None in blocking mode.
+    #[getter]
+    pub(super) fn timeout(&self) -> Option<f64> {
+        self.channel.timeout().seconds()
     }
 
     /// Choose between blocking and non-blocking mode; ``O_NONBLOCK`` of fcntl(2).
@@ -86,15 +83,10 @@ impl Socket {
         Ok(self.channel.set_timeout(flag.py(), timeout)?)
     }
 
-    #[classattr]
-    fn getblocking(py: Python<'_>) -> PyResult<Py<PyAny>> {
-        method!(
-            py,
-            Socket,
-            getblocking,
-            |socket: &Socket| Ok(!socket.channel.timeout().is_zero()),
-            "Tell whether operations may wait: false in non-blocking mode only; ``O_NONBLOCK`` of fcntl(2)."
-        )
+    /// Tell whether operations may wait: false in non-blocking mode only; ``O_NONBLOCK`` of
+    /// fcntl(2).
+    pub(super) fn getblocking(&self) -> bool {
+        !self.channel.timeout().is_zero()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::python::args::{self, Int, Size, nonnegative};
 use crate::python::buffer::BufferSlot;
 use crate::python::bytes::{BytesBuilder, SCRATCH, bytes_of, with_scratch};
 use crate::python::error::{Error, Result};
-use crate::python::method::{Arguments, method_with};
+use crate::python::method::{Arguments, discard};
 use crate::sys::{self, Region, SockAddr};
 
 /// Reads that are expected to bring as many bytes go into memory of their own at once: copying
@@ -116,6 +116,15 @@ impl Socket {
         builder.finish(count)
     }
 
+    /// [`Socket::recv`] without PyO3's way to it.
+    pub(super) fn recv_fast<'py>(
+        &self,
+        arguments: &Arguments<'py>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let (bufsize, flags) = arguments.one_and_flags("recv")?;
+        self.recv(arguments.py(), Size(args::size(&bufsize)?), Int(flags))
+    }
+
     /// More of a stream whose first part filled the memory it had: what is there already
     /// and fits, without waiting. An error is kept for the next operation.
     fn receive_rest<'py>(
@@ -128,8 +137,14 @@ impl Socket {
         // memory does not hold what was asked for; and one recv(2) ends before the place that
         // urgent data were sent at.
         let at_mark = self.channel.lend(py, sys::io::at_mark);
-        let (Ok(false), Ok(builder)) = (at_mark, BytesBuilder::new(py, len)) else {
-            return bytes_of(py, first, first.len());
+        let builder = match (at_mark, BytesBuilder::new(py, len)) {
+            (Ok(false), Ok(builder)) => builder,
+            (_, no_memory) => {
+                if let Err(error) = no_memory {
+                    discard(py, error);
+                }
+                return bytes_of(py, first, first.len());
+            }
         };
         let target = builder.region();
         // SAFETY: the kernel has filled the first part, and the builder is larger than it.
@@ -169,35 +184,29 @@ fn usable(
 
 #[pymethods]
 impl Socket {
-    #[classattr]
-    fn recv(py: Python<'_>) -> PyResult<Py<PyAny>> {
-        method_with!(
-            py,
-            Socket,
-            recv,
-            "($self, bufsize, flags=0, /)",
-            |socket: &Socket, arguments: &Arguments<'_>| {
-                let (bufsize, flags) = arguments.one_and_flags("recv")?;
-                let len = nonnegative(args::size(&bufsize)?, "negative buffersize in recv")?;
-                socket
-                    .receive_bytes(arguments.py(), len, flags)
-                    .map(Bound::unbind)
-            },
-            "Receive up to ``bufsize`` bytes; recv(2).\n\
-             \n\
-             Args:\n\
-             \x20\x20\x20\x20bufsize: the largest number of bytes to return.\n\
-             \x20\x20\x20\x20flags: ``MSG_*`` flags.\n\
-             \n\
-             Returns:\n\
-             \x20\x20\x20\x20The received data; empty when the peer has shut its side down.\n\
-             \n\
-             Raises:\n\
-             \x20\x20\x20\x20ValueError: ``bufsize`` is negative.\n\
-             \x20\x20\x20\x20TimeoutError: nothing arrived within the timeout.\n\
-             \x20\x20\x20\x20BlockingIOError: nothing is there, in non-blocking mode.\n\
-             \x20\x20\x20\x20OSError: the connection failed, or the socket is closed."
-        )
+    /// Receive up to ``bufsize`` bytes; recv(2).
+    ///
+    /// Args:
+    ///     bufsize: the largest number of bytes to return.
+    ///     flags: ``MSG_*`` flags.
+    ///
+    /// Returns:
+    ///     The received data; empty when the peer has shut its side down.
+    ///
+    /// Raises:
+    ///     ValueError: ``bufsize`` is negative.
+    ///     TimeoutError: nothing arrived within the timeout.
+    ///     BlockingIOError: nothing is there, in non-blocking mode.
+    ///     OSError: the connection failed, or the socket is closed.
+    #[pyo3(signature = (bufsize, flags = Int(0), /), text_signature = "($self, bufsize, flags=0, /)")]
+    fn recv<'py>(
+        &self,
+        py: Python<'py>,
+        bufsize: Size,
+        flags: Int,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let len = nonnegative(bufsize.0, "negative buffersize in recv")?;
+        self.receive_bytes(py, len, flags.0)
     }
 
     /// Receive up to ``bufsize`` bytes and the sender's address; recvfrom(2).

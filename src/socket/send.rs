@@ -10,7 +10,7 @@ use crate::python::args::{self, Int};
 use crate::python::audit::audit;
 use crate::python::buffer::BufferSlot;
 use crate::python::error::{Error, Result, at};
-use crate::python::method::{Arguments, method_with};
+use crate::python::method::Arguments;
 use crate::sys::descriptor::Named;
 use crate::sys::{self, BorrowedFd, Errno, Region, Timeout};
 
@@ -106,6 +106,19 @@ impl Socket {
         })?)
     }
 
+    /// [`Socket::send`] without PyO3's way to it.
+    pub(super) fn send_fast(&self, arguments: &Arguments<'_>) -> PyResult<usize> {
+        let (data, flags) = arguments.one_and_flags("send")?;
+        self.send_data(arguments.py(), &data, flags)
+    }
+
+    /// [`Socket::sendall`] without PyO3's way to it.
+    pub(super) fn sendall_fast(&self, arguments: &Arguments<'_>) -> PyResult<Py<PyAny>> {
+        let (data, flags) = arguments.one_and_flags("sendall")?;
+        self.sendall_data(arguments.py(), &data, flags)?;
+        Ok(arguments.py().None())
+    }
+
     /// What `sendall` does.
     fn sendall_data(&self, py: Python<'_>, data: &Bound<'_, PyAny>, flags: i32) -> PyResult<()> {
         let mut slot = BufferSlot::new();
@@ -116,57 +129,38 @@ impl Socket {
 
 #[pymethods]
 impl Socket {
-    #[classattr]
-    fn send(py: Python<'_>) -> PyResult<Py<PyAny>> {
-        method_with!(
-            py,
-            Socket,
-            send,
-            "($self, data, flags=0, /)",
-            |socket: &Socket, arguments: &Arguments<'_>| {
-                let (data, flags) = arguments.one_and_flags("send")?;
-                socket.send_data(arguments.py(), &data, flags)
-            },
-            "Send bytes; send(2).\n\
-             \n\
-             Args:\n\
-             \x20\x20\x20\x20data: any bytes-like object.\n\
-             \x20\x20\x20\x20flags: ``MSG_*`` flags.\n\
-             \n\
-             Returns:\n\
-             \x20\x20\x20\x20The number of bytes that the system took, which may be less than there are.\n\
-             \n\
-             Raises:\n\
-             \x20\x20\x20\x20TimeoutError: the system took nothing within the timeout.\n\
-             \x20\x20\x20\x20BlockingIOError: there is no room, in non-blocking mode.\n\
-             \x20\x20\x20\x20OSError: the connection failed, or the socket is closed."
-        )
+    /// Send bytes; send(2).
+    ///
+    /// Args:
+    ///     data: any bytes-like object.
+    ///     flags: ``MSG_*`` flags.
+    ///
+    /// Returns:
+    ///     The number of bytes that the system took, which may be less than there are.
+    ///
+    /// Raises:
+    ///     TimeoutError: the system took nothing within the timeout.
+    ///     BlockingIOError: there is no room, in non-blocking mode.
+    ///     OSError: the connection failed, or the socket is closed.
+    #[pyo3(signature = (data, flags = Int(0), /), text_signature = "($self, data, flags=0, /)")]
+    fn send<'py>(&self, py: Python<'py>, data: &Bound<'py, PyAny>, flags: Int) -> PyResult<usize> {
+        self.send_data(py, data, flags.0)
     }
 
-    #[classattr]
-    fn sendall(py: Python<'_>) -> PyResult<Py<PyAny>> {
-        method_with!(
-            py,
-            Socket,
-            sendall,
-            "($self, data, flags=0, /)",
-            |socket: &Socket, arguments: &Arguments<'_>| {
-                let (data, flags) = arguments.one_and_flags("sendall")?;
-                socket.sendall_data(arguments.py(), &data, flags)?;
-                Ok(arguments.py().None())
-            },
-            "Send all of the bytes; send(2) as often as it takes.\n\
-             \n\
-             Args:\n\
-             \x20\x20\x20\x20data: any bytes-like object.\n\
-             \x20\x20\x20\x20flags: ``MSG_*`` flags.\n\
-             \n\
-             Raises:\n\
-             \x20\x20\x20\x20TimeoutError: the timeout, which counts for the whole call, passed. Part of the\n\
-             \x20\x20\x20\x20\x20\x20\x20\x20data may have gone.\n\
-             \x20\x20\x20\x20BlockingIOError: there is no room, in non-blocking mode.\n\
-             \x20\x20\x20\x20OSError: the connection failed, or the socket is closed."
-        )
+    /// Send all of the bytes; send(2) as often as it takes.
+    ///
+    /// Args:
+    ///     data: any bytes-like object.
+    ///     flags: ``MSG_*`` flags.
+    ///
+    /// Raises:
+    ///     TimeoutError: the timeout, which counts for the whole call, passed. Part of the
+    ///         data may have gone.
+    ///     BlockingIOError: there is no room, in non-blocking mode.
+    ///     OSError: the connection failed, or the socket is closed.
+    #[pyo3(signature = (data, flags = Int(0), /), text_signature = "($self, data, flags=0, /)")]
+    fn sendall<'py>(&self, py: Python<'py>, data: &Bound<'py, PyAny>, flags: Int) -> PyResult<()> {
+        self.sendall_data(py, data, flags.0)
     }
 
     /// Send bytes to an address; sendto(2).
