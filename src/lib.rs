@@ -10,6 +10,7 @@ mod files;
 mod inet;
 mod python;
 mod resolver;
+mod selectors;
 mod socket;
 mod tls;
 
@@ -49,6 +50,11 @@ mod _socket {
         getprotobyname, getresolvertimeout, getservbyname, getservbyport, if_indextoname,
         if_nameindex, if_nametoindex, sethostname, setresolvertimeout,
     };
+    #[cfg(linux)]
+    #[pymodule_export]
+    use crate::selectors::epoll_wait;
+    #[pymodule_export]
+    use crate::selectors::poll_descriptors;
     #[pymodule_export]
     use crate::socket::{
         Socket, close, connect_host, construct_with, dup, getconnectionattemptdelay,

@@ -28,6 +28,9 @@ def install() -> None:
     oxisock, adopts their descriptor and makes an ``oxisock.SSLSocket``, unless the context
     has a class of its own. The interpreter's ``_socket`` is left alone.
 
+    The classes of ``oxisock.selectors`` take the place of those of the module ``selectors``, so
+    that ``asyncio`` and others that look them up from then on wait by them.
+
     Processes that are forked have it too. A new interpreter (``subprocess``,
     ``multiprocessing`` with ``spawn`` or ``forkserver``) starts on the standard library's module.
     A second call changes nothing. Several threads may call it.
@@ -40,6 +43,8 @@ def install() -> None:
         from . import _tls as tls
     except ImportError:
         tls = None  # type: ignore[assignment] # an interpreter built without OpenSSL
+    from . import selectors
+
     with _lock:
         current = sys.modules.get("socket")
         if current is _public:
@@ -52,6 +57,7 @@ def install() -> None:
         sys.modules["socket"] = _public
         if tls is not None:
             tls.use_by_default(True)
+        selectors.exchange(True)
 
 
 def uninstall() -> None:
@@ -73,3 +79,6 @@ def uninstall() -> None:
         tls = sys.modules.get("oxisock._tls")
         if tls is not None:
             tls.use_by_default(False)
+        selectors = sys.modules.get("oxisock.selectors")
+        if selectors is not None:
+            selectors.exchange(False)

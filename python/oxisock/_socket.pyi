@@ -1436,6 +1436,40 @@ def tls_unavailable() -> str | None:
         A str with the reason, or ``None`` where the engine carries TLS.
     """
 
+def epoll_wait(epoll: int, timeout: float | None, maxevents: int, /) -> list[tuple[int, int]]:
+    """Wait for the descriptors of an epoll instance; epoll_wait(2).
+
+    Args:
+        epoll: the instance's descriptor.
+        timeout: seconds; None, or a negative number, for no limit.
+        maxevents: the largest number of pairs to return, -1 for 1023.
+
+    Returns:
+        The pairs of a descriptor's number and the events that were found, ``EPOLL*``.
+
+    Raises:
+        OSError: the number is no epoll instance.
+        OverflowError: the timeout is too large.
+        ValueError: ``maxevents`` is 0, or below -1.
+    """
+
+def poll_descriptors(
+    wanted: list[tuple[int, int]], timeout: float | None, /
+) -> list[tuple[int, int]]:
+    """Wait for descriptors; poll(2).
+
+    Args:
+        wanted: pairs of a descriptor's number and the events to wait for, ``POLL*``.
+        timeout: seconds; None, or a negative number, for no limit.
+
+    Returns:
+        The pairs of a descriptor's number and the events that were found.
+
+    Raises:
+        OSError: the system refuses the call.
+        OverflowError: the timeout is too large.
+    """
+
 def counters() -> dict[str, int]:
     """Count how operations of all sockets went so far. For tests and benchmarks.
 

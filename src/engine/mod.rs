@@ -7,6 +7,7 @@ mod channel;
 mod deadline;
 #[cfg(not(Py_GIL_DISABLED))]
 mod handoff;
+mod select;
 mod settings;
 mod wait;
 
@@ -34,6 +35,7 @@ pub(crate) use any::wait_any;
 pub(crate) use channel::{Channel, Mode};
 pub(crate) use deadline::{DeadlineBlock, earlier, with_deadline, within_deadline};
 pub(crate) use handoff::detached;
+pub(crate) use select::select;
 pub(crate) use settings::{
     contended, counters, default_timeout, getbusypoll, set_default_timeout, setbusypoll, tune,
 };
