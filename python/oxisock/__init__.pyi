@@ -11,7 +11,7 @@ from ssl import SSLError
 
 from ._class import socket as socket
 from ._descriptors import recv_fds as recv_fds, send_fds as send_fds
-from ._errors import HostNameError as HostNameError
+from ._errors import HostNameError as HostNameError, IncompleteReadError as IncompleteReadError
 from ._files import SocketIO as SocketIO
 from ._functions import (
     create_connection as create_connection,

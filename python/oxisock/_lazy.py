@@ -12,6 +12,7 @@ from . import _enums
 # The module of each name, where it has the same name.
 _HOMES = {
     "HostNameError": "oxisock._errors",
+    "IncompleteReadError": "oxisock._errors",
     "SSLObject": "oxisock._ssl",
     "SSLSocket": "oxisock._tls",
     "TLSObject": "oxisock._tls",

@@ -575,6 +575,67 @@ class Socket(_standard.socket):
             OSError: the socket is closed.
             TypeError: the argument is no integer.
         """
+    def recv_exactly(self, n: int, flags: int = 0, /) -> bytes:
+        """Receive exactly so many bytes of a stream; recv(2) as often as it takes.
+
+        It is what ``readexactly`` is to asyncio's streams. A timeout counts for the whole call, and
+        loses nothing: after it, as after an exception of a signal handler, the next read of this
+        object begins with what had arrived.
+
+        Args:
+            n: the number of bytes.
+            flags: ``MSG_*`` flags, without MSG_PEEK, MSG_OOB and MSG_TRUNC.
+
+        Returns:
+            The bytes.
+
+        Raises:
+            IncompleteReadError: the stream ended before; an EOFError that has what arrived in
+                ``partial``.
+            ValueError: ``n`` is negative, a flag is not possible, or the socket is no stream.
+            TimeoutError: not all of it arrived within the timeout.
+            BlockingIOError: not all of it is there, in non-blocking mode.
+            OSError: the connection failed, or the socket is closed.
+        """
+    def recv_exactly_into(self, buffer: WriteableBuffer, flags: int = 0, /) -> None:
+        """Fill a writable buffer with bytes of a stream; recv(2) as often as it takes.
+
+        Everything else is as for ``recv_exactly``.
+
+        Args:
+            buffer: any writable bytes-like object.
+            flags: ``MSG_*`` flags, without MSG_PEEK, MSG_OOB and MSG_TRUNC.
+
+        Raises:
+            IncompleteReadError: the stream ended before; an EOFError that has what arrived in
+                ``partial``.
+            ValueError: a flag is not possible, or the socket is no stream.
+            TimeoutError: not all of it arrived within the timeout.
+            BlockingIOError: not all of it is there, in non-blocking mode.
+            OSError: the connection failed, or the socket is closed.
+        """
+    def sendmsg_all(
+        self,
+        buffers: Iterable[ReadableBuffer],
+        ancdata: Iterable[tuple[int, int, ReadableBuffer]] = ...,
+        flags: int = 0,
+        /,
+    ) -> None:
+        """Send all of several buffers, with ancillary data; sendmsg(2) as often as it takes.
+
+        The ancillary data goes with the first bytes. A timeout counts for the whole call.
+
+        Args:
+            buffers: an iterable of bytes-like objects, the data.
+            ancdata: an iterable of ``(level, type, data)``, see cmsg(3).
+            flags: ``MSG_*`` flags.
+
+        Raises:
+            TimeoutError: the system did not take everything within the timeout. Part of the data
+                may have gone.
+            BlockingIOError: there is no room, in non-blocking mode.
+            OSError: the connection failed, or the socket is closed.
+        """
     def setkeepalive(
         self, idle: int | None = None, interval: int | None = None, count: int | None = None
     ) -> None:

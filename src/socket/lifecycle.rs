@@ -150,6 +150,7 @@ impl Socket {
         self.kind.store(spec.kind, Relaxed);
         self.protocol.store(spec.protocol, Relaxed);
         self.closed.store(false, Relaxed);
+        self.kept.clear();
     }
 }
 

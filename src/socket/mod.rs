@@ -3,6 +3,7 @@
 
 mod batch;
 mod connect;
+mod exact;
 mod keepalive;
 mod lifecycle;
 mod message;
@@ -51,6 +52,7 @@ pub(crate) struct Socket {
     traits: CachedTraits,
     /// Whether the system has refused to cut a buffer into datagrams, UDP_SEGMENT of udp(7).
     segmentation_refused: AtomicBool,
+    kept: exact::Kept,
 }
 
 /// Whether an error means no more than that nothing more can be moved now: behind data that have
@@ -70,6 +72,7 @@ impl Socket {
             closed: AtomicBool::new(false),
             traits: CachedTraits::unknown(),
             segmentation_refused: AtomicBool::new(false),
+            kept: exact::Kept::new(),
         }
     }
 

@@ -35,6 +35,9 @@ impl Socket {
 
     /// One recv(2), in the mode of the socket.
     pub(crate) fn receive(&self, py: Python<'_>, into: Region<'_>, flags: i32) -> Result<usize> {
+        if let Some(count) = self.kept.take(into, flags) {
+            return Ok(count);
+        }
         let plan = self.receive_plan(py, into.len(), flags);
         let count = drive(py, &self.channel, plan, |fd, mode| {
             sys::io::recv(fd, into, flags | mode.flags()).into()
@@ -51,6 +54,9 @@ impl Socket {
         flags: i32,
     ) -> Result<(usize, SockAddr)> {
         let mut sender = SockAddr::empty();
+        if let Some(count) = self.kept.take(into, flags) {
+            return Ok((count, sender));
+        }
         let plan = self.receive_plan(py, into.len(), flags);
         let count = drive(py, &self.channel, plan, |fd, mode| {
             sys::io::recvfrom(fd, into, flags | mode.flags(), &mut sender).into()
@@ -136,6 +142,9 @@ impl Socket {
         // The received data is no less when another thread has closed the socket since, or when the
         // memory does not hold what was asked for; and one recv(2) ends before the place that
         // urgent data were sent at.
+        if !self.kept.is_empty() {
+            return bytes_of(py, first, first.len());
+        }
         let at_mark = self.channel.lend(py, sys::io::at_mark);
         let builder = match (at_mark, BytesBuilder::new(py, len)) {
             (Ok(false), Ok(builder)) => builder,

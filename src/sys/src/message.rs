@@ -35,6 +35,10 @@ impl IoVec {
         self.0.iov_len
     }
 
+    pub fn as_ptr(&self) -> *mut u8 {
+        self.0.iov_base.cast()
+    }
+
     /// What is left behind the first `count` bytes.
     pub fn skip(self, count: usize) -> Self {
         let count = count.min(self.len());

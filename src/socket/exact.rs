@@ -1,0 +1,286 @@
+//! Exact reads and whole messages: `recv_exactly`, `recv_exactly_into`, `sendmsg_all`.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyType};
+
+use super::Socket;
+use crate::ancillary;
+use crate::engine::{Attempt, Plan, drive};
+use crate::python::args::{Given, Int, Size, nonnegative};
+use crate::python::audit::audit;
+use crate::python::buffer::{BufferSlot, BuffersSlot};
+use crate::python::bytes::{BytesBuilder, bytes_of};
+use crate::python::error::{Error, Result};
+use crate::sys::ancillary::Control;
+use crate::sys::{self, Region, message};
+
+/// What an exact read had received when it ended early: the next read, of whatever kind, begins
+/// with it.
+pub(super) struct Kept {
+    /// Whether there is anything, without the lock.
+    any: AtomicBool,
+    bytes: Mutex<Vec<u8>>,
+}
+
+impl Kept {
+    pub(super) const fn new() -> Self {
+        Kept {
+            any: AtomicBool::new(false),
+            bytes: Mutex::new(Vec::new()),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        !self.any.load(Relaxed)
+    }
+
+    /// Moves as much as fits; none where there is nothing, or where the flags ask for urgent data.
+    #[inline]
+    pub(super) fn take(&self, into: Region<'_>, flags: i32) -> Option<usize> {
+        if self.is_empty() || into.len() == 0 || flags & libc::MSG_OOB != 0 {
+            return None;
+        }
+        self.take_some(into, flags)
+    }
+
+    #[cold]
+    fn take_some(&self, into: Region<'_>, flags: i32) -> Option<usize> {
+        let mut bytes = self.lock();
+        let count = bytes.len().min(into.len());
+        // SAFETY: both are valid for the length, and do not overlap: the vector is ours.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), into.as_ptr(), count) };
+        if flags & libc::MSG_PEEK == 0 {
+            bytes.drain(..count);
+            self.any.store(!bytes.is_empty(), Relaxed);
+        }
+        (count > 0).then_some(count)
+    }
+
+    /// Forgets everything: the descriptor is another one.
+    pub(super) fn clear(&self) {
+        if !self.is_empty() {
+            self.lock().clear();
+            self.any.store(false, Relaxed);
+        }
+    }
+
+    /// Puts the beginning of a region in front of what is there.
+    fn put_back(&self, region: Region<'_>, count: usize) {
+        if count > 0 {
+            let region = region.first(count);
+            // SAFETY: the kernel, or `take`, has written so many bytes.
+            let received = unsafe { std::slice::from_raw_parts(region.as_ptr(), region.len()) };
+            let mut bytes = self.lock();
+            bytes.splice(0..0, received.iter().copied());
+            self.any.store(true, Relaxed);
+        }
+    }
+}
+
+impl Socket {
+    /// Fills a region, as one operation for the driver, with one deadline. How much there was
+    /// before the end of the stream; what came before an error is kept.
+    fn receive_exactly(&self, py: Python<'_>, into: Region<'_>, flags: i32) -> Result<usize> {
+        let alien = libc::MSG_PEEK | libc::MSG_OOB | libc::MSG_TRUNC;
+        if flags & alien != 0 {
+            return Err(Error::value_error(
+                "no exact read with MSG_PEEK, MSG_OOB or MSG_TRUNC",
+            ));
+        }
+        if !self.is_stream(py) {
+            return Err(Error::value_error("exact reads are for streams only"));
+        }
+        let mut filled = self.kept.take(into, flags).unwrap_or(0);
+        if filled == into.len() {
+            return Ok(filled);
+        }
+        let result =
+            drive(
+                py,
+                &self.channel,
+                Plan::receive(into.len()),
+                |fd, mode| match sys::io::recv(fd, into.skip(filled), flags | mode.flags()) {
+                    Ok(0) => Attempt::Done(()),
+                    Ok(count) => {
+                        filled += count;
+                        if filled == into.len() {
+                            Attempt::Done(())
+                        } else {
+                            Attempt::Progressed
+                        }
+                    }
+                    Err(errno) => Err(errno).into(),
+                },
+            );
+        match result {
+            Ok(()) => Ok(filled),
+            Err(error) => {
+                self.kept.put_back(into, filled);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// The exception for a stream that ended before everything was there.
+fn incomplete(partial: &Bound<'_, PyBytes>, expected: usize) -> PyErr {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    match CLASS.import(partial.py(), "oxisock._errors", "IncompleteReadError") {
+        Ok(class) => PyErr::from_type(class.clone(), (partial.clone().unbind(), expected)),
+        Err(error) => error,
+    }
+}
+
+#[pymethods]
+impl Socket {
+    /// Receive exactly so many bytes of a stream; recv(2) as often as it takes.
+    ///
+    /// It is what ``readexactly`` is to asyncio's streams. A timeout counts for the whole call, and
+    /// loses nothing: after it, as after an exception of a signal handler, the next read of this
+    /// object begins with what had arrived.
+    ///
+    /// Args:
+    ///     n: the number of bytes.
+    ///     flags: ``MSG_*`` flags, without MSG_PEEK, MSG_OOB and MSG_TRUNC.
+    ///
+    /// Returns:
+    ///     The bytes.
+    ///
+    /// Raises:
+    ///     IncompleteReadError: the stream ended before; an EOFError that has what arrived in
+    ///         ``partial``.
+    ///     ValueError: ``n`` is negative, a flag is not possible, or the socket is no stream.
+    ///     TimeoutError: not all of it arrived within the timeout.
+    ///     BlockingIOError: not all of it is there, in non-blocking mode.
+    ///     OSError: the connection failed, or the socket is closed.
+    #[pyo3(signature = (n, flags = Int(0), /), text_signature = "($self, n, flags=0, /)")]
+    fn recv_exactly<'py>(
+        &self,
+        py: Python<'py>,
+        n: Size,
+        flags: Int,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let len = nonnegative(n.0, "negative number of bytes in recv_exactly")?;
+        let builder = BytesBuilder::new(py, len)?;
+        let count = self.receive_exactly(py, builder.region(), flags.0)?;
+        let data = builder.finish(count)?;
+        if count < len {
+            return Err(incomplete(&data, len));
+        }
+        Ok(data)
+    }
+
+    /// Fill a writable buffer with bytes of a stream; recv(2) as often as it takes.
+    ///
+    /// Everything else is as for ``recv_exactly``.
+    ///
+    /// Args:
+    ///     buffer: any writable bytes-like object.
+    ///     flags: ``MSG_*`` flags, without MSG_PEEK, MSG_OOB and MSG_TRUNC.
+    ///
+    /// Raises:
+    ///     IncompleteReadError: the stream ended before; an EOFError that has what arrived in
+    ///         ``partial``.
+    ///     ValueError: a flag is not possible, or the socket is no stream.
+    ///     TimeoutError: not all of it arrived within the timeout.
+    ///     BlockingIOError: not all of it is there, in non-blocking mode.
+    ///     OSError: the connection failed, or the socket is closed.
+    #[pyo3(signature = (buffer, flags = Int(0), /), text_signature = "($self, buffer, flags=0, /)")]
+    fn recv_exactly_into(
+        &self,
+        py: Python<'_>,
+        buffer: &Bound<'_, PyAny>,
+        flags: Int,
+    ) -> PyResult<()> {
+        let mut slot = BufferSlot::new();
+        let buffer = slot.writable(buffer)?;
+        let count = self.receive_exactly(py, buffer.region(), flags.0)?;
+        if count < buffer.len() {
+            let partial = bytes_of(py, buffer.region(), count)?;
+            return Err(incomplete(&partial, buffer.len()));
+        }
+        Ok(())
+    }
+
+    /// Send all of several buffers, with ancillary data; sendmsg(2) as often as it takes.
+    ///
+    /// The ancillary data goes with the first bytes. A timeout counts for the whole call.
+    ///
+    /// Args:
+    ///     buffers: an iterable of bytes-like objects, the data.
+    ///     ancdata: an iterable of ``(level, type, data)``, see cmsg(3).
+    ///     flags: ``MSG_*`` flags.
+    ///
+    /// Raises:
+    ///     TimeoutError: the system did not take everything within the timeout. Part of the data
+    ///         may have gone.
+    ///     BlockingIOError: there is no room, in non-blocking mode.
+    ///     OSError: the connection failed, or the socket is closed.
+    #[pyo3(
+        signature = (buffers, ancdata = Given(None), flags = Int(0), /),
+        text_signature = "($self, buffers, ancdata=(), flags=0, /)"
+    )]
+    fn sendmsg_all(
+        slf: &Bound<'_, Self>,
+        buffers: &Bound<'_, PyAny>,
+        ancdata: Given<'_>,
+        flags: Int,
+    ) -> PyResult<()> {
+        let py = slf.py();
+        let none = py.None().into_bound(py);
+        audit(py, c"socket.sendmsg", [slf.as_any(), &none])?;
+        let mut slot = BuffersSlot::new();
+        let buffers = slot.readable(buffers, "sendmsg_all")?;
+        let control = match ancdata.0 {
+            Some(ancdata) => ancillary::encode(&ancdata, "sendmsg_all")?,
+            None => Control::new(),
+        };
+        let nothing = Control::new();
+        let size = buffers.total_len();
+        let mut rest = buffers.pieces().to_vec();
+        let mut left = size;
+        let mut next = 0;
+        let mut begun = false;
+        let channel = &slf.get().channel;
+        drive(py, channel, Plan::send(size), |fd, mode| {
+            let control = if begun { &nothing } else { &control };
+            // At most so many at a time: IOV_MAX of the system.
+            let pieces = &rest[next..rest.len().min(next + MAX_PIECES)];
+            match message::sendmsg(fd, None, pieces, control, flags.0 | mode.flags()) {
+                Ok(sent) => {
+                    begun = true;
+                    left -= sent.min(left);
+                    let mut done = sent;
+                    while let Some(piece) = rest.get_mut(next) {
+                        let skipped = done.min(piece.len());
+                        *piece = piece.skip(skipped);
+                        done -= skipped;
+                        if piece.len() > 0 {
+                            break;
+                        }
+                        next += 1;
+                    }
+                    if left == 0 {
+                        Attempt::Done(())
+                    } else {
+                        Attempt::Progressed
+                    }
+                }
+                Err(errno) => Err(errno).into(),
+            }
+        })?;
+        Ok(())
+    }
+}
+
+/// What one sendmsg(2) takes at most, `UIO_MAXIOV` of Linux and `IOV_MAX` of others.
+const MAX_PIECES: usize = 1024;
