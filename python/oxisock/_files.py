@@ -55,7 +55,7 @@ class SocketIO(io.RawIOBase, RawMethods):
         if mode not in _RAW_MODES:
             raise ValueError(f"invalid mode: {mode!r}")
         self._state = Source(sock, mode)
-        self.closed = False
+        self.closed = False  # pyright: ignore[reportIncompatibleMethodOverride]
 
     @property
     def _sock(self) -> "Any":
