@@ -8,6 +8,7 @@ mod constants;
 mod engine;
 mod files;
 mod inet;
+mod lookup;
 mod python;
 mod resolver;
 mod selectors;
@@ -45,10 +46,12 @@ mod _socket {
     #[pymodule_export]
     use crate::inet::{inet_aton, inet_ntoa, inet_ntop, inet_pton};
     #[pymodule_export]
+    use crate::lookup::{getresolvertimeout, setresolvertimeout};
+    #[pymodule_export]
     use crate::resolver::{
         getaddrinfo, gethostbyaddr, gethostbyname, gethostbyname_ex, gethostname, getnameinfo,
-        getprotobyname, getresolvertimeout, getservbyname, getservbyport, if_indextoname,
-        if_nameindex, if_nametoindex, sethostname, setresolvertimeout,
+        getprotobyname, getservbyname, getservbyport, if_indextoname, if_nameindex, if_nametoindex,
+        sethostname,
     };
     #[cfg(linux)]
     #[pymodule_export]

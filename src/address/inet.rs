@@ -8,7 +8,8 @@ use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
-use super::{HostName, Purpose, resolve};
+use super::Purpose;
+use crate::lookup::{HostName, resolve};
 use crate::python::args;
 use crate::python::error::{Error, Result};
 use crate::sys::{SockAddr, numeric};

@@ -7,7 +7,6 @@ mod bluetooth;
 #[cfg(linux)]
 mod can;
 mod fields;
-mod host;
 mod inet;
 #[cfg(linux)]
 mod netlink;
@@ -29,7 +28,6 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
-pub(crate) use host::{HostName, resolve};
 pub(crate) use inet::{MAX_FLOWINFO, host_text};
 
 use crate::engine::Channel;

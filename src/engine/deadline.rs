@@ -16,6 +16,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
 use super::Mode;
+use crate::python::args;
 use crate::python::error::Result;
 use crate::sys::Timeout;
 
@@ -157,7 +158,7 @@ impl DeadlineBlock {
     #[pyo3(signature = (seconds, /))]
     fn new(seconds: &Bound<'_, PyAny>) -> PyResult<Self> {
         Ok(DeadlineBlock {
-            timeout: crate::socket::timeout(seconds)?,
+            timeout: args::timeout(seconds)?,
             state: Mutex::default(),
         })
     }

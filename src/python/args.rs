@@ -1,5 +1,5 @@
 //! Arguments as the standard library takes them: integers with the ranges and
-//! messages of their C types, texts and paths.
+//! messages of their C types, texts, paths and timeouts.
 
 use std::convert::Infallible;
 use std::ffi::CStr;
@@ -7,10 +7,12 @@ use std::ffi::CStr;
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyInt, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyFloat, PyInt, PyString, PyTuple};
 
 use super::error::{Error, Result};
 use super::thread::protect;
+use crate::sys::Timeout;
+use crate::sys::timeout::Invalid;
 
 /// A C `int`.
 #[derive(Clone, Copy)]
@@ -198,4 +200,36 @@ pub(crate) fn file_system_text<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<B
 /// A buffer size that may not be negative, with the standard library's words for it.
 pub(crate) fn nonnegative(size: isize, message: &'static str) -> Result<usize> {
     usize::try_from(size).map_err(|_| Error::value_error(message))
+}
+
+/// A timeout as callers write it: seconds as a float or an integer, or None.
+pub(crate) fn timeout(object: &Bound<'_, PyAny>) -> PyResult<Timeout> {
+    if object.is_none() {
+        return Ok(Timeout::NONE);
+    }
+    if object.is_instance_of::<PyFloat>() {
+        return Timeout::from_seconds(object.extract()?).map_err(|invalid| match invalid {
+            Invalid::NotANumber => PyValueError::new_err("Invalid value NaN (not a number)"),
+            Invalid::TooLarge => {
+                PyOverflowError::new_err("timestamp out of range for platform time_t")
+            }
+            Invalid::Negative => negative_timeout(),
+        });
+    }
+    let too_large = || PyOverflowError::new_err("timestamp too large to convert to C PyTime_t");
+    let seconds = match object.extract::<i64>() {
+        Ok(seconds) => seconds,
+        Err(error) if error.is_instance_of::<PyOverflowError>(object.py()) => {
+            return Err(too_large());
+        }
+        Err(error) => return Err(error),
+    };
+    Timeout::from_whole_seconds(seconds).map_err(|invalid| match invalid {
+        Invalid::Negative => negative_timeout(),
+        Invalid::TooLarge | Invalid::NotANumber => too_large(),
+    })
+}
+
+fn negative_timeout() -> PyErr {
+    PyValueError::new_err("Timeout value out of range")
 }

@@ -7,9 +7,9 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyList, PyString};
 
-use super::{Entry, Hints, Service, lookup};
-use crate::address::{self, HostName};
+use crate::address;
 use crate::constants::{family_member, kind_member};
+use crate::lookup::{Entry, Hints, HostName, Service, lookup};
 use crate::python::args::{self, Int};
 use crate::python::audit::audit_with;
 use crate::python::error::{Error, Result};
@@ -102,7 +102,7 @@ fn find<'py>(
 }
 
 fn deadline(timeout: &Bound<'_, PyAny>) -> PyResult<Option<Instant>> {
-    Ok(crate::socket::timeout(timeout)?.deadline())
+    Ok(args::timeout(timeout)?.deadline())
 }
 
 fn parse_host(object: &Bound<'_, PyAny>) -> Result<Option<HostName>> {

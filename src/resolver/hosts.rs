@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
-use super::{Hints, answers_here, run};
-use crate::address::{HostName, host_text, resolve};
+use crate::address::host_text;
+use crate::lookup::{Hints, HostName, answers_here, resolve, run};
 use crate::python::args;
 use crate::python::audit::{audit, audit_with};
 use crate::python::error::{Error, Result};

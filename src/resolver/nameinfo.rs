@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
-use super::{Hints, Service, lookup, run};
 use crate::address;
+use crate::lookup::{Hints, Service, lookup, run};
 use crate::python::args::{self, Int, Text};
 use crate::python::audit::audit;
 use crate::python::error::{Error, Result};

@@ -193,7 +193,7 @@ pub(super) fn connect_deadline() -> Option<Instant> {
 #[pyfunction]
 #[pyo3(signature = (timeout, /))]
 pub(crate) fn setconnecttimeout(timeout: &Bound<'_, PyAny>) -> PyResult<()> {
-    let timeout = super::timeout(timeout)?;
+    let timeout = crate::python::args::timeout(timeout)?;
     if timeout.is_zero() {
         return Err(PyValueError::new_err("the timeout must be above 0"));
     }

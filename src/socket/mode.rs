@@ -1,14 +1,12 @@
 //! Blocking, non-blocking and timeout mode.
 
-use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyFloat;
 
 use super::Socket;
 use crate::engine;
+use crate::python::args::timeout;
 use crate::python::method::{Fast, function};
 use crate::sys::Timeout;
-use crate::sys::timeout::Invalid;
 
 /// Return the timeout that new sockets get, in seconds as a float; None for blocking mode.
 #[pyfunction]
@@ -88,36 +86,4 @@ impl Socket {
     pub(super) fn getblocking(&self) -> bool {
         !self.channel.timeout().is_zero()
     }
-}
-
-/// A timeout as callers write it: seconds as a float or an integer, or None.
-pub(crate) fn timeout(object: &Bound<'_, PyAny>) -> PyResult<Timeout> {
-    if object.is_none() {
-        return Ok(Timeout::NONE);
-    }
-    if object.is_instance_of::<PyFloat>() {
-        return Timeout::from_seconds(object.extract()?).map_err(|invalid| match invalid {
-            Invalid::NotANumber => PyValueError::new_err("Invalid value NaN (not a number)"),
-            Invalid::TooLarge => {
-                PyOverflowError::new_err("timestamp out of range for platform time_t")
-            }
-            Invalid::Negative => negative(),
-        });
-    }
-    let too_large = || PyOverflowError::new_err("timestamp too large to convert to C PyTime_t");
-    let seconds = match object.extract::<i64>() {
-        Ok(seconds) => seconds,
-        Err(error) if error.is_instance_of::<PyOverflowError>(object.py()) => {
-            return Err(too_large());
-        }
-        Err(error) => return Err(error),
-    };
-    Timeout::from_whole_seconds(seconds).map_err(|invalid| match invalid {
-        Invalid::Negative => negative(),
-        Invalid::TooLarge | Invalid::NotANumber => too_large(),
-    })
-}
-
-fn negative() -> PyErr {
-    PyValueError::new_err("Timeout value out of range")
 }

@@ -120,7 +120,7 @@ pub(crate) fn connect_host<'py>(
     let timeout = timeout.0;
     // What is no timeout is left for `settimeout` to refuse.
     let limit = match &timeout {
-        Some(timeout) => super::timeout(timeout).unwrap_or(Timeout::NONE),
+        Some(timeout) => crate::python::args::timeout(timeout).unwrap_or(Timeout::NONE),
         None => engine::default_timeout(),
     };
     let deadline = if limit.is_zero() {

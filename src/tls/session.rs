@@ -18,7 +18,7 @@ use crate::python::args;
 use crate::python::buffer::BufferSlot;
 use crate::python::bytes::{SCRATCH, bytes_of, with_scratch};
 use crate::python::error::Error;
-use crate::socket::{close_descriptor, timeout};
+use crate::socket::close_descriptor;
 use crate::sys::descriptor::Named;
 use crate::sys::openssl::{Moved, Session, Transport};
 use crate::sys::{self, BorrowedFd, Errno, Region, Timeout};
@@ -302,7 +302,7 @@ fn timeout_of(owner: &Bound<'_, PyAny>) -> PyResult<Timeout> {
     if socket.is_none() {
         return Err(Error::CLOSED.into());
     }
-    timeout(&gettimeout.bind(py).call1((socket,))?)
+    args::timeout(&gettimeout.bind(py).call1((socket,))?)
 }
 
 /// The exceptions of `_ssl` that say that nothing can be moved now. The first of each is raised

@@ -8,6 +8,7 @@ use std::time::Instant;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+use crate::python::args;
 use crate::python::error::{Error, Result};
 use crate::sys::Timeout;
 
@@ -93,7 +94,7 @@ impl Limit {
 #[pyfunction]
 #[pyo3(signature = (timeout, /))]
 pub(crate) fn setresolvertimeout(timeout: &Bound<'_, PyAny>) -> PyResult<()> {
-    let timeout = crate::socket::timeout(timeout)?;
+    let timeout = args::timeout(timeout)?;
     if timeout.is_zero() {
         return Err(PyValueError::new_err("the timeout must be above 0"));
     }

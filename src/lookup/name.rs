@@ -9,8 +9,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyByteArray, PyBytes, PyString, PyType};
 
+use super::{Entry, Hints, Service, lookup};
 use crate::python::error::{Error, Result};
-use crate::resolver::{Entry, Hints, Service, lookup};
 use crate::sys::lookup::Failure;
 use crate::sys::{SockAddr, numeric};
 
