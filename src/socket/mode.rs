@@ -81,8 +81,7 @@ impl Socket {
         Ok(self.channel.set_timeout(flag.py(), timeout)?)
     }
 
-    /// Tell whether operations may wait: false in non-blocking mode only; ``O_NONBLOCK`` of
-    /// fcntl(2).
+    /// Tell whether operations may wait, which they may in all but non-blocking mode; fcntl(2).
     pub(super) fn getblocking(&self) -> bool {
         !self.channel.timeout().is_zero()
     }

@@ -1,6 +1,7 @@
 """The modules of the package import each other in one direction."""
 
 import ast
+import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import oxisock
 
 PACKAGE = Path(oxisock.__file__).parent
+SOURCES = Path(__file__).parents[2] / "src"
 
 
 def imported(path: Path) -> set[str]:
@@ -39,6 +41,18 @@ def test_modules_are_not_imported_in_a_circle() -> None:
     assert "_socket" in graph["_class"]
     order = list(TopologicalSorter(graph).static_order())
     assert order.index("_socket") < order.index("_class") < order.index("_tls")
+
+
+def test_folders_of_rust_are_not_used_in_a_circle() -> None:
+    places = [path for path in SOURCES.iterdir() if path.name not in ("sys", "lib.rs")]
+    graph: dict[str, set[str]] = {}
+    for place in places:
+        files = place.rglob("*.rs") if place.is_dir() else [place]
+        used = {name for file in files for name in re.findall(r"crate::(\w+)", file.read_text())}
+        graph[place.stem] = used - {place.stem, "sys"}
+    order = list(TopologicalSorter(graph).static_order())
+    assert order.index("engine") < order.index("lookup") < order.index("address")
+    assert order.index("address") < order.index("resolver") < order.index("socket")
 
 
 def test_a_circle_is_found() -> None:
