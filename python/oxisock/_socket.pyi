@@ -515,9 +515,7 @@ class Socket(_standard.socket):
             OSError: the socket is closed.
         """
     def getblocking(self) -> bool:
-        """Tell whether operations may wait: false in non-blocking mode only; ``O_NONBLOCK`` of
-        fcntl(2).
-        """
+        """Tell whether operations may wait, which they may in all but non-blocking mode; fcntl(2)."""
 
     # Options.
     @overload
