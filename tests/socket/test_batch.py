@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import oxisock
-from tests.helpers.tls import needs
+from tests.helpers.process import needs
 
 PATIENCE = 20
 FAMILIES = ["udp4", "udp6", "unix"]
