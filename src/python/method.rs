@@ -218,17 +218,28 @@ pub(crate) fn returned<'py, T: IntoPyObject<'py>>(
 #[cold]
 #[inline(never)]
 fn raised(py: Python<'_>, error: PyErr) -> *mut PyObject {
-    // The interpreter gets all that the error has.
-    error.restore(py);
+    restore(py, error);
     std::ptr::null_mut()
 }
 
 /// Lets go of an error that is not to be raised, and of all that its traceback holds, at once.
 #[cold]
 pub(crate) fn discard(py: Python<'_>, error: PyErr) {
-    error.restore(py);
+    restore(py, error);
     // SAFETY: attached, as `py` says.
     unsafe { ffi::PyErr_Clear() };
+}
+
+/// Gives the interpreter all that the error has.
+fn restore(py: Python<'_>, error: PyErr) {
+    // PyO3 has to know that it is attached: making the exception out of its parts lets go of
+    // these, which would be put off else until the next call that it knows of.
+    let mut error = Some(error);
+    Python::try_attach(|py| error.take().map(|error| error.restore(py)));
+    // While the interpreter ends there is no attaching, and nobody minds what is put off.
+    if let Some(error) = error {
+        error.restore(py);
+    }
 }
 
 /// Whether a class still has the native class's method of that name, and nobody's in its place.
