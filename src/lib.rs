@@ -49,9 +49,9 @@ mod _socket {
     use crate::lookup::{getresolvertimeout, setresolvertimeout};
     #[pymodule_export]
     use crate::resolver::{
-        getaddrinfo, gethostbyaddr, gethostbyname, gethostbyname_ex, gethostname, getnameinfo,
-        getprotobyname, getservbyname, getservbyport, if_indextoname, if_nameindex, if_nametoindex,
-        sethostname,
+        getaddrinfo, gethostbyaddr, gethostbyname, gethostbyname_ex, gethostname, getifaddrs,
+        getnameinfo, getprotobyname, getservbyname, getservbyport, if_indextoname, if_nameindex,
+        if_nametoindex, sethostname,
     };
     #[cfg(linux)]
     #[pymodule_export]

@@ -10,6 +10,7 @@ last free descriptor.
 # For what the program comes to need later; only ``ssl`` and what needs it is left for then.
 from . import _descriptors, _errors, _files, _functions, _install, _lazy
 from ._class import socket
+from ._peers import getifaddrs
 from ._socket import (
     CMSG_LEN,
     CMSG_SPACE,

@@ -21,6 +21,7 @@ from ._functions import (
     has_dualstack_ipv6 as has_dualstack_ipv6,
 )
 from ._install import install as install, uninstall as uninstall
+from ._peers import getifaddrs as getifaddrs
 from ._socket import (
     CMSG_LEN as CMSG_LEN,
     CMSG_SPACE as CMSG_SPACE,

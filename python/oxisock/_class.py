@@ -4,7 +4,7 @@ import sys
 from _warnings import warn
 from abc import ABCMeta
 
-from . import _files, _sendfile
+from . import _files, _peers, _sendfile
 from ._socket import Socket, construct, dup, register_class
 
 TYPE_CHECKING = False
@@ -57,6 +57,8 @@ class socket(Socket, metaclass=_SocketType):  # noqa: N801 - the name of the sta
     __slots__ = ("__weakref__",)
     __module__ = "oxisock"
 
+    peer_credentials = _peers.peer_credentials
+    tcp_info = _peers.tcp_info
     sendfile = _sendfile.sendfile
     _sendfile_use_sendfile = _sendfile._sendfile_use_sendfile
     _sendfile_use_send = _sendfile._sendfile_use_send

@@ -5,6 +5,7 @@ from io import BufferedReader, BufferedRWPair, BufferedWriter, IOBase, TextIOWra
 from typing import Literal, NoReturn, Protocol, Self, overload
 
 from ._files import SocketIO
+from ._peers import Credentials, TCPInfo
 from ._socket import Socket
 
 class _SendableFile(Protocol):
@@ -29,6 +30,29 @@ class socket(Socket, metaclass=_SocketType):
         OSError: the system offers no such socket, or ``fileno`` is no socket.
     """
 
+    def peer_credentials(self) -> Credentials:
+        """Return who is at the other end of a UNIX socket; ``SO_PEERCRED`` of unix(7).
+
+        They are those of the time when the connection or the pair was made.
+
+        Returns:
+            A named tuple of ``pid``, ``uid`` and ``gid``. The numbers of a process that is not in
+            sight, in another namespace, are 0, and those of users 65534.
+
+        Raises:
+            OSError: the socket is not one of AF_UNIX, not connected, or closed (ENOTCONN, EBADF), or
+                the system has no such option.
+        """
+    def tcp_info(self) -> TCPInfo:
+        """Return the state of a TCP connection; ``TCP_INFO`` of tcp(7).
+
+        Returns:
+            A named tuple with the fields of the system's ``struct tcp_info``. Times are seconds as a
+            float, sizes bytes, rates bytes a second; what the running kernel does not tell is None.
+
+        Raises:
+            OSError: the socket is not one of TCP, or closed, or the system has no such option.
+        """
     def __enter__(self) -> Self: ...
     def __exit__(self, *args: object) -> None: ...
     def __getstate__(self) -> NoReturn: ...

@@ -1111,6 +1111,16 @@ def if_nameindex() -> list[tuple[int, str]]:
         OSError: the system gives no list.
     """
 
+def getifaddrs() -> list[tuple[str, int, int, str | None, str | None, str | None]]:
+    """List the addresses of the network interfaces; getifaddrs(3).
+
+    Returns:
+        A list of tuples ``(name, flags, family, address, netmask, broadcast)``.
+
+    Raises:
+        OSError: the system gives no list.
+    """
+
 def if_nametoindex(oname: str | bytes, /) -> int:
     """Return the index of a network interface; if_nametoindex(3), RFC 3493.
 
@@ -1601,5 +1611,6 @@ IPV6_V6ONLY: int
 SCM_RIGHTS: int
 SOCK_STREAM: int
 SOL_SOCKET: int
+IPPROTO_TCP: int
 SO_REUSEADDR: int
 SO_REUSEPORT: int

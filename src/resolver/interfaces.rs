@@ -6,6 +6,7 @@ use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyList};
 
+use crate::constants::family_member;
 use crate::engine;
 use crate::python::args::{file_system_bytes, file_system_text, unsigned_long};
 use crate::python::error::{Error, Result};
@@ -23,6 +24,29 @@ pub(crate) fn if_nameindex(py: Python<'_>) -> Result<Bound<'_, PyList>> {
     let list = PyList::empty(py);
     for (index, name) in engine::detached(py, interface::all)? {
         list.append((index, file_system_text(py, name.to_bytes())?))?;
+    }
+    Ok(list)
+}
+
+/// List the addresses of the network interfaces; getifaddrs(3).
+///
+/// Returns:
+///     A list of tuples ``(name, flags, family, address, netmask, broadcast)``.
+///
+/// Raises:
+///     OSError: the system gives no list.
+#[pyfunction]
+pub(crate) fn getifaddrs(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
+    let list = PyList::empty(py);
+    for found in engine::detached(py, interface::addresses).map_err(Error::from)? {
+        list.append((
+            file_system_text(py, found.name.to_bytes())?,
+            found.flags,
+            family_member(py, found.family)?,
+            found.address,
+            found.netmask,
+            found.broadcast,
+        ))?;
     }
     Ok(list)
 }

@@ -1,6 +1,7 @@
 //! Network interfaces by name and by index, if_nameindex(3) and netdevice(7).
 
 use std::ffi::{CStr, CString, c_char};
+use std::net::{Ipv4Addr, Ipv6Addr};
 #[cfg(linux)]
 use std::os::fd::AsRawFd;
 
@@ -9,7 +10,7 @@ use libc::{IFNAMSIZ, ifreq};
 
 #[cfg(linux)]
 use super::{BorrowedFd, syscall};
-use super::{Errno, Result};
+use super::{Errno, Result, numeric};
 
 /// The network interfaces, with their index.
 pub fn all() -> Result<Vec<(u32, CString)>> {
@@ -31,6 +32,81 @@ pub fn all() -> Result<Vec<(u32, CString)>> {
             .collect();
         libc::if_freenameindex(list);
         Ok(interfaces)
+    }
+}
+
+/// One address of an interface.
+pub struct Address {
+    pub name: CString,
+    /// `IFF_*`, netdevice(7).
+    pub flags: u32,
+    pub family: i32,
+    pub address: Option<String>,
+    pub netmask: Option<String>,
+    /// The broadcast address, or that of the other end of a point-to-point link.
+    pub broadcast: Option<String>,
+}
+
+/// The addresses of all interfaces, getifaddrs(3).
+pub fn addresses() -> Result<Vec<Address>> {
+    let mut list = std::ptr::null_mut();
+    // SAFETY: on success the call writes a list, which is freed once, behind its last use; what
+    // its entries point to is valid until then.
+    unsafe {
+        if libc::getifaddrs(&mut list) != 0 {
+            return Err(Errno::last());
+        }
+        let mut found = Vec::new();
+        let mut next = list;
+        while let Some(entry) = next.as_ref() {
+            next = entry.ifa_next;
+            let Some(address) = entry.ifa_addr.as_ref() else {
+                continue;
+            };
+            #[cfg(linux)]
+            let other = entry.ifa_ifu;
+            #[cfg(bsd)]
+            let other = entry.ifa_dstaddr;
+            found.push(Address {
+                name: CStr::from_ptr(entry.ifa_name).to_owned(),
+                flags: entry.ifa_flags,
+                family: address.sa_family.into(),
+                address: text(entry.ifa_addr),
+                netmask: text(entry.ifa_netmask),
+                broadcast: text(other),
+            });
+        }
+        libc::freeifaddrs(list);
+        Ok(found)
+    }
+}
+
+/// An internet or hardware address as text; none for others.
+///
+/// # Safety
+/// The address is null, or as long as those of its family are.
+unsafe fn text(address: *const libc::sockaddr) -> Option<String> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match i32::from(address.as_ref()?.sa_family) {
+            libc::AF_INET => {
+                let address = address.cast::<libc::sockaddr_in>().read_unaligned();
+                Some(Ipv4Addr::from(address.sin_addr.s_addr.to_ne_bytes()).to_string())
+            }
+            libc::AF_INET6 => {
+                let address = address.cast::<libc::sockaddr_in6>().read_unaligned();
+                let host = Ipv6Addr::from(address.sin6_addr.s6_addr);
+                Some(numeric::text(host.into()).to_string())
+            }
+            #[cfg(linux)]
+            libc::AF_PACKET => {
+                let address = address.cast::<libc::sockaddr_ll>().read_unaligned();
+                let bytes = address.sll_addr.iter().take(address.sll_halen.into());
+                let pairs: Vec<String> = bytes.map(|byte| format!("{byte:02x}")).collect();
+                (!pairs.is_empty()).then(|| pairs.join(":"))
+            }
+            _ => None,
+        }
     }
 }
 
