@@ -26,6 +26,10 @@ const BIO_CTRL_EOF: c_int = 2;
 const BIO_CTRL_FLUSH: c_int = 11;
 const BIO_C_GET_FD: c_int = 105;
 
+/// What OpenSSL's own socket transport returns, which its callers tell apart.
+const FAILED: c_int = -1;
+const ENDED: c_int = 0;
+
 /// What stands in for a system call that was made already, and whose result was not delivered.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Outcome {
@@ -205,7 +209,7 @@ impl State {
                         let errno = std::io::Error::last_os_error().raw_os_error().unwrap_or(0);
                         if matches!(errno, libc::EAGAIN | libc::EINTR | libc::EINPROGRESS) {
                             retry();
-                            return 0;
+                            return FAILED;
                         }
                         Outcome::Error(errno)
                     }
@@ -217,14 +221,19 @@ impl State {
             // Not now: whoever reports it makes the same call again, and is told there.
             kept.set(outcome);
             retry();
-            return 0;
+            return FAILED;
         }
         kept.set(Outcome::None);
         match outcome {
-            Outcome::Error(errno) => set_errno(errno),
-            _ => self.ended.set(true),
+            Outcome::Error(errno) => {
+                set_errno(errno);
+                FAILED
+            }
+            _ => {
+                self.ended.set(true);
+                ENDED
+            }
         }
-        0
     }
 }
 
