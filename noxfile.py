@@ -184,6 +184,18 @@ def tests(session):
     session.run("python", "-m", "pytest", *session.posargs)
 
 
+def debug(session):
+    """Run all tests on a debug build, which checks itself and its reference counts."""
+    install_wheel(session, "test", bench=True)
+    session.run("python", "-X", "dev", "-m", "pytest", *session.posargs)
+
+
+# As Debian names them.
+DEBUG_BUILDS = [name for python in PYTHONS if shutil.which(name := f"python{python}-dbg")]
+if DEBUG_BUILDS:
+    nox.session(python=DEBUG_BUILDS, default=False)(debug)
+
+
 @nox.session(python=NEWEST, default=False)
 def coverage(session):
     """Report in build/coverage what the tests reach in the Rust sources."""

@@ -6,6 +6,7 @@ use pyo3::types::PyInt;
 
 use crate::python::args;
 use crate::python::method::{Fast, function};
+use crate::python::version;
 
 /// Convert a 16-bit number from the machine's byte order to the network's; byteorder(3).
 ///
@@ -13,8 +14,9 @@ use crate::python::method::{Fast, function};
 ///     x: the number, 0 to 65535.
 ///
 /// Raises:
-///     OverflowError: the number is not in its range.
+///     OverflowError: the number is too large, or before Python 3.14 negative.
 ///     TypeError: it is no integer.
+///     ValueError: the number is negative.
 #[pyfunction]
 #[pyo3(signature = (x, /))]
 pub(crate) fn htons(x: &Bound<'_, PyAny>) -> PyResult<u16> {
@@ -27,8 +29,9 @@ pub(crate) fn htons(x: &Bound<'_, PyAny>) -> PyResult<u16> {
 ///     x: the number, 0 to 65535.
 ///
 /// Raises:
-///     OverflowError: the number is not in its range.
+///     OverflowError: the number is too large, or before Python 3.14 negative.
 ///     TypeError: it is no integer.
+///     ValueError: the number is negative.
 #[pyfunction]
 #[pyo3(signature = (x, /))]
 pub(crate) fn ntohs(x: &Bound<'_, PyAny>) -> PyResult<u16> {
@@ -41,8 +44,9 @@ pub(crate) fn ntohs(x: &Bound<'_, PyAny>) -> PyResult<u16> {
 ///     object: the number, an int from 0 to 2**32 - 1.
 ///
 /// Raises:
-///     OverflowError: the number is not in its range.
+///     OverflowError: the number is too large, or before Python 3.14 negative.
 ///     TypeError: it is no int.
+///     ValueError: the number is negative.
 #[pyfunction]
 #[pyo3(signature = (object, /))]
 pub(crate) fn htonl(object: &Bound<'_, PyAny>) -> PyResult<u64> {
@@ -56,8 +60,9 @@ pub(crate) fn htonl(object: &Bound<'_, PyAny>) -> PyResult<u64> {
 ///     object: the number, an int from 0 to 2**32 - 1.
 ///
 /// Raises:
-///     OverflowError: the number is not in its range.
+///     OverflowError: the number is too large, or before Python 3.14 negative.
 ///     TypeError: it is no int.
+///     ValueError: the number is negative.
 #[pyfunction]
 #[pyo3(signature = (object, /))]
 pub(crate) fn ntohl(object: &Bound<'_, PyAny>) -> PyResult<u64> {
@@ -73,6 +78,9 @@ pub(crate) const FAST: [Fast; 4] = [
 
 #[inline]
 fn short(function: &str, number: &Bound<'_, PyAny>) -> PyResult<u16> {
+    if version::C_INTEGERS {
+        return args::unsigned(number, "uint16_t");
+    }
     let number = args::int(number)?;
     u16::try_from(number).map_err(|_| no_short(function, number))
 }
@@ -88,6 +96,9 @@ fn no_short(function: &str, number: i32) -> PyErr {
 
 #[inline]
 fn long(number: &Bound<'_, PyAny>) -> PyResult<u32> {
+    if version::C_INTEGERS {
+        return args::unsigned(number, "uint32_t");
+    }
     let Ok(number) = number.cast::<PyInt>() else {
         return Err(no_number(number));
     };

@@ -1,5 +1,6 @@
 """Fixtures that every test file can use."""
 
+import ctypes  # noqa: F401 - libffi keeps a descriptor from then on, which is no test's
 import gc
 import os
 import signal

@@ -62,6 +62,7 @@ class socket(Socket, metaclass=_SocketType):  # noqa: N801 - the name of the sta
     sendfile = _sendfile.sendfile
     _sendfile_use_sendfile = _sendfile._sendfile_use_sendfile
     _sendfile_use_send = _sendfile._sendfile_use_send
+    _sendfile_zerocopy = _sendfile._sendfile_zerocopy
     _check_sendfile_params = _sendfile._check_sendfile_params
 
     def __enter__(self) -> "Self":

@@ -1,6 +1,7 @@
 """The socket class."""
 
 from abc import ABCMeta
+from collections.abc import Callable
 from io import BufferedReader, BufferedRWPair, BufferedWriter, IOBase, TextIOWrapper
 from typing import Literal, NoReturn, Protocol, Self, overload
 
@@ -174,6 +175,27 @@ class socket(Socket, metaclass=_SocketType):
     # Private, under the names that the standard library has for them.
     def _check_sendfile_params(self, file: _SendableFile, offset: int, count: int | None) -> None:
         """Refuse text files, sockets that are no streams, and counts that are no positive int."""
+    def _sendfile_zerocopy(
+        self,
+        zerocopy_func: Callable[[int, int, int], int],
+        giveup_exc_type: type[Exception],
+        file: _SendableFile,
+        offset: int = 0,
+        count: int | None = None,
+    ) -> int:
+        """Send from a regular file with a function that copies nothing to the program.
+
+        Args:
+            zerocopy_func: takes the file's descriptor, an offset and a count in bytes, and returns the
+                bytes sent; after BlockingIOError it is called again when there is room.
+            giveup_exc_type: raised for a file that it cannot serve.
+            file: a file object opened in binary mode.
+            offset: where to begin, in bytes.
+            count: how many bytes to send, up to the end without it.
+
+        Returns:
+            The bytes sent.
+        """
     def _sendfile_use_sendfile(
         self, file: _SendableFile, offset: int = 0, count: int | None = None
     ) -> int:

@@ -108,7 +108,10 @@ def _as_main(start: "Any", target: str, arguments: list[str]) -> int:
     """Call ``start`` with a fresh ``__main__`` module, and keep our frames out of its traceback."""
     # The module has to be in place for pickle, multiprocessing, dataclasses … to find it.
     sys.modules["__main__"] = module = ModuleType("__main__")
-    module.__dict__.update(__builtins__=sys.modules["builtins"], __annotations__={})
+    module.__dict__["__builtins__"] = sys.modules["builtins"]
+    # Later interpreters make it when it is asked for, PEP 649.
+    if sys.version_info < (3, 14):
+        module.__dict__.update(__annotations__={})
     try:
         status: int = start(module, target, arguments)
     except SystemExit:
@@ -151,6 +154,13 @@ def _set_first_path(path: str) -> None:
         sys.path[0] = path
 
 
+def _locate(module: ModuleType, filename: str) -> None:
+    module.__file__ = filename
+    # Gone from later interpreters.
+    if sys.version_info < (3, 15):
+        module.__dict__.update(__cached__=None)
+
+
 def _execute(code: "CodeType", module: ModuleType) -> int:
     exec(code, module.__dict__)
     return 0
@@ -183,7 +193,7 @@ def _run_stdin(module: ModuleType, name: str, arguments: list[str]) -> int:
     sys.argv = [name, *arguments]
     _set_first_path("")
     module.__dict__["__loader__"] = BuiltinImporter
-    module.__dict__.update(__file__="<stdin>", __cached__=None)
+    _locate(module, "<stdin>")
     source = sys.stdin.buffer.read()
     return _execute(compile(source, "<stdin>", "exec", dont_inherit=True), module)
 
@@ -212,7 +222,7 @@ def _run_path(module: ModuleType, name: str, arguments: list[str]) -> int:
         )
         return 2
     _set_first_path(path.dirname(path.realpath(filename)))
-    module.__dict__.update(__file__=filename, __cached__=None)
+    _locate(module, filename)
 
     from importlib.util import MAGIC_NUMBER
 

@@ -11,6 +11,8 @@ from ._socket import SOCK_STREAM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ._class import _SendableFile, socket
 
 
@@ -33,19 +35,36 @@ def _check_sendfile_params(
             raise ValueError(f"count must be a positive integer (got {count!r})")
 
 
-def _sendfile_use_sendfile(
-    self: "socket", file: "_SendableFile", offset: int = 0, count: "int | None" = None
+def _sendfile_zerocopy(  # noqa: D417 - as `sendfile`
+    self: "socket",
+    zerocopy_func: "Callable[[int, int, int], int]",
+    giveup_exc_type: type[Exception],
+    file: "_SendableFile",
+    offset: int = 0,
+    count: "int | None" = None,
 ) -> int:
-    """Send from a regular file in the kernel, or raise ``_GiveupOnSendfile``; sendfile(2)."""
+    """Send from a regular file with a function that copies nothing to the program.
+
+    Args:
+        zerocopy_func: takes the file's descriptor, an offset and a count in bytes, and returns the
+            bytes sent; after BlockingIOError it is called again when there is room.
+        giveup_exc_type: raised for a file that it cannot serve.
+        file: a file object opened in binary mode.
+        offset: where to begin, in bytes.
+        count: how many bytes to send, up to the end without it.
+
+    Returns:
+        The bytes sent.
+    """
     self._check_sendfile_params(file, offset, count)
     try:
         file_fd = file.fileno()  # type: ignore[attr-defined]
     except (AttributeError, UnsupportedOperation) as exc:
-        raise _GiveupOnSendfile(exc) from exc
+        raise giveup_exc_type(exc) from exc
     try:
         file_size = fstat(file_fd).st_size
     except OSError as exc:
-        raise _GiveupOnSendfile(exc) from exc
+        raise giveup_exc_type(exc) from exc
     if not file_size:
         return 0
     if self.gettimeout() == 0:
@@ -58,12 +77,15 @@ def _sendfile_use_sendfile(
             if count:
                 step = min(step, count - (offset - start))
             try:
-                sent = self._send_from(file_fd, offset, step)
+                sent = zerocopy_func(file_fd, offset, step)
+            except BlockingIOError:
+                _wait_for_room(self)
+                continue
             except TimeoutError:
                 raise
             except OSError as exc:
                 if offset == start:
-                    raise _GiveupOnSendfile(exc) from exc
+                    raise giveup_exc_type(exc) from exc
                 raise exc from None
             if not sent:
                 break
@@ -72,6 +94,24 @@ def _sendfile_use_sendfile(
     finally:
         if offset > start and hasattr(file, "seek"):
             file.seek(offset)
+
+
+def _wait_for_room(sock: "socket") -> None:
+    """Wait until a socket takes data, or raise TimeoutError after its timeout; poll(2)."""
+    from select import POLLOUT, poll
+
+    poller = poll()
+    poller.register(sock, POLLOUT)
+    timeout = sock.gettimeout()
+    if not poller.poll(None if timeout is None else int(timeout * 1000) + 1):
+        raise TimeoutError("timed out")
+
+
+def _sendfile_use_sendfile(
+    self: "socket", file: "_SendableFile", offset: int = 0, count: "int | None" = None
+) -> int:
+    """Send from a regular file in the kernel, or raise ``_GiveupOnSendfile``; sendfile(2)."""
+    return self._sendfile_zerocopy(self._send_from, _GiveupOnSendfile, file, offset, count)
 
 
 def _sendfile_use_send(

@@ -1144,8 +1144,9 @@ def if_indextoname(object: int, /) -> str:
 
     Raises:
         OSError: there is no such interface.
-        OverflowError: the index is negative or too large.
+        OverflowError: the index is too large, or before Python 3.14 negative.
         TypeError: the index is no int.
+        ValueError: the index is negative.
     """
 
 # Byte order and numeric addresses.
@@ -1156,8 +1157,9 @@ def htons(x: int, /) -> int:
         x: the number, 0 to 65535.
 
     Raises:
-        OverflowError: the number is not in its range.
+        OverflowError: the number is too large, or before Python 3.14 negative.
         TypeError: it is no integer.
+        ValueError: the number is negative.
     """
 
 def ntohs(x: int, /) -> int:
@@ -1167,8 +1169,9 @@ def ntohs(x: int, /) -> int:
         x: the number, 0 to 65535.
 
     Raises:
-        OverflowError: the number is not in its range.
+        OverflowError: the number is too large, or before Python 3.14 negative.
         TypeError: it is no integer.
+        ValueError: the number is negative.
     """
 
 def htonl(object: int, /) -> int:
@@ -1178,8 +1181,9 @@ def htonl(object: int, /) -> int:
         object: the number, an int from 0 to 2**32 - 1.
 
     Raises:
-        OverflowError: the number is not in its range.
+        OverflowError: the number is too large, or before Python 3.14 negative.
         TypeError: it is no int.
+        ValueError: the number is negative.
     """
 
 def ntohl(object: int, /) -> int:
@@ -1189,8 +1193,9 @@ def ntohl(object: int, /) -> int:
         object: the number, an int from 0 to 2**32 - 1.
 
     Raises:
-        OverflowError: the number is not in its range.
+        OverflowError: the number is too large, or before Python 3.14 negative.
         TypeError: it is no int.
+        ValueError: the number is negative.
     """
 
 def inet_aton(ip_addr: str, /) -> bytes:

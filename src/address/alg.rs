@@ -17,8 +17,8 @@ pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<S
     let name = fields.text(1)?;
     let mut address = sockaddr_alg::of_family(libc::AF_ALG);
     // The fields have 32 bits, but the standard library takes 16 of a number.
-    address.salg_feat = u32::from(fields.masked_or(2, 0)? as u16);
-    address.salg_mask = u32::from(fields.masked_or(3, 0)? as u16);
+    address.salg_feat = fields.masked_or::<u16>(2, 0)?.into();
+    address.salg_mask = fields.masked_or::<u16>(3, 0)?.into();
     store(&mut address.salg_type, &kind, "AF_ALG type too long.")?;
     store(&mut address.salg_name, &name, "AF_ALG name too long.")?;
     Ok(SockAddr::new(&address))

@@ -3,7 +3,6 @@
 //! are text such as '01:23:45:67:89:AB'; BlueZ's `<bluetooth/*.h>`.
 
 use pyo3::exceptions::{PyException, PyValueError};
-use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
@@ -50,9 +49,9 @@ fn l2cap(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<(String, soc
     let fields = Fields::new(purpose, object, "AF_BLUETOOTH", form, 2..=4)?;
     let mut address = sockaddr_l2::of_family(libc::AF_BLUETOOTH);
     let device = fields.text(0)?;
-    address.l2_psm = (fields.masked(1)? as u16).to_le();
-    address.l2_cid = (fields.masked_or(2, 0)? as u16).to_le();
-    address.l2_bdaddr_type = fields.masked_or(3, BDADDR_BREDR.into())? as u8;
+    address.l2_psm = fields.masked::<u16>(1)?.to_le();
+    address.l2_cid = fields.masked_or::<u16>(2, 0)?.to_le();
+    address.l2_bdaddr_type = fields.masked_or(3, BDADDR_BREDR)?;
     Ok((device, address))
 }
 
@@ -61,20 +60,18 @@ fn rfcomm(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<(String, so
     let fields = Fields::new(purpose, object, "AF_BLUETOOTH", form, 2..=2)?;
     let mut address = sockaddr_rc::of_family(libc::AF_BLUETOOTH);
     let device = fields.text(0)?;
-    address.rc_channel = fields.masked(1)? as u8;
+    address.rc_channel = fields.masked(1)?;
     Ok((device, address))
 }
 
 fn hci(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<sockaddr_hci> {
-    // SAFETY: the object is alive, and the call cannot fail.
-    let (device, channel) = if unsafe { ffi::PyIndex_Check(object.as_ptr()) } != 0 {
-        (args::masked(object)? as u16, HCI_CHANNEL_RAW)
+    let (device, channel) = if args::is_index(object) {
+        (args::masked(object)?, HCI_CHANNEL_RAW)
     } else {
         wrong_format(purpose, object, || {
             let form = "an int or a tuple (device[, channel])";
             let fields = Fields::new(purpose, object, "AF_BLUETOOTH", form, 1..=2)?;
-            let channel = fields.masked_or(1, HCI_CHANNEL_RAW.into())?;
-            Ok((fields.masked(0)? as u16, channel as u16))
+            Ok((fields.masked(0)?, fields.masked_or(1, HCI_CHANNEL_RAW)?))
         })?
     };
     let mut address = sockaddr_hci::of_family(libc::AF_BLUETOOTH);

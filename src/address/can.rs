@@ -2,6 +2,8 @@
 //! CAN_ISOTP, `(interface, name, pgn, addr)` for CAN_J1939; `<linux/can.h>`, kernel
 //! documentation networking/can and networking/j1939. An empty interface stands for all.
 
+use std::ffi::c_ulong;
+
 use libc::sockaddr_can;
 use pyo3::prelude::*;
 
@@ -30,13 +32,13 @@ pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<S
     let mut address = sockaddr_can::of_family(libc::AF_CAN);
     match purpose.protocol {
         libc::CAN_ISOTP => {
-            address.can_addr.tp.rx_id = fields.masked(1)? as u32;
-            address.can_addr.tp.tx_id = fields.masked(2)? as u32;
+            address.can_addr.tp.rx_id = fields.masked::<c_ulong>(1)? as u32;
+            address.can_addr.tp.tx_id = fields.masked::<c_ulong>(2)? as u32;
         }
         libc::CAN_J1939 => {
             address.can_addr.j1939.name = fields.masked(1)?;
-            address.can_addr.j1939.pgn = fields.masked(2)? as u32;
-            address.can_addr.j1939.addr = fields.masked(3)? as u8;
+            address.can_addr.j1939.pgn = fields.masked(2)?;
+            address.can_addr.j1939.addr = fields.masked(3)?;
         }
         _ => {}
     }

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
 use super::Purpose;
-use crate::python::args;
+use crate::python::args::{self, Unsigned};
 use crate::python::error::{Error, Result};
 
 /// An address tuple of the right length.
@@ -41,12 +41,12 @@ impl<'a, 'py> Fields<'a, 'py> {
 
     /// An unsigned number. Too large ones and negative ones are cut to their lower bits, and
     /// not refused, as the standard library does: -1 is the usual way to write VMADDR_CID_ANY.
-    pub(super) fn masked(&self, index: usize) -> Result<u64> {
+    pub(super) fn masked<T: Unsigned>(&self, index: usize) -> Result<T> {
         Ok(args::masked(&self.tuple.get_item(index)?)?)
     }
 
     /// The same for an element that may be missing.
-    pub(super) fn masked_or(&self, index: usize, default: u64) -> Result<u64> {
+    pub(super) fn masked_or<T: Unsigned>(&self, index: usize, default: T) -> Result<T> {
         self.or(index, default, Self::masked)
     }
 

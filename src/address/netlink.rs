@@ -11,8 +11,8 @@ use crate::sys::{SockAddr, Sockaddr};
 pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
     let fields = Fields::new(purpose, object, "AF_NETLINK", "a pair (pid, groups)", 2..=2)?;
     let mut address = sockaddr_nl::of_family(libc::AF_NETLINK);
-    address.nl_pid = fields.masked(0)? as u32;
-    address.nl_groups = fields.masked(1)? as u32;
+    address.nl_pid = fields.masked(0)?;
+    address.nl_groups = fields.masked(1)?;
     Ok(SockAddr::new(&address))
 }
 

@@ -11,8 +11,8 @@ use crate::sys::{SockAddr, Sockaddr};
 pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
     let fields = Fields::new(purpose, object, "AF_QIPCRTR", "a pair (node, port)", 2..=2)?;
     let mut address = sockaddr_qrtr::of_family(AF_QIPCRTR);
-    address.sq_node = fields.masked(0)? as u32;
-    address.sq_port = fields.masked(1)? as u32;
+    address.sq_node = fields.masked(0)?;
+    address.sq_port = fields.masked(1)?;
     Ok(SockAddr::new(&address))
 }
 

@@ -41,7 +41,7 @@ pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<S
 
 fn pair(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<(u32, u32)> {
     let fields = Fields::new(purpose, object, "PF_SYSTEM", "a pair (id, unit)", 2..=2)?;
-    Ok((fields.masked(0)? as u32, fields.masked(1)? as u32))
+    Ok((fields.masked(0)?, fields.masked(1)?))
 }
 
 fn named(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<u32> {

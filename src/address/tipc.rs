@@ -19,7 +19,7 @@ use crate::sys::address::linux::sockaddr_tipc;
 const ADDR_NAMESEQ: u8 = 1;
 const ADDR_NAME: u8 = 2;
 const ADDR_ID: u8 = 3;
-const CLUSTER_SCOPE: u64 = 2;
+const CLUSTER_SCOPE: u32 = 2;
 
 pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
     let fields = Fields::new(
@@ -29,8 +29,8 @@ pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<S
         "a tuple (addr_type, v1, v2, v3[, scope])",
         4..=5,
     )?;
-    let kind = fields.masked(0)? as u32;
-    let [v1, v2, v3] = [fields.masked(1)?, fields.masked(2)?, fields.masked(3)?].map(|v| v as u32);
+    let kind: u32 = fields.masked(0)?;
+    let [v1, v2, v3] = [fields.masked(1)?, fields.masked(2)?, fields.masked(3)?];
     let scope = fields.masked_or(4, CLUSTER_SCOPE)? as i8;
     let kind = u8::try_from(kind).unwrap_or_default();
     let values = match kind {

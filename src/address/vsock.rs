@@ -11,8 +11,8 @@ use crate::sys::{SockAddr, Sockaddr};
 pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
     let fields = Fields::new(purpose, object, "AF_VSOCK", "a pair (cid, port)", 2..=2)?;
     let mut address = sockaddr_vm::of_family(libc::AF_VSOCK);
-    address.svm_cid = fields.masked(0)? as u32;
-    address.svm_port = fields.masked(1)? as u32;
+    address.svm_cid = fields.masked(0)?;
+    address.svm_port = fields.masked(1)?;
     Ok(SockAddr::new(&address))
 }
 

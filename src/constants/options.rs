@@ -43,16 +43,12 @@ pub(super) const TABLES: &[Table] = &[
         // bluetooth/bluetooth.h
         SOL_HCI = 0, SOL_L2CAP = 6, SOL_RFCOMM = 18, SOL_SCO = 17,
     },
-    // The GNU C library alone.
-    #[cfg(all(linux, target_env = "gnu"))]
-    table! {
-        SO_RCVTIMEO_NEW, SO_SNDTIMEO_NEW, SO_TIMESTAMPING_NEW, SO_TIMESTAMPNS_NEW,
-        SO_TIMESTAMP_NEW,
-    },
-    // asm-generic/socket.h, too new for libc; SPARC numbers its options differently.
+    // asm-generic/socket.h, too new for libc, or missing there for some processors; SPARC
+    // numbers its options differently.
     #[cfg(all(linux, not(any(target_arch = "sparc", target_arch = "sparc64"))))]
     table! {
         SCM_INQ = 84, SCM_TS_OPT_ID = 81, SO_INQ = 84, SO_PASSRIGHTS = 83,
-        SO_RCVPRIORITY = 82,
+        SO_RCVPRIORITY = 82, SO_RCVTIMEO_NEW = 66, SO_SNDTIMEO_NEW = 67,
+        SO_TIMESTAMPING_NEW = 65, SO_TIMESTAMPNS_NEW = 64, SO_TIMESTAMP_NEW = 63,
     },
 ];

@@ -4,13 +4,14 @@
 use std::convert::Infallible;
 use std::ffi::CStr;
 
-use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyDeprecationWarning, PyOverflowError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyFloat, PyInt, PyString, PyTuple};
 
 use super::error::{Error, Result};
 use super::thread::protect;
+use super::version;
 use crate::sys::Timeout;
 use crate::sys::timeout::Invalid;
 
@@ -87,29 +88,121 @@ pub(crate) fn size(object: &Bound<'_, PyAny>) -> PyResult<isize> {
         let value = unsafe { ffi::PyLong_AsSsize_t(object.as_ptr()) };
         return checked(object.py(), value, -1);
     }
-    protect();
-    // SAFETY: the object is alive; the call returns a new reference or sets an exception.
-    let index =
-        unsafe { Bound::from_owned_ptr_or_err(object.py(), ffi::PyNumber_Index(object.as_ptr()))? };
-    size(&index)
+    size(&index(object)?)
 }
 
-/// Any object with `__index__` as an unsigned number of 64 bits, whose upper bits are lost
-/// where it has more, as the standard library does where it checks no range.
-pub(crate) fn masked(object: &Bound<'_, PyAny>) -> PyResult<u64> {
-    // SAFETY: as in `long`.
-    let value = unsafe { ffi::PyLong_AsUnsignedLongLongMask(object.as_ptr()) };
-    checked(object.py(), value, u64::MAX)
+/// An unsigned type of C that arguments are converted to.
+pub(crate) trait Unsigned: TryFrom<i64> {
+    const BITS: u32;
+
+    /// The lower bits of a number.
+    fn cut(number: u64) -> Self;
 }
 
-/// An unsigned number of 32 bits, cut in the same way, from a place in a tuple; zero where
-/// the tuple is shorter. Its length is asked first: a missing item would cost an exception.
+macro_rules! unsigned {
+    ($($type:ty),*) => {$(
+        impl Unsigned for $type {
+            const BITS: u32 = <$type>::BITS;
+
+            fn cut(number: u64) -> Self {
+                number as $type
+            }
+        }
+    )*};
+}
+
+unsigned!(u8, u16, u32, u64);
+
+/// Any object with `__index__` as an unsigned number, whose upper bits are lost where it has
+/// more, as the standard library does where it checks no range.
+pub(crate) fn masked<T: Unsigned>(object: &Bound<'_, PyAny>) -> PyResult<T> {
+    let number = index(object)?;
+    if version::LOST_BITS_WARN && loses_bits::<T>(&number)? {
+        let category = object.py().get_type::<PyDeprecationWarning>();
+        PyErr::warn(object.py(), &category, c"integer value out of range", 1)?;
+    }
+    // SAFETY: the object is an int; an error is reported through the value that is checked.
+    let value = unsafe { ffi::PyLong_AsUnsignedLongLongMask(number.as_ptr()) };
+    checked(object.py(), value, u64::MAX).map(T::cut)
+}
+
+/// Whether a number is one of neither the unsigned type nor the signed one of its size.
+fn loses_bits<T: Unsigned>(number: &Bound<'_, PyAny>) -> PyResult<bool> {
+    Ok(match long_long(number)? {
+        Ok(value) if T::BITS < 64 => !(-1 << (T::BITS - 1)..1 << T::BITS).contains(&value),
+        Ok(_) => false,
+        Err(OutOfRange::Above) if T::BITS == 64 => number.extract::<u64>().is_err(),
+        Err(_) => true,
+    })
+}
+
+/// An unsigned number, cut in the same way, from a place in a tuple; zero where the tuple is
+/// shorter. Its length is asked first: a missing item would cost an exception.
 pub(crate) fn masked_at(tuple: &Bound<'_, PyTuple>, index: usize) -> PyResult<u32> {
     if index < tuple.len() {
-        Ok(masked(&tuple.get_item(index)?)? as u32)
+        masked(&tuple.get_item(index)?)
     } else {
         Ok(0)
     }
+}
+
+/// Any object with `__index__` as an unsigned number, in whose range it has to be; `name` is
+/// that of the C type, for the error.
+#[inline]
+pub(crate) fn unsigned<T: Unsigned>(object: &Bound<'_, PyAny>, name: &str) -> PyResult<T> {
+    let value = long_long(object)?;
+    match value.map(T::try_from) {
+        Ok(Ok(number)) => Ok(number),
+        _ => Err(no_unsigned(value, name)),
+    }
+}
+
+#[cold]
+fn no_unsigned(value: std::result::Result<i64, OutOfRange>, name: &str) -> PyErr {
+    match value {
+        Ok(0..) | Err(OutOfRange::Above) => {
+            PyOverflowError::new_err(format!("Python int too large for C {name}"))
+        }
+        Ok(_) | Err(OutOfRange::Below) => PyValueError::new_err("Cannot convert negative int"),
+    }
+}
+
+/// On which side of a type's range a number is.
+#[derive(Clone, Copy)]
+pub(crate) enum OutOfRange {
+    Below,
+    Above,
+}
+
+/// Any object with `__index__` as a C `long long`.
+#[inline]
+pub(crate) fn long_long(
+    object: &Bound<'_, PyAny>,
+) -> PyResult<std::result::Result<i64, OutOfRange>> {
+    if !object.is_exact_instance_of::<PyInt>() {
+        protect();
+    }
+    let mut overflow = 0;
+    // SAFETY: as in `long`; the other result is written to a place of our own.
+    let value = unsafe { ffi::PyLong_AsLongLongAndOverflow(object.as_ptr(), &mut overflow) };
+    match overflow {
+        0 => checked(object.py(), value, -1).map(Ok),
+        1.. => Ok(Err(OutOfRange::Above)),
+        _ => Ok(Err(OutOfRange::Below)),
+    }
+}
+
+/// Whether an object has `__index__`.
+pub(crate) fn is_index(object: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: the object is alive, and the call cannot fail.
+    unsafe { ffi::PyIndex_Check(object.as_ptr()) != 0 }
+}
+
+/// The number of any object with `__index__`.
+pub(crate) fn index<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    protect();
+    // SAFETY: the object is alive; the call returns a new reference or sets an exception.
+    unsafe { Bound::from_owned_ptr_or_err(object.py(), ffi::PyNumber_Index(object.as_ptr())) }
 }
 
 /// The result of a conversion that reports an exception with one special value.
@@ -207,7 +300,7 @@ pub(crate) fn timeout(object: &Bound<'_, PyAny>) -> PyResult<Timeout> {
     if object.is_none() {
         return Ok(Timeout::NONE);
     }
-    if object.is_instance_of::<PyFloat>() {
+    if is_float(object) {
         return Timeout::from_seconds(object.extract()?).map_err(|invalid| match invalid {
             Invalid::NotANumber => PyValueError::new_err("Invalid value NaN (not a number)"),
             Invalid::TooLarge => {
@@ -217,17 +310,16 @@ pub(crate) fn timeout(object: &Bound<'_, PyAny>) -> PyResult<Timeout> {
         });
     }
     let too_large = || PyOverflowError::new_err("timestamp too large to convert to C PyTime_t");
-    let seconds = match object.extract::<i64>() {
-        Ok(seconds) => seconds,
-        Err(error) if error.is_instance_of::<PyOverflowError>(object.py()) => {
-            return Err(too_large());
-        }
-        Err(error) => return Err(error),
-    };
+    let seconds = long_long(object)?.map_err(|_| too_large())?;
     Timeout::from_whole_seconds(seconds).map_err(|invalid| match invalid {
         Invalid::Negative => negative_timeout(),
         Invalid::TooLarge | Invalid::NotANumber => too_large(),
     })
+}
+
+/// Whether a timeout is asked for its `__float__`, and not for its `__index__`.
+fn is_float(object: &Bound<'_, PyAny>) -> bool {
+    object.is_instance_of::<PyFloat>() || version::ANY_REAL_TIMEOUT && !is_index(object)
 }
 
 fn negative_timeout() -> PyErr {

@@ -10,3 +10,4 @@ pub(crate) mod method;
 #[cfg(not(Py_GIL_DISABLED))]
 pub(crate) mod pending;
 pub(crate) mod thread;
+pub(crate) mod version;

@@ -13,6 +13,7 @@ use crate::lookup::{Entry, Hints, HostName, Service, lookup};
 use crate::python::args::{self, Int};
 use crate::python::audit::audit_with;
 use crate::python::error::{Error, Result};
+use crate::python::version;
 
 /// Look up the addresses of a host and a service; getaddrinfo(3), RFC 3493.
 ///
@@ -124,14 +125,13 @@ fn parse_port(object: &Bound<'_, PyAny>) -> Result<Service> {
     if object.is_none() {
         return Ok(Service::None);
     }
-    // Only an int itself: the standard library does not take bool and other subclasses.
-    if let Ok(number) = object.cast_exact::<PyInt>() {
+    if let Some(number) = port_number(object)? {
         return match number.extract::<u16>() {
             Ok(port) => Ok(Service::Port(port)),
             Err(_) => {
-                // CPython 3.12 was the first to hand on what is no C long.
-                #[cfg(not(Py_3_12))]
-                args::long(number)?;
+                if !version::ANY_PORT_NUMBER {
+                    args::long(&number)?;
+                }
                 Ok(Service::Name(until_null(
                     number.str()?.to_str()?.as_bytes(),
                 )))
@@ -145,6 +145,17 @@ fn parse_port(object: &Bound<'_, PyAny>) -> Result<Service> {
         return Ok(service(bytes.as_bytes()));
     }
     Err(Error::os_error("Int or String expected"))
+}
+
+/// A port that is an integer.
+fn port_number<'py>(object: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyInt>>> {
+    if let Ok(number) = object.cast_exact::<PyInt>() {
+        return Ok(Some(number.clone()));
+    }
+    if version::INDEX_AS_PORT && args::is_index(object) {
+        return Ok(Some(args::index(object)?.cast_into()?));
+    }
+    Ok(None)
 }
 
 fn service(text: &[u8]) -> Service {

@@ -2,14 +2,14 @@
 
 use std::ffi::CString;
 
-use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyList};
 
 use crate::constants::family_member;
 use crate::engine;
-use crate::python::args::{file_system_bytes, file_system_text, unsigned_long};
+use crate::python::args::{file_system_bytes, file_system_text, unsigned, unsigned_long};
 use crate::python::error::{Error, Result};
+use crate::python::version;
 use crate::sys::interface;
 
 /// List the network interfaces of this machine; if_nameindex(3), RFC 3493.
@@ -62,10 +62,16 @@ pub(crate) fn getifaddrs(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
 ///     ValueError: the name has a null byte in it.
 #[pyfunction]
 #[pyo3(signature = (oname, /))]
-pub(crate) fn if_nametoindex(oname: &Bound<'_, PyAny>) -> PyResult<u32> {
+pub(crate) fn if_nametoindex(oname: &Bound<'_, PyAny>) -> Result<u32> {
     let name = CString::new(file_system_bytes(oname)?.as_bytes())
-        .map_err(|_| PyValueError::new_err("embedded null byte"))?;
-    interface::by_name(&name).map_err(|_| PyOSError::new_err("no interface with this name"))
+        .map_err(|_| Error::value_error("embedded null byte"))?;
+    interface::by_name(&name).map_err(|errno| {
+        if version::INTERFACE_ERRNO {
+            errno.into()
+        } else {
+            Error::os_error("no interface with this name")
+        }
+    })
 }
 
 /// Return the name of a network interface; if_indextoname(3), RFC 3493.
@@ -78,19 +84,24 @@ pub(crate) fn if_nametoindex(oname: &Bound<'_, PyAny>) -> PyResult<u32> {
 ///
 /// Raises:
 ///     OSError: there is no such interface.
-///     OverflowError: the index is negative or too large.
+///     OverflowError: the index is too large, or before Python 3.14 negative.
 ///     TypeError: the index is no int.
+///     ValueError: the index is negative.
 #[pyfunction]
 #[pyo3(signature = (object, /))]
 pub(crate) fn if_indextoname<'py>(
     py: Python<'py>,
     object: &Bound<'py, PyAny>,
 ) -> Result<Bound<'py, PyAny>> {
-    let index = object
-        .cast::<PyInt>()
-        .map_err(|_| Error::type_error("an integer is required"))?;
-    let index = u32::try_from(unsigned_long(index)?)
-        .map_err(|_| Error::overflow_error("index is too large"))?;
+    let index = if version::C_INTEGERS {
+        unsigned(object, "unsigned int")?
+    } else {
+        let index = object
+            .cast::<PyInt>()
+            .map_err(|_| Error::type_error("an integer is required"))?;
+        u32::try_from(unsigned_long(index)?)
+            .map_err(|_| Error::overflow_error("index is too large"))?
+    };
     Ok(file_system_text(
         py,
         interface::by_index(index)?.to_bytes(),

@@ -2,12 +2,13 @@
 
 use pyo3::exceptions::{PyOSError, PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyTuple};
 
 use super::Socket;
-use crate::python::args::{self, Given, Int};
+use crate::python::args::{self, Int};
 use crate::python::buffer::BufferSlot;
 use crate::python::error::{Error, Result};
+use crate::python::version;
 use crate::sys::{self, BorrowedFd, Errno, option};
 
 /// The largest option that can be read.
@@ -68,33 +69,45 @@ impl Socket {
     ///     OSError: there is no such option, the value is refused, or the socket is closed.
     ///     TypeError: the value has another type, or None comes without a length.
     #[pyo3(
-        signature = (level, optname, value, optlen = Given(None), /),
+        signature = (*arguments),
         text_signature = "($self, level, optname, value, optlen=None, /)"
     )]
-    fn setsockopt(
-        &self,
-        level: Int,
-        optname: Int,
-        value: &Bound<'_, PyAny>,
-        optlen: Given<'_>,
-    ) -> PyResult<()> {
-        let Some(optlen) = optlen.0 else {
-            self.set_option(level.0, optname.0, value)?;
-            if (level.0, optname.0) == (libc::SOL_SOCKET, libc::SO_RCVLOWAT) {
-                self.traits.forget();
-            }
-            return Ok(());
-        };
-        if !value.is_none() {
-            return Err(PyTypeError::new_err(
-                "socket option should be None with a length",
-            ));
+    fn setsockopt(&self, arguments: &Bound<'_, PyTuple>) -> PyResult<()> {
+        // Counted here for the standard library's words.
+        let count = arguments.len();
+        if !(3..=4).contains(&count) {
+            let bound = if count < 3 { "least 3" } else { "most 4" };
+            return Err(PyTypeError::new_err(format!(
+                "setsockopt() takes at {bound} arguments ({count} given)"
+            )));
         }
-        let len = args::masked(&optlen)? as u32;
-        Ok(self.option(value.py(), |fd| {
-            option::set_length(fd, level.0, optname.0, len)
-        })?)
+        self.set(arguments)
     }
+}
+
+fn only_with_none(value: &Bound<'_, PyAny>) -> PyResult<()> {
+    if value.is_none() {
+        Ok(())
+    } else {
+        Err(PyTypeError::new_err(
+            "setsockopt() only takes 4 arguments when the third argument is None",
+        ))
+    }
+}
+
+/// The error for an option that is neither an integer nor a buffer.
+fn named(error: PyErr, value: &Bound<'_, PyAny>) -> PyErr {
+    if !version::OPTION_BY_TYPE || !error.is_instance_of::<PyTypeError>(value.py()) {
+        return error;
+    }
+    value.get_type().name().map_or_else(
+        |error| error,
+        |class| {
+            PyTypeError::new_err(format!(
+                "socket option should be int, bytes-like object or None (got {class})"
+            ))
+        },
+    )
 }
 
 impl Socket {
@@ -107,11 +120,32 @@ impl Socket {
         Ok(self.channel.lend(py, call)??)
     }
 
+    fn set(&self, arguments: &Bound<'_, PyTuple>) -> PyResult<()> {
+        let level = args::int(&arguments.get_item(0)?)?;
+        let optname = args::int(&arguments.get_item(1)?)?;
+        let value = arguments.get_item(2)?;
+        if arguments.len() == 3 {
+            self.set_option(level, optname, &value)?;
+            if (level, optname) == (libc::SOL_SOCKET, libc::SO_RCVLOWAT) {
+                self.traits.forget();
+            }
+            return Ok(());
+        }
+        if !version::OPTION_BY_TYPE {
+            only_with_none(&value)?;
+        }
+        let len = args::masked(&arguments.get_item(3)?)?;
+        only_with_none(&value)?;
+        Ok(self.option(arguments.py(), |fd| {
+            option::set_length(fd, level, optname, len)
+        })?)
+    }
+
     fn set_option(&self, level: i32, name: i32, value: &Bound<'_, PyAny>) -> Result<()> {
         let py = value.py();
         if value.is_none() {
             return Err(Error::type_error(
-                "socket option should be integer or bytes-like object, None needs a length",
+                "setsockopt() requires 4 arguments when the third argument is None",
             ));
         }
         if self.has_wide_options()
@@ -124,10 +158,11 @@ impl Socket {
             // An int that is too large is no option of either form.
             Err(error)
                 if error.is_instance_of::<PyTypeError>(value.py())
-                    || error.is_instance_of::<PyOverflowError>(value.py()) =>
+                    || error.is_instance_of::<PyOverflowError>(value.py())
+                        && !version::OPTION_BY_TYPE =>
             {
                 let mut slot = BufferSlot::new();
-                let value = slot.readable(value)?;
+                let value = slot.readable(value).map_err(|error| named(error, value))?;
                 self.option(py, |fd| option::set_bytes(fd, level, name, value.region()))
             }
             Err(error) => Err(error.into()),

@@ -9,6 +9,7 @@ import select
 import signal
 import socket as std
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -255,7 +256,12 @@ def test_recvmsg_gives_no_more_than_was_asked_for(size: int, flags: int) -> None
             b.send(b"x" * 1000)
             return a.recvmsg(size, 0, flags)
 
-    same(scene)
+    if sys.version_info < (3, 15):
+        same(scene)
+    else:  # there, the standard library gives the whole length, with what is behind its memory
+        data, _, got, _ = scene(oxisock)
+        assert data == b"x" * min(size, 1000)
+        assert got & std.MSG_TRUNC == (std.MSG_TRUNC if size < 1000 else 0)
 
 
 # -- other processes and other threads -------------------------------------------------------------

@@ -1,5 +1,6 @@
 """`makefile`, `SocketIO`, deferred close and `sendfile`."""
 
+import errno
 import gc
 import io
 import os
@@ -381,6 +382,77 @@ def test_sendfile_with_a_slow_reader(stream: Any, tmp_path: Path) -> None:
     while data := b.recv(1 << 20):
         got += len(data)
     assert got == position
+
+
+class GaveUpError(Exception):
+    """What a caller of `_sendfile_zerocopy` wants to see for a file that it cannot serve."""
+
+
+@pytest.fixture(params=[std, oxisock], ids=["std", "oxisock"])
+def with_zerocopy(request: pytest.FixtureRequest) -> Any:
+    """Each module whose sockets have the method that CPython 3.15's `ssl` calls."""
+    if not hasattr(request.param.socket, "_sendfile_zerocopy"):
+        pytest.skip("the standard library has it from 3.15 on")
+    return request.param
+
+
+def test_sendfile_with_a_function_that_waits_for_room(with_zerocopy: Any, file: Path) -> None:
+    a, b = with_zerocopy.socketpair()
+    tries: list[int] = []
+
+    def send(source: int, offset: int, count: int) -> int:
+        tries.append(offset)
+        if len(tries) % 2:
+            raise BlockingIOError
+        return os.sendfile(a.fileno(), source, offset, min(count, 1000))
+
+    with a, b, file.open("rb") as source:
+        a.settimeout(10)
+        assert a._sendfile_zerocopy(send, GaveUpError, source, 10, 2500) == 2500
+        assert source.tell() == 2510
+        assert tries == [10, 10, 1010, 1010, 2010, 2010]
+        assert b.recv(3000) == file.read_bytes()[10:2510]
+
+
+def test_sendfile_with_a_function_and_no_room(with_zerocopy: Any, file: Path) -> None:
+    a, b = with_zerocopy.socketpair()
+
+    def refuse(*_: int) -> int:
+        raise BlockingIOError
+
+    with a, b, file.open("rb") as source:
+        a.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                a.send(bytes(1 << 16))
+        with pytest.raises(ValueError):
+            a._sendfile_zerocopy(refuse, GaveUpError, source)
+        a.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            a._sendfile_zerocopy(refuse, GaveUpError, source)
+
+
+def test_sendfile_with_a_function_that_gives_up(with_zerocopy: Any, file: Path) -> None:
+    a, b = with_zerocopy.socketpair()
+    sent = 0
+
+    def fail_at_first(*_: int) -> int:
+        raise OSError(errno.EINVAL, "no such file")
+
+    def fail_later(*_: int) -> int:
+        nonlocal sent
+        sent += 1
+        return 7 if sent == 1 else fail_at_first()
+
+    with a, b, file.open("rb") as source:
+        with pytest.raises(GaveUpError):
+            a._sendfile_zerocopy(fail_at_first, GaveUpError, source)
+        with pytest.raises(GaveUpError):
+            a._sendfile_zerocopy(fail_at_first, GaveUpError, io.BytesIO(b"x"))
+        with pytest.raises(OSError) as caught:
+            a._sendfile_zerocopy(fail_later, GaveUpError, source)
+        assert caught.value.errno == errno.EINVAL
+        assert source.tell() == 7
 
 
 # -- closed files, and sockets of other kinds ------------------------------------------------------

@@ -43,7 +43,11 @@ def oracle(interpreter: str, directory: Path) -> Iterator[Oracle]:
     """Start an interpreter with the probe, which is built into the directory."""
     probe = built_probe(directory)
     with subprocess.Popen(
-        [interpreter, "-I", "-W", "ignore", str(HERE / "families_oracle.py"), str(probe)],
+        # With the warnings that the addresses of CPython 3.15 may bring, as this process has them.
+        [
+            *(interpreter, "-I", "-W", "ignore", "-W", "error:integer value:DeprecationWarning"),
+            *(str(HERE / "families_oracle.py"), str(probe)),
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -35,7 +35,7 @@ def public(namespace: Any) -> Any:
         for name in dir(namespace)
         if not name.startswith("_")
         and not isinstance(value := getattr(namespace, name), types.ModuleType)
-        and getattr(value, "__module__", None) not in {"enum", "typing"}
+        and getattr(value, "__module__", None) not in {"enum", "functools", "typing"}
     }
 
 

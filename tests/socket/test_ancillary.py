@@ -87,7 +87,6 @@ ITEMS = """
     [(2**80, 2, b'')]
     [(1, 2, memoryview(b'abcdef')[::2])]
     [(1, 2, b''), 7]
-    (1 / 0 for _ in range(3))
     [type('S', (), {'__len__': lambda s: 3, '__getitem__': lambda s, i: (1, 2, b'x')[i]})()]
     [type('S', (), {'__len__': lambda s: 1 / 0, '__getitem__': lambda s, i: i})()]
 """
@@ -109,6 +108,12 @@ def test_encodes_as_the_standard_library(stdlib: Oracle, expression: str) -> Non
     expected = stdlib.ask("control", 0, 0, expression)
     ours = answer("control", 0, 0, expression)
     assert ours[:2] == expected[:2]
+
+
+@pytest.mark.differs("CPython 3.14 and later hide it behind a TypeError")
+def test_the_exception_of_an_iterable_goes_through() -> None:
+    with pytest.raises(ZeroDivisionError):
+        _socket.encode_ancillary(1 / 0 for _ in range(3))  # type: ignore[misc]
 
 
 def test_the_exception_of_an_item_goes_through() -> None:

@@ -182,7 +182,9 @@ def test_tampered_record() -> None:
         session = oxisock.ssl(sock)
         with pytest.raises(ssl.SSLError) as caught:
             session.read()
-        assert caught.value.reason == "DECRYPTION_FAILED_OR_BAD_RECORD_MAC"
+        # Newer versions of OpenSSL say the second.
+        reasons = ("DECRYPTION_FAILED_OR_BAD_RECORD_MAC", "RECORD_LAYER_FAILURE")
+        assert caught.value.reason in reasons
         assert session.read(100) == b"good"
         with pytest.raises(ssl.SSLError):
             session.write(b"x")

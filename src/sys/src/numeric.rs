@@ -5,19 +5,12 @@ use std::ffi::CStr;
 use std::fmt::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Deref;
+use std::sync::OnceLock;
 
-use libc::{
-    AF_INET, AF_INET6, AF_UNSPEC, AI_NUMERICHOST, AI_NUMERICSERV, AI_PASSIVE, SOCK_DGRAM, SOCK_RAW,
-    SOCK_STREAM,
-};
-#[cfg(all(linux, target_env = "gnu"))]
-use libc::{
-    IPPROTO_DCCP, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, SOCK_DCCP,
-    SOCK_SEQPACKET,
-};
+use libc::{AF_INET, AF_INET6, AF_UNSPEC, AI_NUMERICHOST, AI_NUMERICSERV, AI_PASSIVE};
 
 use super::SockAddr;
-use super::lookup::{Entry, Hints, Service, loose_v4};
+use super::lookup::{self, Entry, Hints, Service, loose_v4};
 
 /// The host that numeric text stands for; none where it needs a lookup, as scope names
 /// ('%eth0') and the old short forms of IPv4 ('127.1') do, and none of another family.
@@ -107,56 +100,52 @@ impl Deref for Text {
     }
 }
 
-/// A socket type and the protocol that it goes with.
+/// A socket type, and the protocol that it goes with.
+#[derive(Clone, Copy)]
 struct Transport {
     kind: i32,
     protocol: i32,
-    /// Whether it comes in an answer for any type and protocol.
-    usual: bool,
 }
 
-/// In the order of glibc's answers. Raw sockets take any protocol and no service. Of the other C
-/// libraries there is no such table: they are asked.
-#[cfg(not(all(linux, target_env = "gnu")))]
-const TRANSPORTS: [Transport; 0] = [];
-#[cfg(all(linux, target_env = "gnu"))]
-const TRANSPORTS: [Transport; 7] = [
-    Transport {
-        kind: SOCK_STREAM,
-        protocol: IPPROTO_TCP,
-        usual: true,
-    },
-    Transport {
-        kind: SOCK_DGRAM,
-        protocol: IPPROTO_UDP,
-        usual: true,
-    },
-    Transport {
-        kind: SOCK_DCCP,
-        protocol: IPPROTO_DCCP,
-        usual: false,
-    },
-    Transport {
-        kind: SOCK_DGRAM,
-        protocol: IPPROTO_UDPLITE,
-        usual: false,
-    },
-    Transport {
-        kind: SOCK_STREAM,
-        protocol: IPPROTO_SCTP,
-        usual: false,
-    },
-    Transport {
-        kind: SOCK_SEQPACKET,
-        protocol: IPPROTO_SCTP,
-        usual: false,
-    },
-    Transport {
-        kind: SOCK_RAW,
-        protocol: 0,
-        usual: true,
-    },
-];
+/// The transports in an answer for a numeric host, in their order; none where the C library
+/// refuses the hints, or where too many others have been asked for.
+///
+/// Which there are, and which come where nothing is asked for, differs from one C library to
+/// the next. So it is asked, once for each pair of a type and a protocol.
+fn transports(kind: i32, protocol: i32, with_service: bool) -> Option<&'static [Transport]> {
+    /// As many as a C library knows, with and without a service.
+    const ROOM: usize = 64;
+    type Answer = ((i32, i32, bool), Box<[Transport]>);
+    static ANSWERS: [OnceLock<Answer>; ROOM] = [const { OnceLock::new() }; ROOM];
+
+    let question = (kind, protocol, with_service);
+    let ask = || {
+        let hints = Hints {
+            family: libc::AF_INET,
+            kind,
+            protocol,
+            flags: libc::AI_NUMERICHOST | libc::AI_NUMERICSERV,
+        };
+        let service = with_service.then_some(c"1");
+        let entries = lookup::addresses(Some(c"127.0.0.1"), service, hints).ok()?;
+        let transports = entries.iter().map(|entry| Transport {
+            kind: entry.kind,
+            protocol: entry.protocol,
+        });
+        Some((question, transports.collect()))
+    };
+    for place in &ANSWERS {
+        if place.get().is_none() {
+            // Where another thread comes first, its answer may be to another question.
+            let _ = place.set(ask()?);
+        }
+        match place.get() {
+            Some((known, transports)) if *known == question => return Some(transports),
+            _ => {}
+        }
+    }
+    None
+}
 
 /// The answer for a host and a port that need no lookup; none where the C library must be
 /// asked, which includes everything that is an error.
@@ -174,38 +163,16 @@ pub fn addresses(host: Option<&CStr>, service: &Service, hints: Hints) -> Option
         None if has_service => own_host(hints)?,
         None => return None,
     };
-    let sockaddr = SockAddr::internet(host, port);
-    let entry = |kind, protocol| Entry {
+    let address = SockAddr::internet(host, port);
+    let entry = |transport: &Transport| Entry {
         family: if host.is_ipv4() { AF_INET } else { AF_INET6 },
-        kind,
-        protocol,
+        kind: transport.kind,
+        protocol: transport.protocol,
         canonical: None,
-        address: sockaddr,
+        address,
     };
-    if TRANSPORTS.is_empty() {
-        return None;
-    }
-    if hints.kind == 0 && hints.protocol == 0 {
-        let usual = TRANSPORTS.iter().filter(|transport| transport.usual);
-        return Some(
-            usual
-                .map(|found| entry(found.kind, found.protocol))
-                .collect(),
-        );
-    }
-    let found = TRANSPORTS.iter().find(|transport| {
-        (hints.kind == 0 || hints.kind == transport.kind)
-            && (hints.protocol == 0
-                || hints.protocol == transport.protocol
-                || transport.kind == SOCK_RAW)
-    })?;
-    if found.kind != SOCK_RAW {
-        Some(vec![entry(found.kind, found.protocol)])
-    } else if has_service {
-        None
-    } else {
-        Some(vec![entry(SOCK_RAW, hints.protocol)])
-    }
+    let transports = transports(hints.kind, hints.protocol, has_service)?;
+    Some(transports.iter().map(entry).collect())
 }
 
 /// The host that stands for no host: any of this machine's for servers, loopback otherwise.
@@ -223,6 +190,8 @@ fn own_host(hints: Hints) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use libc::{SOCK_DGRAM, SOCK_RAW, SOCK_STREAM};
+
     use super::*;
 
     #[test]
