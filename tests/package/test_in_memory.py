@@ -62,12 +62,15 @@ LOSSES = {
 }
 
 
-# It reads the codec for them when it first has a host's name before it.
-NEEDS_CODEC = ("numeric lookup", "failing lookup", "create_connection")
+# It reads the codec for hosts when it first has a name before it, and since 3.14 `array` when it
+# first has descriptors.
+NEEDS_FILES = ["numeric lookup", "failing lookup", "create_connection"]
+if sys.version_info >= (3, 14):
+    NEEDS_FILES.append("send_fds")
 
 
 def run(module: str, loss: str, name: str, directory: Any) -> None:
-    if module == "socket" and name in NEEDS_CODEC:
+    if module == "socket" and name in NEEDS_FILES:
         pytest.skip("the standard library needs its files for it")
     use = (FIRST_USES | WITH_DESCRIPTORS)[name]
     code = PROGRAM.format(module=module, loss=loss, use=use)
