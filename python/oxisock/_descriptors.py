@@ -1,6 +1,7 @@
 """Descriptors that travel over a UNIX socket: ``send_fds`` and ``recv_fds``."""
 
-from array import array
+from _operator import index
+from sys import byteorder
 
 from ._socket import CMSG_LEN, SCM_RIGHTS, SOL_SOCKET
 
@@ -12,6 +13,22 @@ if TYPE_CHECKING:
     from typing import Any
 
     from _typeshed import ReadableBuffer
+
+
+# Of a C int. The module `array` would do all of this, and takes a third of the import to load.
+_INT = 4
+
+
+def _packed(fds: "Iterable[int]") -> bytes:
+    """Return numbers as C ints, one behind the other."""
+    if isinstance(fds, bytes | bytearray):
+        return bytes(fds)
+    numbers = [index(fd) for fd in fds]
+    for number in numbers:
+        if not -(2**31) <= number < 2**31:
+            word = "greater than maximum" if number > 0 else "less than minimum"
+            raise OverflowError(f"signed integer is {word}")
+    return b"".join(number.to_bytes(_INT, byteorder, signed=True) for number in numbers)
 
 
 def send_fds(
@@ -36,7 +53,7 @@ def send_fds(
     Raises:
         OSError: there are too many descriptors (EINVAL, ETOOMANYREFS), or as ``sendmsg``.
     """
-    return sock.sendmsg(buffers, [(SOL_SOCKET, SCM_RIGHTS, array("i", fds))], flags, address)
+    return sock.sendmsg(buffers, [(SOL_SOCKET, SCM_RIGHTS, _packed(fds))], flags, address)
 
 
 def recv_fds(
@@ -57,11 +74,11 @@ def recv_fds(
     Raises:
         OSError: as ``recvmsg``.
     """
-    fds = array("i")
+    fds: list[int] = []
     # CMSG_LEN and not CMSG_SPACE: the padding of the latter may have room for one more.
-    space = CMSG_LEN(maxfds * fds.itemsize)
+    space = CMSG_LEN(maxfds * _INT)
     data, ancillary, message_flags, address = sock.recvmsg(bufsize, space, flags)
     for level, kind, content in ancillary:
         if level == SOL_SOCKET and kind == SCM_RIGHTS:
-            fds.frombytes(content[: len(content) - len(content) % fds.itemsize])
-    return data, fds.tolist(), message_flags, address
+            fds += memoryview(content[: len(content) - len(content) % _INT]).cast("i")
+    return data, fds, message_flags, address

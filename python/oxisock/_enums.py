@@ -5,8 +5,6 @@ the native module; an enumeration is built from the names with its prefix, in th
 with the behaviour that the running interpreter gives the same class of its own ``socket``.
 """
 
-from __future__ import annotations
-
 import enum
 import sys
 
@@ -27,10 +25,10 @@ _ENUMERATIONS = {
 }
 _CLASSES = {prefix: name for name, (prefix, _, _) in _ENUMERATIONS.items()}
 
-_built: dict[str, type[IntEnum]] = {}
+_built: "dict[str, type[IntEnum]]" = {}
 
 
-def _build(name: str) -> type[IntEnum]:
+def _build(name: str) -> "type[IntEnum]":
     prefix, base, doc = _ENUMERATIONS[name]
     # Of several names for one value the first in alphabetical order is the member and the
     # others are its aliases, as in the standard library.
@@ -46,7 +44,7 @@ def _build(name: str) -> type[IntEnum]:
     return built
 
 
-def enumeration(name: str) -> type[IntEnum]:
+def enumeration(name: str) -> "type[IntEnum]":
     """Return the class of that name: AddressFamily, SocketKind, MsgFlag or AddressInfo.
 
     Every call returns the same class, from any thread. Raises KeyError for another name.
@@ -56,7 +54,7 @@ def enumeration(name: str) -> type[IntEnum]:
     return _built.setdefault(name, _build(name)) if found is None else found
 
 
-def members(name: str) -> dict[int, IntEnum]:
+def members(name: str) -> "dict[int, IntEnum]":
     """Return a new dict from value to member of the enumeration of that name."""
     return {int(member): member for member in enumeration(name)}
 
