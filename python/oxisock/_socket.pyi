@@ -1544,6 +1544,13 @@ def poll_descriptors(
         OverflowError: the timeout is too large.
     """
 
+def deadline_left() -> float | None:
+    """Tell how much of the deadline of the context is left.
+
+    Returns:
+        Seconds as a float, 0.0 when it has passed; None where there is no deadline.
+    """
+
 def counters() -> dict[str, int]:
     """Count how operations of all sockets went so far. For tests and benchmarks.
 

@@ -13,12 +13,35 @@ from _weakref import ref
 from typing import TYPE_CHECKING
 
 from ._class import socket
-from ._socket import TLSSession, tls_session, tls_unavailable
+from ._socket import TLSSession, deadline_left, tls_session, tls_unavailable
 
 if TYPE_CHECKING:
     from typing import Any, Self
 
 __all__ = ["SSLSocket", "TLSObject", "tls_status", "use_by_default"]
+
+
+class _Bounded:
+    """The timeout of a socket while ``_ssl`` waits for it: no longer than the deadline allows."""
+
+    def __init__(self, sock: ssl.SSLSocket) -> None:
+        self._sock = sock
+        self._before: float | None = None
+        self._changed = False
+
+    def __enter__(self) -> None:
+        left = deadline_left()
+        if left is None:
+            return
+        self._before = self._sock.gettimeout()
+        if self._before is None or self._before > left:
+            # Zero would be non-blocking mode, and another exception.
+            self._sock.settimeout(max(left, 1e-6))
+            self._changed = True
+
+    def __exit__(self, *_: object) -> None:
+        if self._changed and self._sock.fileno() != -1:
+            self._sock.settimeout(self._before)
 
 
 class SSLSocket(ssl.SSLSocket):
@@ -40,9 +63,24 @@ class SSLSocket(ssl.SSLSocket):
         return self
 
     def _real_connect(self, addr: Any, connect_ex: bool) -> Any:
-        result = super()._real_connect(addr, connect_ex)  # type: ignore[misc]
+        with _Bounded(self):
+            result = super()._real_connect(addr, connect_ex)  # type: ignore[misc]
         self._use_engine()
         return result
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Perform the handshake, within the socket's timeout and the deadline of the context."""
+        with _Bounded(self):
+            super().do_handshake(block)
+
+    def unwrap(self) -> Any:
+        """End the session, within the socket's timeout and the deadline of the context.
+
+        Returns:
+            The socket, for plain text.
+        """
+        with _Bounded(self):
+            return super().unwrap()
 
     def _use_engine(self) -> None:
         session = self._sslobj

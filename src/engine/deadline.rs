@@ -117,6 +117,16 @@ pub(crate) fn within_deadline(py: Python<'_>, mode: Mode) -> Result<Mode> {
     })
 }
 
+/// Tell how much of the deadline of the context is left.
+///
+/// Returns:
+///     Seconds as a float, 0.0 when it has passed; None where there is no deadline.
+#[pyfunction]
+pub(crate) fn deadline_left(py: Python<'_>) -> PyResult<Option<f64>> {
+    let left = current(py)?.map(|ends| ends.saturating_duration_since(Instant::now()));
+    Ok(left.map(|left| left.as_secs_f64()))
+}
+
 /// Bound everything that the block does with sockets by one deadline; contextvars, PEP 567.
 ///
 /// Lookups, connects, accepts, receives, sends and the files of ``makefile`` that have to wait

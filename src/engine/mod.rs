@@ -33,7 +33,7 @@ use pyo3::prelude::*;
 
 pub(crate) use any::wait_any;
 pub(crate) use channel::{Channel, Mode};
-pub(crate) use deadline::{DeadlineBlock, earlier, with_deadline, within_deadline};
+pub(crate) use deadline::{DeadlineBlock, deadline_left, earlier, with_deadline, within_deadline};
 pub(crate) use handoff::detached;
 pub(crate) use select::select;
 pub(crate) use settings::{

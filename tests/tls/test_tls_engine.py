@@ -668,6 +668,44 @@ def test_kernel_tls_and_hooks_keep_the_interpreters_own() -> None:
     assert type(made._sslobj) is not _socket.TLSSession
 
 
+@pytest.mark.parametrize("timeout", [None, PATIENCE])
+def test_a_deadline_bounds_reads(timeout: float | None) -> None:
+    with session("engine") as (client, server):
+        client.settimeout(timeout)
+        began = time.monotonic()
+        with pytest.raises(TimeoutError, match="timed out"), oxisock.deadline(0.1):
+            client.recv(10)
+        assert 0.1 <= time.monotonic() - began < PATIENCE / 2
+        assert client.gettimeout() == timeout
+        server.sendall(b"later")
+        assert client.recv(10) == b"later"
+
+
+@pytest.mark.parametrize("timeout", [None, PATIENCE])
+@pytest.mark.parametrize("step", ["handshake", "unwrap"])
+def test_a_deadline_bounds_what_waits_in_openssl(timeout: float | None, step: str) -> None:
+    began = time.monotonic()
+    if step == "handshake":
+        near, far = socket.socketpair()
+        near.settimeout(timeout)
+        context = authority().client_context()
+        context.sslsocket_class = oxisock.SSLSocket
+        with (
+            far,
+            near,
+            pytest.raises(TimeoutError, match="handshake operation timed out"),
+            oxisock.deadline(0.1),
+        ):
+            context.wrap_socket(near, server_hostname=HOST)
+    else:
+        with session("engine") as (client, _):
+            client.settimeout(timeout)
+            with pytest.raises(TimeoutError, match="timed out"), oxisock.deadline(0.1):
+                client.unwrap()
+            assert client.gettimeout() == timeout
+    assert 0.1 <= time.monotonic() - began < PATIENCE / 2
+
+
 def test_key_log(tmp_path: Any) -> None:
     log = tmp_path / "keys"
     with session("engine", keylog_filename=str(log)) as (client, server):
