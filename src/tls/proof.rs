@@ -26,7 +26,7 @@ const KNOWN_SIZES: [(u8, &[usize]); 5] = [
     (12, &[80]),
     (13, &[80, 88]),
     (14, &[80, 88]),
-    (15, &[80, 88]),
+    (15, &[72]),
 ];
 const SSL_OFFSET: usize = size_of::<pyo3::ffi::PyObject>() + size_of::<*mut ()>();
 

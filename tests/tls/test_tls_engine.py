@@ -404,7 +404,9 @@ def test_close_wakes(timeout: float | None) -> None:
         released = _socket.counters()["released"]
         thread = threading.Thread(target=lambda: found.append(outcome(client.recv, 1)))
         thread.start()
+        limit = time.monotonic() + PATIENCE
         while _socket.counters()["released"] == released:
+            assert time.monotonic() < limit, "it does not wait by way of the engine"
             time.sleep(0.001)
         client.close()
         thread.join(PATIENCE)
