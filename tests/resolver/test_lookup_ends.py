@@ -144,6 +144,8 @@ def test_a_fork_begins_with_none() -> None:
         + """
 for number in range(40):
     timed(lambda: oxisock.getaddrinfo(f"host{number}.example", 80, timeout=0.01))
+import warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
 child = os.fork()
 if child == 0:
     took, error = timed(lambda: oxisock.getaddrinfo("child.example", 80, timeout=0.05))

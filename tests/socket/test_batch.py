@@ -543,6 +543,7 @@ def test_standard_sockets_are_the_peers_as_well() -> None:
         assert data == b"to you"
 
 
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 def test_after_a_fork(v4: Pair) -> None:
     one, other = v4
     other.recvfrom_many  # noqa: B018 - the thread's slots are made by the first call

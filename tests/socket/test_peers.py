@@ -22,6 +22,7 @@ def test_who_is_at_the_other_end(unix: tuple[Any, Any]) -> None:
     assert struct.pack("iII", *found) == raw
 
 
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 def test_of_the_process_that_connected(short_path: Any) -> None:
     name = str(short_path / "s")
     with oxisock.socket(oxisock.AF_UNIX) as listener:
