@@ -118,7 +118,7 @@ def getfqdn(name: str = "") -> str:
 def create_connection(
     address: "tuple[str | None, bytes | str | int | None]",
     timeout: "float | None" = _GLOBAL_DEFAULT_TIMEOUT,  # type: ignore[assignment]
-    source_address: "tuple[Any, ...] | str | ReadableBuffer | None" = None,
+    source_address: "tuple[Any, ...] | str | ReadableBuffer | int | None" = None,
     *,
     all_errors: bool = False,
 ) -> "_public.socket":
@@ -171,7 +171,7 @@ def has_dualstack_ipv6() -> bool:
 
 
 def create_server(
-    address: "tuple[Any, ...] | str | ReadableBuffer",
+    address: "tuple[Any, ...] | str | ReadableBuffer | int",
     *,
     family: int = AF_INET,
     backlog: "int | None" = None,
