@@ -20,7 +20,7 @@ from ._functions import (
     getfqdn as getfqdn,
     has_dualstack_ipv6 as has_dualstack_ipv6,
 )
-from ._install import install as install, uninstall as uninstall
+from ._install import install as install, installed as installed, uninstall as uninstall
 from ._peers import getifaddrs as getifaddrs
 from ._socket import (
     CMSG_LEN as CMSG_LEN,

@@ -60,6 +60,16 @@ def install() -> None:
         selectors.exchange(True)
 
 
+def installed() -> bool:
+    """Tell whether ``import socket`` gives oxisock in this process.
+
+    Returns:
+        True after ``install`` and under ``python -m oxisock run``; False after ``uninstall``, and
+        where another module has been put in the place of ``socket`` since.
+    """
+    return sys.modules.get("socket") is _public
+
+
 def uninstall() -> None:
     """Undo ``install``: ``import socket`` gives again what it gave before.
 

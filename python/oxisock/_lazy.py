@@ -24,6 +24,7 @@ _HOMES = {
     "getfqdn": "oxisock._functions",
     "has_dualstack_ipv6": "oxisock._functions",
     "install": "oxisock._install",
+    "installed": "oxisock._install",
     "recv_fds": "oxisock._descriptors",
     "send_fds": "oxisock._descriptors",
     "ssl": "oxisock._ssl",

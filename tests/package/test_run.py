@@ -320,7 +320,7 @@ def test_install_and_uninstall() -> None:
     program = """
         import sys, threading
         import oxisock
-        assert "socket" not in sys.modules
+        assert "socket" not in sys.modules and not oxisock.installed()
 
         threads = [threading.Thread(target=oxisock.install) for _ in range(8)]
         for thread in threads:
@@ -328,10 +328,11 @@ def test_install_and_uninstall() -> None:
         for thread in threads:
             thread.join()
         import socket
-        assert socket is oxisock
+        assert socket is oxisock and oxisock.installed()
         oxisock.install()
 
         oxisock.uninstall()
+        assert not oxisock.installed()
         import socket as standard, ssl
         assert standard is not oxisock and standard.socket in ssl.SSLSocket.__mro__
         assert standard._GLOBAL_DEFAULT_TIMEOUT is oxisock._GLOBAL_DEFAULT_TIMEOUT
@@ -340,6 +341,7 @@ def test_install_and_uninstall() -> None:
 
         oxisock.install()
         sys.modules["socket"] = another = object()
+        assert not oxisock.installed()
         oxisock.uninstall()
         assert sys.modules["socket"] is another
 
