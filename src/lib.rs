@@ -37,7 +37,9 @@ mod _socket {
     #[pymodule_export]
     use crate::constants::{__getattr__, constant, constants, family_member, kind_member};
     #[pymodule_export]
-    use crate::engine::{DeadlineBlock, counters, deadline_left, getbusypoll, setbusypoll, tune};
+    use crate::engine::{
+        DeadlineBlock, counters, deadline_left, getbusypoll, setbusypoll, tune, yield_unavailable,
+    };
     #[pymodule_export]
     use crate::files::{
         RawMethods, Reader, ReaderMethods, Source, TextMethods, TextReader, open_source,

@@ -8,6 +8,7 @@ from ._socket import setconnecttimeout, setdefaultkeepalive, setresolvertimeout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from argparse import ArgumentParser
     from types import CodeType, TracebackType
     from typing import Any
 
@@ -15,28 +16,43 @@ USAGE = """\
 usage: python -m oxisock run [OPTION ...] (SCRIPT | -m MODULE | -c COMMAND | -) [ARGUMENT ...]
 """
 
-HELP = (
-    USAGE
-    + """
-Run a Python program, unchanged, with its `import socket` answered by oxisock.
 
-  SCRIPT       a file, or a directory or zip archive with a __main__.py
-  -m MODULE    a module or package, as with `python -m`
-  -c COMMAND   the program itself
-  -            read the program from standard input
-  ARGUMENT     everything that follows belongs to the program (sys.argv[1:])
-  -h, --help   show this text
+def describe_program(parser: "ArgumentParser") -> None:
+    """Give a parser the arguments that name a program; everything behind is the program's own."""
+    from argparse import REMAINDER
 
-Options, which give sockets of the program what it does not set itself:
-  --keepalive IDLE,INTERVAL,COUNT  have dead peers of TCP connections noticed, in seconds
-  --resolver-timeout SECONDS       the longest time that a name lookup may take
-  --deadline-connect SECONDS       the longest time of a connect without a timeout
+    # Without it argparse would set brackets around what is a choice.
+    parser.usage = (
+        "%(prog)s [OPTION ...]\n       (SCRIPT | -m MODULE | -c COMMAND | -) [ARGUMENT ...]"
+    )
+    group = parser.add_argument_group("the program")
+    group.add_argument(
+        "program",
+        nargs=REMAINDER,
+        metavar="SCRIPT",
+        help="a file, or a directory or zip archive with a __main__.py; - reads the standard input",
+    )
+    module, command = "MODULE: a module or package, as with `python -m`", "COMMAND: Python code"
+    group.add_argument("-m", dest="module", metavar="MODULE", nargs=REMAINDER, help=module)
+    group.add_argument("-c", dest="command_text", metavar="COMMAND", nargs=REMAINDER, help=command)
 
-TLS sockets of the interpreter's ssl module read and write through it as well. Forked
-processes have oxisock, too; a new interpreter that the program starts has not, unless it
-calls oxisock.install() itself.
-"""
-)
+
+def describe(parser: "ArgumentParser") -> None:
+    """Have a parser show the help of this command; what it parses is left to ``main``."""
+    parser.description = "Run a program, unchanged, with its `import socket` answered by oxisock."
+    describe_program(parser)
+    defaults = parser.add_argument_group("what sockets get that the program does not set itself")
+    for names in (
+        ("--keepalive", "IDLE,INTERVAL,COUNT", "have dead peers of TCP noticed, in seconds"),
+        ("--resolver-timeout", "SECONDS", "the longest time that a name lookup may take"),
+        ("--deadline-connect", "SECONDS", "the longest time of a connect without a timeout"),
+    ):
+        defaults.add_argument(names[0], metavar=names[1], help=names[2])
+    parser.epilog = (
+        "TLS sockets of the interpreter's ssl module read and write through it as well. Forked "
+        "processes have oxisock, too; a new interpreter that the program starts has not, unless "
+        "it calls oxisock.install() itself."
+    )
 
 
 def main(arguments: list[str]) -> int:
@@ -59,7 +75,11 @@ def main(arguments: list[str]) -> int:
         return _misused("a script, -m, -c or - is required")
     first, rest = arguments[0], arguments[1:]
     if first in ("-h", "--help"):
-        sys.stdout.write(HELP)
+        from argparse import ArgumentParser
+
+        parser = ArgumentParser(prog="python -m oxisock run")
+        describe(parser)
+        parser.print_help()
         return 0
     if first[:2] in ("-m", "-c"):
         # As for the interpreter, `-mname` is `-m name`.

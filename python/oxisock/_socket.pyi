@@ -1510,6 +1510,13 @@ def tls_unavailable() -> str | None:
         A str with the reason, or ``None`` where the engine carries TLS.
     """
 
+def yield_unavailable() -> str | None:
+    """Tell why no thread asks a computing one for the interpreter lock after a wait.
+
+    Returns:
+        A str with the reason, or ``None`` where threads do, once a wait has found the lock taken.
+    """
+
 def epoll_wait(epoll: int, timeout: float | None, maxevents: int, /) -> list[tuple[int, int]]:
     """Wait for the descriptors of an epoll instance; epoll_wait(2).
 

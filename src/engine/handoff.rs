@@ -315,13 +315,7 @@ fn clock() -> u64 {
 /// has found the lock contended.
 #[cold]
 fn prepare(py: Python<'_>) {
-    let choice = std::env::var(VARIABLE).ok();
-    let means = match (choice.as_deref().map(str::trim), pending::resolve(py)) {
-        (Some("0"), _) => Means::None,
-        // The program could see the interval, so that it has to agree.
-        (choice, Means::Interval) if choice != Some("1") => Means::None,
-        (_, means) => means,
-    };
+    let means = choose(py).unwrap_or(Means::None);
     ONE_PROCESSOR.store(
         thread::available_parallelism().is_ok_and(|count| count.get() == 1),
         Relaxed,
@@ -329,6 +323,29 @@ fn prepare(py: Python<'_>) {
     // Without it nobody may yield.
     let watched = means == Means::None || watch_forks(py).is_ok();
     MEANS.set(if watched { means } else { Means::None }).ok();
+}
+
+/// How this interpreter can be asked, or why it is not.
+fn choose(py: Python<'_>) -> Result<Means, &'static str> {
+    let choice = std::env::var(VARIABLE).ok();
+    match (choice.as_deref().map(str::trim), pending::resolve(py)) {
+        (Some("0"), _) => Err("switched off by OXISOCK_YIELD=0"),
+        // The program could see the interval, so that it has to agree.
+        (choice, Means::Interval) if choice != Some("1") => {
+            Err("CPython 3.11 has it with OXISOCK_YIELD=1 only")
+        }
+        (_, Means::None) => Err("this interpreter has no call for it"),
+        (_, means) => Ok(means),
+    }
+}
+
+/// Tell why no thread asks a computing one for the interpreter lock after a wait.
+///
+/// Returns:
+///     A str with the reason, or ``None`` where threads do, once a wait has found the lock taken.
+#[pyfunction]
+pub(crate) fn yield_unavailable(py: Python<'_>) -> Option<&'static str> {
+    choose(py).err()
 }
 
 fn watch_forks(py: Python<'_>) -> PyResult<()> {

@@ -27,6 +27,15 @@ mod handoff {
     pub(super) fn counters() -> [(&'static str, u64); 0] {
         []
     }
+
+    /// Tell why no thread asks a computing one for the interpreter lock after a wait.
+    ///
+    /// Returns:
+    ///     A str with the reason.
+    #[pyfunction]
+    pub(crate) fn yield_unavailable() -> Option<&'static str> {
+        Some("a free-threaded interpreter has no lock to wait for")
+    }
 }
 
 use pyo3::prelude::*;
@@ -34,7 +43,7 @@ use pyo3::prelude::*;
 pub(crate) use any::wait_any;
 pub(crate) use channel::{Channel, Mode};
 pub(crate) use deadline::{DeadlineBlock, deadline_left, earlier, with_deadline, within_deadline};
-pub(crate) use handoff::detached;
+pub(crate) use handoff::{detached, yield_unavailable};
 pub(crate) use select::select;
 pub(crate) use settings::{
     contended, counters, default_timeout, getbusypoll, set_default_timeout, setbusypoll, tune,
