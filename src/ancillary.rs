@@ -10,7 +10,7 @@ use crate::python::args::{self, Size};
 use crate::python::buffer::BufferSlot;
 use crate::python::buffer::snapshot;
 use crate::python::error::{Error, Result};
-use crate::sys::ancillary::{self, Control, Full, Messages};
+use crate::sys::ancillary::{self, Control, Full, Message, Messages};
 
 /// Return the length of a control message without the padding behind it; CMSG_LEN(3).
 ///
@@ -141,11 +141,14 @@ fn alg_number(object: &Bound<'_, PyAny>) -> Result<Option<i32>> {
 
 /// A buffer for the ancillary data of a message, of the size that the caller asked for.
 pub(crate) fn buffer(size: isize) -> Result<Control> {
+    Control::with_capacity(checked_size(size)?).ok_or_else(Error::memory_error)
+}
+
+/// The size of a buffer for ancillary data.
+pub(crate) fn checked_size(size: isize) -> Result<usize> {
     let size = usize::try_from(size).ok();
-    let Some(size) = size.filter(|size| *size <= ancillary::LIMIT) else {
-        return Err(Error::value_error("invalid ancillary data buffer length"));
-    };
-    Control::with_capacity(size).ok_or_else(Error::memory_error)
+    size.filter(|size| *size <= ancillary::LIMIT)
+        .ok_or_else(|| Error::value_error("invalid ancillary data buffer length"))
 }
 
 /// The list of `(level, type, data)` for received control messages.
@@ -153,6 +156,15 @@ pub(crate) fn buffer(size: isize) -> Result<Control> {
 /// A message that was cut comes with the data that are there, and a RuntimeWarning, as does
 /// one that makes no sense, which ends the list.
 pub(crate) fn decode<'py>(py: Python<'py>, messages: Messages<'_>) -> PyResult<Bound<'py, PyList>> {
+    decode_some(py, messages, |_| true)
+}
+
+/// The same for those messages that `wanted` says.
+pub(crate) fn decode_some<'py>(
+    py: Python<'py>,
+    messages: Messages<'_>,
+    mut wanted: impl FnMut(&Message<'_>) -> bool,
+) -> PyResult<Bound<'py, PyList>> {
     let list = PyList::empty(py);
     for message in messages {
         let complete = message.as_ref().is_ok_and(|message| message.complete);
@@ -161,6 +173,9 @@ pub(crate) fn decode<'py>(py: Python<'py>, messages: Messages<'_>) -> PyResult<B
             PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), text, 1)?;
         }
         let Ok(message) = message else { break };
+        if !wanted(&message) {
+            continue;
+        }
         let data = bytes(py, message.data)?;
         list.append((message.level, message.kind, data))?;
     }
@@ -193,7 +208,7 @@ fn triple<'py>(item: &Bound<'py, PyAny>, caller: &str) -> Result<[Bound<'py, PyA
     }
 }
 
-fn full(reason: Full) -> Error {
+pub(crate) fn full(reason: Full) -> Error {
     match reason {
         Full::Item => Error::os_error("ancillary data item too large"),
         Full::Total => Error::os_error("too much ancillary data"),

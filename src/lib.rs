@@ -62,7 +62,7 @@ mod _socket {
     use crate::selectors::poll_descriptors;
     #[pymodule_export]
     use crate::socket::{
-        Socket, close, connect_host, construct_with, dup, getconnectionattemptdelay,
+        Datagram, Socket, close, connect_host, construct_with, dup, getconnectionattemptdelay,
         getconnecttimeout, getdefaultkeepalive, getdefaulttimeout, register_class,
         setconnectionattemptdelay, setconnecttimeout, setdefaultkeepalive, setdefaulttimeout,
         socketpair,

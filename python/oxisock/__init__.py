@@ -14,6 +14,7 @@ from ._peers import getifaddrs
 from ._socket import (
     CMSG_LEN,
     CMSG_SPACE,
+    Datagram,
     Socket as SocketType,
     __version__,
     close,

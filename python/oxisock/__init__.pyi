@@ -25,6 +25,7 @@ from ._peers import getifaddrs as getifaddrs
 from ._socket import (
     CMSG_LEN as CMSG_LEN,
     CMSG_SPACE as CMSG_SPACE,
+    Datagram as Datagram,
     Socket as Socket_,
     close as close,
     deadline as deadline,

@@ -23,6 +23,83 @@ _Class = TypeVar("_Class", bound=type[Socket])
 
 __version__: str
 
+@final
+class Datagram:
+    """A datagram, its sender, and what the system has told of it; recvmsg(2), ip(7), ipv6(7).
+
+    What it has not told is None. ``setrecvinfo`` has it told.
+
+    Attributes:
+        data: the datagram, bytes.
+        address: the sender's address, or None.
+        ecn: explicit congestion notification, 0 to 3; RFC 3168.
+        ttl: the time to live, or hop limit, that it arrived with.
+        destination: the address that it was sent to, as text.
+        interface: the index of the interface that it came through; see ``if_indextoname``.
+        timestamp: when the system has received it, in seconds since the epoch.
+        timestamp_ns: the same as an int of nanoseconds.
+        hardware_timestamp: when the network device has received it, in seconds of its own clock.
+        hardware_timestamp_ns: the same as an int of nanoseconds.
+        dscp: the differentiated services code point, 0 to 63; RFC 2474.
+        segment_size: the length of each of the datagrams that the kernel has joined into this one
+            (see ``setgro``), of which the last may be shorter.
+        drops: how many datagrams the socket has lost so far, for want of room; None before it has
+            lost one.
+        flags: the flags of the message, ``MSG_*``.
+        truncated: whether the datagram was longer than what is here.
+        ancdata: the control messages of other kinds, a tuple of ``(level, type, data)``.
+    """
+
+    __match_args__ = ("data", "address")
+    @property
+    def data(self) -> bytes:
+        """The datagram."""
+    @property
+    def address(self) -> _RetAddress:
+        """The sender's address, or None."""
+    @property
+    def ecn(self) -> int | None:
+        """Explicit congestion notification, 0 to 3, or None; RFC 3168."""
+    @property
+    def ttl(self) -> int | None:
+        """The time to live, or hop limit, that the datagram arrived with, or None; ip(7)."""
+    @property
+    def destination(self) -> str | None:
+        """The address that the datagram was sent to, as text, or None; ip(7), ``IP_PKTINFO``."""
+    @property
+    def interface(self) -> int | None:
+        """The index of the interface that the datagram came through, or None; ip(7)."""
+    @property
+    def timestamp(self) -> float | None:
+        """When the system received the datagram, in seconds since the epoch, or None; socket(7)."""
+    @property
+    def timestamp_ns(self) -> int | None:
+        """When the system received the datagram, in nanoseconds since the epoch, or None; socket(7)."""
+    @property
+    def hardware_timestamp(self) -> float | None:
+        """When the device received the datagram, in seconds of its own clock, or None."""
+    @property
+    def hardware_timestamp_ns(self) -> int | None:
+        """When the device received the datagram, in nanoseconds of its own clock, or None."""
+    @property
+    def dscp(self) -> int | None:
+        """The differentiated services code point, 0 to 63, or None; RFC 2474."""
+    @property
+    def segment_size(self) -> int | None:
+        """The length of each of the datagrams that the kernel has joined, or None; udp(7)."""
+    @property
+    def drops(self) -> int | None:
+        """How many datagrams the socket has lost so far, for want of room, or None; socket(7)."""
+    @property
+    def flags(self) -> int:
+        """The flags of the message, ``MSG_*``; recvmsg(2)."""
+    @property
+    def truncated(self) -> bool:
+        """Whether the datagram was longer than what is here; ``MSG_TRUNC`` of recvmsg(2)."""
+    @property
+    def ancdata(self) -> tuple[_CMSG, ...]:
+        """The control messages of other kinds, a tuple of ``(level, type, data)``; cmsg(3)."""
+
 # A subclass of the standard class for type checkers, which it is not at runtime: functions that are
 # annotated with that class take this one (docs/typing.md).
 @disjoint_base
@@ -229,6 +306,138 @@ class Socket(_standard.socket):
             BlockingIOError: nothing is there, in non-blocking mode.
             OSError: the system reports an error, the socket is a stream (EOPNOTSUPP), or it is
                 closed.
+        """
+    def recvmsg_many(
+        self,
+        n: SupportsIndex,
+        bufsize: SupportsIndex = 65535,
+        ancbufsize: SupportsIndex = 512,
+        flags: SupportsIndex = 0,
+    ) -> list[Datagram]:
+        """Receive up to ``n`` datagrams with what the system tells of each; recvmmsg(2), cmsg(3).
+
+        Args:
+            n: the largest number of datagrams to return.
+            bufsize: the largest number of bytes of each; what is longer is cut.
+            ancbufsize: room for the ancillary data of each, in bytes.
+            flags: ``MSG_*`` flags. With ``MSG_PEEK`` it is one datagram.
+
+        Returns:
+            A list of ``Datagram``, in the order of arrival, at least one.
+
+        Raises:
+            ValueError: ``n`` is not positive, or a size is negative or too large.
+            TimeoutError: nothing arrived within the timeout.
+            BlockingIOError: nothing is there, in non-blocking mode.
+            OSError: the system reports an error, the socket is a stream (EOPNOTSUPP), or it is
+                closed.
+        """
+    def setrecvinfo(
+        self,
+        *,
+        ecn: bool | None = None,
+        ttl: bool | None = None,
+        destination: bool | None = None,
+        timestamp: bool | None = None,
+        hardware_timestamp: bool | None = None,
+        drops: bool | None = None,
+    ) -> None:
+        """Have the system tell of each datagram what ``recvmsg_many`` decodes; ip(7), ipv6(7).
+
+        A socket of AF_INET6 is told the same of what comes over IPv4. What is left out stays as it
+        is.
+
+        Args:
+            ecn: whether it tells ``ecn`` and ``dscp``; ``IP_RECVTOS``, ``IPV6_RECVTCLASS``.
+            ttl: whether it tells ``ttl``; ``IP_RECVTTL``, ``IPV6_RECVHOPLIMIT``.
+            destination: whether it tells ``destination`` and ``interface``; ``IP_PKTINFO``,
+                ``IPV6_RECVPKTINFO``.
+            timestamp: whether it tells ``timestamp``; ``SO_TIMESTAMPNS``.
+            hardware_timestamp: whether it tells ``hardware_timestamp``, where the device has been
+                set up to take it (``hwstamp_ctl``); ``SO_TIMESTAMPING``.
+            drops: whether it tells ``drops``; ``SO_RXQ_OVFL``.
+
+        Raises:
+            OSError: the system has no such option, the socket is no internet socket
+                (EOPNOTSUPP), or it is closed.
+        """
+    def ancillary(
+        self,
+        *,
+        ecn: SupportsIndex | None = None,
+        dscp: SupportsIndex | None = None,
+        ttl: SupportsIndex | None = None,
+        source: str | None = None,
+        interface: SupportsIndex | str | None = None,
+        segment_size: SupportsIndex | None = None,
+        txtime: SupportsIndex | None = None,
+    ) -> list[_CMSG]:
+        """Make the ancillary data with which ``sendmsg`` sends a datagram in this way; ip(7), cmsg(3).
+
+        It can be used again. What is left out is as the socket's options say.
+
+        Args:
+            ecn: explicit congestion notification, 0 to 3; RFC 3168.
+            dscp: the differentiated services code point, 0 to 63; RFC 2474.
+            ttl: the time to live, or hop limit, 1 to 255.
+            source: the address of this machine to send from, as text: the ``destination`` of a
+                datagram, to answer from where it was sent to.
+            interface: the interface to send through, by its index, its name or one of its
+                addresses.
+            segment_size: the length of the datagrams that the kernel is to cut the data into, 1 to
+                65,507; see ``UDP_SEGMENT`` in udp(7), and ``send_segments``.
+            txtime: when it is to leave, in nanoseconds of the clock that the option ``SO_TXTIME``
+                names, which has to be set before.
+
+        Returns:
+            A list of ``(level, type, data)``.
+
+        Raises:
+            ValueError: an argument is out of its range, or ``source`` is no address of the socket's
+                family.
+            OSError: there is no such interface, the socket is no internet socket (EOPNOTSUPP), or it
+                is closed.
+        """
+    def join_group(
+        self,
+        group: str,
+        interface: SupportsIndex | str | None = None,
+        source: str | None = None,
+    ) -> None:
+        """Receive what is sent to a multicast group; RFC 3678, ip(7), ipv6(7).
+
+        A socket can be in many groups. One of AF_INET6 that serves IPv4 as well can be in groups of
+        both.
+
+        Args:
+            group: the group's numeric address as text.
+            interface: the interface to receive through, by its index, its name or one of its
+                addresses. None leaves it to the routing table.
+            source: the numeric address of the one sender to receive from, or None for all; can be
+                repeated with others.
+
+        Raises:
+            ValueError: ``group`` is no multicast address, or an address is of another family.
+            OSError: the socket has joined already (EADDRINUSE), there is no such interface (ENODEV),
+                or the socket is closed.
+        """
+    def leave_group(
+        self,
+        group: str,
+        interface: SupportsIndex | str | None = None,
+        source: str | None = None,
+    ) -> None:
+        """Stop receiving what is sent to a multicast group; RFC 3678, ip(7), ipv6(7).
+
+        Args:
+            group: as for ``join_group``.
+            interface: as for ``join_group``.
+            source: as for ``join_group``.
+
+        Raises:
+            ValueError: ``group`` is no multicast address, or an address is of another family.
+            OSError: the socket has not joined in this way (EADDRNOTAVAIL, EINVAL), there is no such
+                interface (ENODEV), or the socket is closed.
         """
     def recv_many_into(
         self, buffer: WriteableBuffer, stride: SupportsIndex, flags: SupportsIndex = 0

@@ -121,6 +121,13 @@ pub(crate) fn at(address: &Bound<'_, PyAny>, error: Error) -> Error {
     error.into()
 }
 
+/// An error of the system with what it is about behind its text.
+#[cold]
+pub(crate) fn about(errno: Errno, what: &str) -> Error {
+    let text = format!("{} ({what})", os_message(errno.number()));
+    Error::Python(PyOSError::new_err((errno.number(), text)))
+}
+
 #[derive(Clone, Copy)]
 enum Class {
     Lookup,

@@ -19,7 +19,7 @@ use crate::sys::message::IoVec;
 use crate::sys::{BorrowedFd, Errno, Region, SockAddr};
 
 /// The largest datagram of UDP over IPv4, with its headers.
-const LARGEST: isize = 65_535;
+pub(super) const LARGEST: isize = 65_535;
 /// What a thread keeps for the datagrams of a batch. Pages that none has reached cost nothing.
 const ROOM: usize = 4 << 20;
 /// What the kernel's way through one send costs, in bytes that it could copy meanwhile.
@@ -36,10 +36,13 @@ thread_local! {
     static KEPT: Cell<Option<Room>> = const { Cell::new(None) };
 }
 
-impl Room {
-    /// This thread's room, with at least `len` bytes. It belongs to the caller until it is given
-    /// back: what is built of it may run code that receives as well.
-    fn take(len: usize) -> PyResult<Self> {
+/// This thread's room, for one call: what is built of it may run code that receives as well. It is
+/// given back when the call ends, however it does.
+pub(super) struct Lent(Option<Room>);
+
+impl Lent {
+    /// Room with at least `len` bytes.
+    pub(super) fn new(len: usize) -> PyResult<Self> {
         let mut room = KEPT.take().unwrap_or_else(|| Room {
             slots: Slots::new(),
             memory: Box::default(),
@@ -53,23 +56,71 @@ impl Room {
             unsafe { memory.set_len(len) };
             room.memory = memory.into_boxed_slice();
         }
-        Ok(room)
+        Ok(Lent(Some(room)))
     }
 
-    fn keep(self) {
-        if self.memory.len() <= ROOM {
-            KEPT.set(Some(self));
+    /// The slots, with room for so much ancillary data in each of `count`, and `len` bytes of memory.
+    pub(super) fn parts(
+        &mut self,
+        control: usize,
+        count: usize,
+        len: usize,
+    ) -> PyResult<(&mut Slots, Region<'_>)> {
+        let no_memory = || PyMemoryError::new_err(());
+        let room = self.0.as_mut().ok_or_else(no_memory)?;
+        if !room.slots.control(control, count) {
+            return Err(no_memory());
+        }
+        let memory = room.memory.get_mut(..len).ok_or_else(no_memory)?;
+        // SAFETY: the memory is this call's alone, for as long as the room is lent.
+        let region = unsafe { Region::new(memory.as_mut_ptr().cast(), len) };
+        Ok((&mut room.slots, region))
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let Some(mut room) = self.0.take() else {
+            return;
+        };
+        // Those that nobody has taken over: they are closed.
+        drop(room.slots.take_descriptors());
+        if room.memory.len() <= ROOM {
+            KEPT.set(Some(room));
         }
     }
 }
 
 /// What is asked for: up to `count` datagrams, each into `stride` bytes of the region.
 #[derive(Clone, Copy)]
-struct Batch<'a> {
-    region: Region<'a>,
-    stride: usize,
-    count: usize,
-    flags: i32,
+pub(super) struct Batch<'a> {
+    pub(super) region: Region<'a>,
+    pub(super) stride: usize,
+    pub(super) count: usize,
+    pub(super) flags: i32,
+}
+
+/// Where the datagrams of at most `len` bytes stand in this thread's memory.
+pub(super) struct Layout {
+    pub(super) stride: usize,
+    /// How many of them there are, at most as many as one system call takes.
+    pub(super) fit: usize,
+}
+
+impl Layout {
+    pub(super) fn new(len: usize, count: usize) -> PyResult<Self> {
+        // Slots that all begin at the same place of a page would share a few cache lines.
+        let stride = len
+            .checked_next_multiple_of(CACHE_LINE)
+            .map(|len| len | CACHE_LINE)
+            .ok_or_else(|| PyMemoryError::new_err(()))?;
+        let fit = count.min(LIMIT).min((ROOM / stride).max(1));
+        Ok(Layout { stride, fit })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.stride * self.fit
+    }
 }
 
 impl Batch<'_> {
@@ -84,17 +135,21 @@ impl Batch<'_> {
 
 /// The addresses of a batch: those that come one after the other from the same sender are one
 /// object.
-struct Senders<'a, 'py> {
+pub(super) struct Senders<'a, 'py> {
     socket: &'a Socket,
     last: Option<(SockAddr, Bound<'py, PyAny>)>,
 }
 
 impl<'a, 'py> Senders<'a, 'py> {
-    fn new(socket: &'a Socket) -> Self {
+    pub(super) fn new(socket: &'a Socket) -> Self {
         Senders { socket, last: None }
     }
 
-    fn build(&mut self, py: Python<'py>, address: &SockAddr) -> PyResult<Bound<'py, PyAny>> {
+    pub(super) fn build(
+        &mut self,
+        py: Python<'py>,
+        address: &SockAddr,
+    ) -> PyResult<Bound<'py, PyAny>> {
         if let Some((last, object)) = &self.last
             && last == address
         {
@@ -139,12 +194,12 @@ impl Socket {
 
     /// Receives a batch: waits for the first datagram in the mode of the socket, and takes then
     /// what is there. `take` gets the datagrams of each system call.
-    fn receive_batch(
+    pub(super) fn receive_batch(
         &self,
         py: Python<'_>,
         slots: &mut Slots,
         batch: Batch<'_>,
-        mut take: impl FnMut(&Slots) -> PyResult<()>,
+        mut take: impl FnMut(&mut Slots) -> PyResult<()>,
     ) -> PyResult<()> {
         let plan = self.receive_plan(py, batch.stride.saturating_mul(batch.count), batch.flags);
         let mut left = batch.count;
@@ -206,7 +261,8 @@ impl Socket {
         }
         let mut known = Senders::new(self);
         let mut lengths = Vec::new();
-        let mut room = Room::take(0)?;
+        let mut room = Lent::new(0)?;
+        let (room, _) = room.parts(0, 0, 0)?;
         let mut left = buffer.region();
         // Each system call fills the slots behind those of the one before.
         while left.len() >= stride {
@@ -225,7 +281,7 @@ impl Socket {
                 count,
                 flags,
             };
-            let result = self.receive_batch(py, &mut room.slots, batch, |slots| {
+            let result = self.receive_batch(py, room, batch, |slots| {
                 for datagram in slots.received() {
                     lengths.push(told_length(&datagram, stride));
                     if let Some(senders) = &mut senders {
@@ -236,10 +292,7 @@ impl Socket {
             });
             match result {
                 Ok(()) => {}
-                Err(error) if before == 0 => {
-                    room.keep();
-                    return Err(error);
-                }
+                Err(error) if before == 0 => return Err(error),
                 // What came before it is told; this is the next call's.
                 Err(_) => break,
             }
@@ -249,7 +302,6 @@ impl Socket {
                 break;
             }
         }
-        room.keep();
         array(py, &lengths)
     }
 
@@ -330,36 +382,26 @@ impl Socket {
         let len = nonnegative(bufsize.0, "negative buffersize in recvfrom_many")?;
         self.check_datagrams(py)?;
         let list = PyList::empty(py);
-        // Slots that all begin at the same place of a page would share a few cache lines.
-        let spaced = len
-            .checked_next_multiple_of(CACHE_LINE)
-            .map(|len| len | CACHE_LINE);
-        let spaced = spaced.ok_or_else(|| PyMemoryError::new_err(()))?;
-        let fit = count.min(LIMIT).min((ROOM / spaced).max(1));
-        let Room {
-            mut slots,
-            mut memory,
-        } = Room::take(fit * spaced)?;
-        // SAFETY: the memory is this call's alone, until it is kept.
-        let region = unsafe { Region::new(memory.as_mut_ptr().cast(), fit * spaced) };
+        let layout = Layout::new(len, count)?;
+        let mut room = Lent::new(layout.len())?;
+        let (slots, region) = room.parts(0, 0, layout.len())?;
         let mut senders = Senders::new(self);
         let batch = Batch {
             region,
-            stride: spaced,
+            stride: layout.stride,
             count,
             flags: flags.0,
         };
-        let result = self.receive_batch(py, &mut slots, batch, |slots| {
+        self.receive_batch(py, slots, batch, |slots| {
             for (index, datagram) in slots.received().enumerate() {
-                let data =
-                    received_bytes(py, region.skip(index * spaced).first(datagram.len.min(len)));
+                let slot = region.skip(index * layout.stride);
+                let data = received_bytes(py, slot.first(datagram.len.min(len)));
                 let address = senders.build(py, datagram.address)?;
                 list.append((data, address))?;
             }
             Ok(())
-        });
-        Room { slots, memory }.keep();
-        result.map(|()| list)
+        })?;
+        Ok(list)
     }
 
     /// Receive datagrams into one buffer, each into a slot of ``stride`` bytes; recvmmsg(2).
@@ -500,7 +542,7 @@ impl Socket {
 }
 
 /// A datagram as a bytes object.
-fn received_bytes<'py>(py: Python<'py>, region: Region<'_>) -> Bound<'py, PyBytes> {
+pub(super) fn received_bytes<'py>(py: Python<'py>, region: Region<'_>) -> Bound<'py, PyBytes> {
     // SAFETY: the system has written these bytes, as it says, and nothing writes to them before
     // the next system call.
     let data = unsafe { std::slice::from_raw_parts(region.as_ptr(), region.len()) };
@@ -514,7 +556,7 @@ pub(super) fn outgoing<'a>(
     Outgoing::new(pieces, addresses).ok_or_else(|| PyMemoryError::new_err(()))
 }
 
-fn positive(number: Size, message: &'static str) -> PyResult<usize> {
+pub(super) fn positive(number: Size, message: &'static str) -> PyResult<usize> {
     match usize::try_from(number.0) {
         Ok(number) if number > 0 => Ok(number),
         _ => Err(PyValueError::new_err(message)),

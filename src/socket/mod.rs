@@ -3,11 +3,13 @@
 
 mod batch;
 mod connect;
+mod datagram;
 mod exact;
 mod keepalive;
 mod lifecycle;
 mod message;
 mod mode;
+mod multicast;
 mod option;
 mod race;
 mod receive;
@@ -21,6 +23,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 pub(crate) use connect::{getconnecttimeout, setconnecttimeout};
+pub(crate) use datagram::Datagram;
 pub(crate) use keepalive::{getdefaultkeepalive, setdefaultkeepalive};
 pub(crate) use lifecycle::{
     close, close_descriptor, construct_with, dup, plain, register_class, socketpair,

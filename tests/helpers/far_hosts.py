@@ -21,6 +21,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import cache
 
+from tests.helpers.namespace import unshare
+
 V4 = "10.66.0.{}"
 V6 = "fd66::{:x}"
 OWN = 254  # the number of this machine in that network
@@ -40,12 +42,6 @@ class Host:
 
 SILENT = Host(silent=True)
 REFUSING = Host(refuses=True)
-
-
-def unshare(*flags: str) -> list[str]:
-    """The command that runs another one in namespaces of its own."""
-    as_root = [] if os.geteuid() == 0 else ["--map-root-user"]
-    return ["unshare", *flags, *as_root, "--"]
 
 
 @cache

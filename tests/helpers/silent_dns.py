@@ -11,7 +11,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from tests.helpers.far_hosts import unshare
+from tests.helpers.namespace import unshare
 
 FILES = {
     "/etc/resolv.conf": "nameserver 127.0.0.1\noptions timeout:30 attempts:5\n",

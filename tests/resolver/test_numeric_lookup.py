@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 from oxisock import _socket as native
-from tests.helpers.far_hosts import unshare
+from tests.helpers.namespace import unshare
 from tests.helpers.process import needs_strace, run_python
 from tests.helpers.silent_dns import needs_silence
 

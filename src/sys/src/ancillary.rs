@@ -3,7 +3,7 @@
 
 use std::alloc::{Layout, alloc_zeroed};
 use std::mem::{align_of, size_of};
-use std::os::fd::RawFd;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use libc::cmsghdr;
 
@@ -141,6 +141,24 @@ impl Control {
         self.received = false;
     }
 
+    /// The same, for who is not done yet: they are closed with what is returned.
+    pub fn take_descriptors(&mut self) -> Vec<OwnedFd> {
+        if !std::mem::take(&mut self.received) {
+            return Vec::new();
+        }
+        let messages = self.messages().flatten();
+        messages
+            .flat_map(|message| message.descriptors().collect::<Vec<_>>())
+            // SAFETY: the system made this descriptor for us, and nobody else owns it.
+            .map(|descriptor| unsafe { OwnedFd::from_raw_fd(descriptor) })
+            .collect()
+    }
+
+    /// How many bytes the system may write.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// The buffer for a system call that is going to write to it.
     pub(super) fn reset(&mut self) -> (*mut libc::c_void, usize) {
         self.close_descriptors();
@@ -173,15 +191,7 @@ impl Control {
     }
 
     fn close_descriptors(&mut self) {
-        if !std::mem::take(&mut self.received) {
-            return;
-        }
-        for message in self.messages().flatten() {
-            for descriptor in message.descriptors() {
-                // SAFETY: the system made this descriptor for us and nobody else knows it.
-                unsafe { libc::close(descriptor) };
-            }
-        }
+        drop(self.take_descriptors());
     }
 }
 

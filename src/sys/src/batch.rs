@@ -2,9 +2,10 @@
 //! same by a loop of recvmsg(2) and sendmsg(2).
 
 use std::mem::MaybeUninit;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::ptr;
 
+use super::ancillary::Control;
 use super::message::IoVec;
 use super::{BorrowedFd, Region, Result, SockAddr, syscall};
 
@@ -39,15 +40,21 @@ pub struct Datagram<'a> {
     pub flags: i32,
     /// Empty where the sender has none.
     pub address: &'a SockAddr,
+    /// Its ancillary data; none where no room was asked for.
+    pub control: Option<&'a Control>,
 }
 
-/// Slots that datagrams are received into, each with room for its sender's address.
+/// Slots that datagrams are received into, each with room for its sender's address, and for
+/// ancillary data where that is asked for.
 ///
 /// Preparing them takes time in proportion to what was received before, not to their number.
 pub struct Slots {
     headers: [mmsghdr; LIMIT],
     pieces: [IoVec; LIMIT],
     addresses: [SockAddr; LIMIT],
+    controls: Vec<Control>,
+    /// Room for ancillary data, in bytes for each slot.
+    control_size: usize,
     /// What the headers are made for: memory, and the length of each slot.
     memory: (*mut u8, usize),
     /// How many slots are made for it.
@@ -67,10 +74,35 @@ impl Slots {
             headers: [empty(); LIMIT],
             pieces: [IoVec::EMPTY; LIMIT],
             addresses: [SockAddr::empty(); LIMIT],
+            controls: Vec::new(),
+            control_size: 0,
             memory: (ptr::null_mut(), 0),
             made: 0,
             used: 0,
         })
+    }
+
+    /// Gives `count` slots so much room for ancillary data; false where there is no memory.
+    pub fn control(&mut self, size: usize, count: usize) -> bool {
+        if self.control_size != size {
+            self.controls.clear();
+            self.control_size = size;
+            self.made = 0;
+        }
+        while size > 0 && self.controls.len() < count.min(LIMIT) {
+            let Some(control) = Control::with_capacity(size) else {
+                return false;
+            };
+            self.controls.push(control);
+            self.made = self.made.min(self.controls.len() - 1);
+        }
+        true
+    }
+
+    /// The descriptors that came with the last call's datagrams, whose owner is the caller now.
+    pub fn take_descriptors(&mut self) -> Vec<OwnedFd> {
+        let controls = self.controls.iter_mut().take(self.used);
+        controls.flat_map(Control::take_descriptors).collect()
     }
 
     /// Receives up to `count` datagrams into slots of `stride` bytes of the region, one behind
@@ -102,10 +134,11 @@ impl Slots {
     /// The datagrams of the last call.
     pub fn received(&self) -> impl Iterator<Item = Datagram<'_>> {
         let used = self.headers.iter().zip(&self.addresses).take(self.used);
-        used.map(|(header, address)| Datagram {
+        used.enumerate().map(|(index, (header, address))| Datagram {
             len: header.msg_len as usize,
             flags: header.msg_hdr.msg_flags,
             address,
+            control: self.controls.get(index),
         })
     }
 
@@ -116,6 +149,7 @@ impl Slots {
         }
         for index in 0..self.used.min(self.made) {
             self.headers[index].msg_hdr.msg_namelen = SockAddr::CAPACITY as _;
+            self.prepare_control(index);
         }
         for index in self.made..count {
             self.pieces[index] = IoVec::new(region.as_ptr().wrapping_add(index * stride), stride);
@@ -124,8 +158,17 @@ impl Slots {
             header.msg_namelen = SockAddr::CAPACITY as _;
             header.msg_iov = (&raw mut self.pieces[index]).cast();
             header.msg_iovlen = 1;
+            self.prepare_control(index);
         }
         self.made = self.made.max(count);
+    }
+
+    fn prepare_control(&mut self, index: usize) {
+        let control = self.controls.get_mut(index).map(Control::reset);
+        let (start, len) = control.unwrap_or((ptr::null_mut(), 0));
+        let header = &mut self.headers[index].msg_hdr;
+        header.msg_control = start;
+        header.msg_controllen = len as _;
     }
 
     /// # Safety
@@ -181,6 +224,10 @@ impl Slots {
         for (header, address) in self.headers.iter().zip(&mut self.addresses).take(received) {
             // SAFETY: the system says how much it has written.
             unsafe { address.filled(header.msg_hdr.msg_namelen) };
+        }
+        #[allow(clippy::unnecessary_cast, reason = "socklen_t on other systems")]
+        for (header, control) in self.headers.iter().zip(&mut self.controls).take(received) {
+            control.filled(header.msg_hdr.msg_controllen as usize);
         }
     }
 }

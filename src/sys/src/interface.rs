@@ -1,7 +1,7 @@
 //! Network interfaces by name and by index, if_nameindex(3) and netdevice(7).
 
 use std::ffi::{CStr, CString, c_char};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 #[cfg(linux)]
 use std::os::fd::AsRawFd;
 
@@ -9,8 +9,8 @@ use std::os::fd::AsRawFd;
 use libc::{IFNAMSIZ, ifreq};
 
 #[cfg(linux)]
-use super::{BorrowedFd, syscall};
-use super::{Errno, Result, numeric};
+use super::syscall;
+use super::{BorrowedFd, Errno, Result, numeric};
 
 /// The network interfaces, with their index.
 pub fn all() -> Result<Vec<(u32, CString)>> {
@@ -119,6 +119,16 @@ pub fn by_name(name: &CStr) -> Result<u32> {
     }
 }
 
+/// The index of the interface that has this address.
+pub fn by_address(host: IpAddr) -> Result<u32> {
+    let text = numeric::text(host);
+    let interfaces = addresses()?;
+    let found = interfaces
+        .iter()
+        .find(|found| found.address.as_deref() == Some(&*text));
+    by_name(&found.ok_or(Errno::NODEV)?.name)
+}
+
 /// The name of the interface with this index.
 pub fn by_index(index: u32) -> Result<CString> {
     let mut name = [0 as c_char; libc::IF_NAMESIZE];
@@ -156,6 +166,13 @@ pub fn index(socket: Option<BorrowedFd<'_>>, name: &[u8]) -> Result<i32> {
             None => Ok(by_name(CStr::from_ptr(request.ifr_name.as_ptr()))? as i32),
         }
     }
+}
+
+/// Systems without network namespaces.
+#[cfg(not(linux))]
+pub fn index(_socket: Option<BorrowedFd<'_>>, name: &[u8]) -> Result<i32> {
+    let name = CString::new(name).map_err(|_| Errno::NODEV)?;
+    Ok(by_name(&name)? as i32)
 }
 
 /// The name of an interface, likewise; empty where there is none of this index (any more).
