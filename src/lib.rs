@@ -57,9 +57,9 @@ mod _socket {
     };
     #[cfg(linux)]
     #[pymodule_export]
-    use crate::selectors::epoll_wait;
+    use crate::selectors::epoll::Epoll;
     #[pymodule_export]
-    use crate::selectors::poll_descriptors;
+    use crate::selectors::{poll::poll, select::select};
     #[pymodule_export]
     use crate::socket::{
         Datagram, Socket, close, connect_host, construct_with, dup, getconnectionattemptdelay,
@@ -74,6 +74,11 @@ mod _socket {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        // Named as the function that makes one.
+        module.add(
+            "Poll",
+            module.py().get_type::<crate::selectors::poll::Poll>(),
+        )?;
         crate::python::method::swap(module, &crate::byteorder::FAST)?;
         crate::python::method::swap(module, &crate::socket::FAST)
     }

@@ -28,8 +28,9 @@ def install() -> None:
     oxisock, adopts their descriptor and makes an ``oxisock.SSLSocket``, unless the context
     has a class of its own. The interpreter's ``_socket`` is left alone.
 
-    The classes of ``oxisock.selectors`` take the place of those of the module ``selectors``, so
-    that ``asyncio`` and others that look them up from then on wait by them.
+    The classes of ``oxisock.selectors`` take the place of those of the module ``selectors``, and
+    ``select``, ``poll`` and ``epoll`` of ``oxisock.select`` that of those of ``select``, so that
+    ``asyncio`` and others that look them up from then on wait by them.
 
     Processes that are forked have it too. A new interpreter (``subprocess``,
     ``multiprocessing`` with ``spawn`` or ``forkserver``) starts on the standard library's module.

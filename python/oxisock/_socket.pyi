@@ -2,9 +2,10 @@
 
 import socket as _standard
 from collections.abc import Callable, Iterable
+from types import TracebackType
 from typing import Any, Self, SupportsIndex, TypeAlias, TypeVar, final, overload
 
-from _typeshed import ReadableBuffer, WriteableBuffer
+from _typeshed import FileDescriptorLike, ReadableBuffer, WriteableBuffer
 from typing_extensions import disjoint_base
 
 from . import AddressFamily, SocketKind, socket as _public_socket
@@ -1726,39 +1727,199 @@ def yield_unavailable() -> str | None:
         A str with the reason, or ``None`` where threads do, once a wait has found the lock taken.
     """
 
-def epoll_wait(epoll: int, timeout: float | None, maxevents: int, /) -> list[tuple[int, int]]:
-    """Wait for the descriptors of an epoll instance; epoll_wait(2).
+def select(
+    rlist: Iterable[Any],
+    wlist: Iterable[Any],
+    xlist: Iterable[Any],
+    timeout: float | None = None,
+    /,
+) -> tuple[list[Any], list[Any], list[Any]]:
+    """Wait until descriptors are ready; select(2).
+
+    What is ready is reported with the interpreter lock kept, and after a wait the lock is back
+    at once, although another thread computes.
 
     Args:
-        epoll: the instance's descriptor.
-        timeout: seconds; None, or a negative number, for no limit.
-        maxevents: the largest number of pairs to return, -1 for 1023.
+        rlist: those to wait for until they can be read: descriptors' numbers, or objects with a
+            method ``fileno``, below 1024.
+        wlist: those to wait for until they can be written to.
+        xlist: those to wait for until they have an exceptional condition.
+        timeout: seconds; None for no limit.
 
     Returns:
-        The pairs of a descriptor's number and the events that were found, ``EPOLL*``.
+        A tuple of three lists, with the objects of each argument that are ready.
 
     Raises:
-        OSError: the number is no epoll instance.
+        OSError: a number is no open descriptor.
         OverflowError: the timeout is too large.
-        ValueError: ``maxevents`` is 0, or below -1.
+        TypeError: an argument is no sequence, or none of descriptors; the timeout is no number.
+        ValueError: the timeout is negative; a descriptor is out of range, or there are too many.
     """
 
-def poll_descriptors(
-    wanted: list[tuple[int, int]], timeout: float | None, /
-) -> list[tuple[int, int]]:
-    """Wait for descriptors; poll(2).
+def poll() -> Poll:
+    """Make an object to wait for descriptors with; poll(2).
+
+    Returns:
+        An object that descriptors are registered with, and that waits for them.
+    """
+
+@final
+class Poll:
+    """Descriptors, and what each is waited for; poll(2).
+
+    What is ready is reported with the interpreter lock kept, and after a wait the lock is back
+    at once, although another thread computes.
+    """
+
+    def register(self, fd: FileDescriptorLike, eventmask: int = ..., /) -> None:
+        """Register a descriptor, or change what it is waited for.
+
+        Args:
+            fd: the descriptor's number, or an object with a method ``fileno``.
+            eventmask: what to wait for, ``POLL*``; ``POLLIN | POLLPRI | POLLOUT`` if left out.
+
+        Raises:
+            OverflowError: the mask is too large.
+            TypeError: an argument is of the wrong type.
+            ValueError: an argument is negative.
+        """
+    def modify(self, fd: FileDescriptorLike, eventmask: int, /) -> None:
+        """Change what a registered descriptor is waited for.
+
+        Args:
+            fd: the descriptor's number, or an object with a method ``fileno``.
+            eventmask: what to wait for, ``POLL*``.
+
+        Raises:
+            FileNotFoundError: the descriptor is not registered.
+            OverflowError: the mask is too large.
+            TypeError: an argument is of the wrong type.
+            ValueError: an argument is negative.
+        """
+    def unregister(self, fd: FileDescriptorLike, /) -> None:
+        """Take a descriptor out.
+
+        Args:
+            fd: the descriptor's number, or an object with a method ``fileno``.
+
+        Raises:
+            KeyError: the descriptor is not registered.
+            TypeError: the argument is no descriptor.
+            ValueError: the number is negative.
+        """
+    def poll(self, timeout: float | None = None, /) -> list[tuple[int, int]]:
+        """Wait until registered descriptors are ready; poll(2).
+
+        Args:
+            timeout: milliseconds; None, or a negative number, for no limit.
+
+        Returns:
+            The pairs of a descriptor's number and the events that were found, ``POLL*``.
+
+        Raises:
+            OSError: the system refuses the call.
+            OverflowError: the timeout is too large.
+            RuntimeError: another call of this object is under way.
+            TypeError: the timeout is no number.
+            ValueError: the timeout is no number of the kind that can be counted.
+        """
+
+@final
+class epoll:
+    """Make an object to wait for descriptors with; epoll(7).
+
+    What is ready is reported with the interpreter lock kept, and after a wait the lock is back
+    at once, although another thread computes.
 
     Args:
-        wanted: pairs of a descriptor's number and the events to wait for, ``POLL*``.
-        timeout: seconds; None, or a negative number, for no limit.
-
-    Returns:
-        The pairs of a descriptor's number and the events that were found.
+        sizehint: how many descriptors there will be, which has no effect; -1 for any number.
+        flags: 0, or ``EPOLL_CLOEXEC``, which has no effect: the descriptor is closed on exec.
 
     Raises:
-        OSError: the system refuses the call.
-        OverflowError: the timeout is too large.
+        OSError: the flags are others, or there are too many descriptors.
+        ValueError: ``sizehint`` is 0, or below -1.
     """
+
+    def __new__(cls, sizehint: int = -1, flags: int = 0) -> Self: ...
+    @staticmethod
+    def fromfd(fd: int, /) -> epoll:
+        """Make an object of a descriptor of epoll(7), which belongs to it from then on.
+
+        Args:
+            fd: the descriptor's number; -1 for a new one.
+
+        Raises:
+            OSError: the number is below -1.
+        """
+    def close(self) -> None:
+        """Close the descriptor; close(2). Who waits in another thread is woken."""
+    @property
+    def closed(self) -> bool:
+        """Whether the object is closed."""
+    def fileno(self) -> int:
+        """Return the descriptor's number.
+
+        Raises:
+            ValueError: the object is closed.
+        """
+    def register(self, fd: FileDescriptorLike, eventmask: int = ...) -> None:
+        """Register a descriptor; epoll_ctl(2).
+
+        Args:
+            fd: the descriptor's number, or an object with a method ``fileno``.
+            eventmask: what to wait for, ``EPOLL*``; ``EPOLLIN | EPOLLPRI | EPOLLOUT`` if left out.
+
+        Raises:
+            OSError: the system refuses it, as for what is registered already.
+            TypeError: an argument is of the wrong type.
+            ValueError: the object is closed, or the number negative.
+        """
+    def modify(self, fd: FileDescriptorLike, eventmask: int) -> None:
+        """Change what a registered descriptor is waited for; epoll_ctl(2).
+
+        Args:
+            fd: the descriptor's number, or an object with a method ``fileno``.
+            eventmask: what to wait for, ``EPOLL*``.
+
+        Raises:
+            OSError: the system refuses it, as for what is not registered.
+            TypeError: an argument is of the wrong type.
+            ValueError: the object is closed, or the number negative.
+        """
+    def unregister(self, fd: FileDescriptorLike) -> None:
+        """Take a descriptor out; epoll_ctl(2).
+
+        Args:
+            fd: the descriptor's number, or an object with a method ``fileno``.
+
+        Raises:
+            OSError: the system refuses it, as for what is not registered.
+            TypeError: the argument is no descriptor.
+            ValueError: the object is closed, or the number negative.
+        """
+    def poll(self, timeout: float | None = None, maxevents: int = -1) -> list[tuple[int, int]]:
+        """Wait until registered descriptors are ready; epoll_wait(2).
+
+        Args:
+            timeout: seconds; None, or a negative number, for no limit.
+            maxevents: the largest number of pairs to return, -1 for 1023.
+
+        Returns:
+            The pairs of a descriptor's number and the events that were found, ``EPOLL*``.
+
+        Raises:
+            OverflowError: the timeout is too large.
+            TypeError: an argument is no number.
+            ValueError: the object is closed, also meanwhile; ``maxevents`` is 0, or below -1.
+        """
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        exc_tb: TracebackType | None = None,
+        /,
+    ) -> None: ...
 
 def deadline_left() -> float | None:
     """Tell how much of the deadline of the context is left.

@@ -171,7 +171,7 @@ impl Channel {
         call: impl FnOnce(BorrowedFd<'_>) -> T + Send,
     ) -> Result<T> {
         let file = self.enter()?;
-        detached(py, || file.detached(|file| file.lend(call)).flatten()).ok_or(Error::CLOSED)
+        detached(py, || file.lend_detached(call))
     }
 
     /// The error that came behind data, once. For what moves data, and for `SO_ERROR`.
@@ -191,7 +191,7 @@ impl Channel {
 
     /// Ends the descriptor's use. Returns it where the caller has to close it: otherwise there
     /// was none, or the last operation that is on its way with it will. Who sleeps there has to
-    /// be woken, see [`Channel::wake_sleepers`].
+    /// be woken, see [`Channel::wake_users`].
     #[must_use]
     pub(crate) fn retire(&self) -> Option<OwnedFd> {
         self.after_fork_reset();
@@ -206,7 +206,7 @@ impl Channel {
 
     /// Gives the descriptor to the caller and forgets it. Who makes system calls on it without
     /// the interpreter lock has to be ended before the caller can be told of its number, see
-    /// [`Channel::wake_sleepers`].
+    /// [`Channel::wake_users`].
     pub(crate) fn take(&self) -> Option<OwnedFd> {
         self.fd.take()
     }
@@ -218,9 +218,15 @@ impl Channel {
         self.users.load(Ordering::SeqCst) != 0
     }
 
-    /// Ends the system calls that threads sleep in on a descriptor that is gone. To be called
-    /// without the interpreter lock, as the threads may need it.
-    pub(crate) fn wake_sleepers(&self) {
+    /// Ends the system calls that threads sleep in on a descriptor that is gone.
+    pub(crate) fn wake_users(&self, py: Python<'_>) {
+        if self.is_busy() {
+            detached(py, || self.wake_sleepers());
+        }
+    }
+
+    /// The same without the interpreter lock, which the threads may need.
+    fn wake_sleepers(&self) {
         let began = Instant::now();
         let mut pause = Duration::from_micros(20);
         let mut attempt = 0;
@@ -409,13 +415,22 @@ impl Guard<'_> {
         _attached: Python<'_>,
         call: impl FnOnce(BorrowedFd<'_>) -> T,
     ) -> Result<T> {
-        let found = if cfg!(Py_GIL_DISABLED) {
+        if cfg!(Py_GIL_DISABLED) {
             // Being attached keeps nobody out.
-            self.detached(|file| file.lend(call)).flatten()
+            self.lend_detached(call)
         } else {
-            Detached(self).lend(call)
-        };
-        found.ok_or(Error::CLOSED)
+            Detached(self).lend(call).ok_or(Error::CLOSED)
+        }
+    }
+
+    /// Makes a system call that may sleep, and which closing ends.
+    ///
+    /// # Errors
+    /// It is closed.
+    pub(crate) fn lend_detached<T>(&self, call: impl FnOnce(BorrowedFd<'_>) -> T) -> Result<T> {
+        self.detached(|file| file.lend(call))
+            .flatten()
+            .ok_or(Error::CLOSED)
     }
 
     /// Runs what makes system calls that may sleep, and which closing the socket ends; None where

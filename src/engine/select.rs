@@ -6,28 +6,29 @@ use pyo3::prelude::*;
 
 use super::handoff::detached;
 use super::settings;
-use crate::python::error::Result;
-use crate::sys::{self, Timeout};
+use crate::python::error::{Error, Result};
+use crate::sys::Timeout;
 
-/// Waits until `wait` has found something, at most for that time; for ever without a limit.
+/// Waits until `wait` has found something, at most for that time; for ever without a limit. None
+/// where the time is up.
 ///
 /// It is first called without time to wait, with the interpreter lock kept, so that what is ready
-/// costs no turn of the lock.
+/// costs no turn of the lock; then without the lock. It is told which.
 ///
 /// # Errors
-/// What a signal handler raised, or the system's error.
+/// What a signal handler raised, or what `wait` says.
 pub(crate) fn select<T: Send>(
     py: Python<'_>,
     limit: Option<Duration>,
-    mut wait: impl FnMut(Timeout) -> sys::Result<Vec<T>> + Send,
-) -> Result<Vec<T>> {
+    mut wait: impl FnMut(Option<Python<'_>>, Timeout) -> Result<Option<T>> + Send,
+) -> Result<Option<T>> {
     let began = Instant::now();
-    match wait(Timeout::ZERO) {
-        Ok(found) if found.is_empty() && limit != Some(Duration::ZERO) => {}
-        Err(errno) if errno.is_interrupted() => {}
+    match wait(Some(py), Timeout::ZERO) {
+        Ok(None) if limit != Some(Duration::ZERO) => {}
+        Err(Error::Os(errno)) if errno.is_interrupted() => {}
         result => {
             settings::count_kept();
-            return Ok(result?);
+            return result;
         }
     }
     loop {
@@ -36,11 +37,11 @@ pub(crate) fn select<T: Send>(
         let left = |now: Duration| limit.map(|limit| limit.saturating_sub(now));
         let timeout = left(began.elapsed()).map_or(Timeout::NONE, Timeout::after);
         settings::count_released();
-        match detached(py, || wait(timeout)) {
+        match detached(py, || wait(None, timeout)) {
             // Longer than the system can count, or for ever: the clock decides.
-            Ok(found) if found.is_empty() && left(began.elapsed()) != Some(Duration::ZERO) => {}
-            Err(errno) if errno.is_interrupted() => {}
-            result => return Ok(result?),
+            Ok(None) if left(began.elapsed()) != Some(Duration::ZERO) => {}
+            Err(Error::Os(errno)) if errno.is_interrupted() => {}
+            result => return result,
         }
     }
 }

@@ -7,17 +7,21 @@ use std::ffi::CStr;
 use pyo3::exceptions::{PyDeprecationWarning, PyOverflowError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyFloat, PyInt, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyFloat, PyInt, PyList, PyString, PyTuple};
 
 use super::error::{Error, Result};
 use super::thread::protect;
 use super::version;
-use crate::sys::Timeout;
-use crate::sys::timeout::Invalid;
+use crate::sys::timeout::{self, Invalid, SECOND};
+use crate::sys::{RawFd, Timeout};
 
 /// A C `int`.
 #[derive(Clone, Copy)]
 pub(crate) struct Int(pub(crate) i32);
+
+/// The number of a descriptor: an int, or what the object's method `fileno` says.
+#[derive(Clone, Copy)]
+pub(crate) struct Descriptor(pub(crate) RawFd);
 
 /// A C `Py_ssize_t`.
 #[derive(Clone, Copy)]
@@ -29,6 +33,17 @@ impl<'py> FromPyObject<'_, 'py> for Int {
     #[inline]
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         Ok(Int(int(&object)?))
+    }
+}
+
+impl<'py> FromPyObject<'_, 'py> for Descriptor {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        protect();
+        // SAFETY: the object is alive; an error is reported through the -1 that is checked.
+        let fd = unsafe { ffi::PyObject_AsFileDescriptor(object.as_ptr()) };
+        checked(object.py(), fd, -1).map(Descriptor)
     }
 }
 
@@ -205,6 +220,40 @@ pub(crate) fn index<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAn
     unsafe { Bound::from_owned_ptr_or_err(object.py(), ffi::PyNumber_Index(object.as_ptr())) }
 }
 
+/// A list, or a tuple, as it is at the moment.
+pub(crate) struct Sequence<'py>(Bound<'py, PyAny>);
+
+impl<'py> Sequence<'py> {
+    /// The item at that place; None behind the last.
+    pub(crate) fn get(&self, index: usize) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if let Ok(list) = self.0.cast::<PyList>() {
+            return (index < list.len())
+                .then(|| list.get_item(index))
+                .transpose();
+        }
+        let tuple = self.0.cast::<PyTuple>()?;
+        (index < tuple.len())
+            .then(|| tuple.get_item(index))
+            .transpose()
+    }
+}
+
+/// A list or a tuple itself, a list of what another object gives; for what gives nothing, a
+/// TypeError with that message.
+pub(crate) fn sequence<'py>(
+    object: &Bound<'py, PyAny>,
+    message: &'static CStr,
+) -> PyResult<Sequence<'py>> {
+    protect();
+    // SAFETY: the object is alive and the message terminated; the call returns a new reference or
+    // sets an exception.
+    let sequence = unsafe {
+        let sequence = ffi::PySequence_Fast(object.as_ptr(), message.as_ptr());
+        Bound::from_owned_ptr_or_err(object.py(), sequence)?
+    };
+    Ok(Sequence(sequence))
+}
+
 /// The result of a conversion that reports an exception with one special value.
 #[inline]
 fn checked<T: PartialEq>(py: Python<'_>, value: T, special: T) -> PyResult<T> {
@@ -300,21 +349,22 @@ pub(crate) fn timeout(object: &Bound<'_, PyAny>) -> PyResult<Timeout> {
     if object.is_none() {
         return Ok(Timeout::NONE);
     }
+    Timeout::nonnegative(nanoseconds(object, SECOND)?).map_err(|_| negative_timeout())
+}
+
+/// A time as callers write it, as a float or an integer of that unit, in nanoseconds.
+pub(crate) fn nanoseconds(object: &Bound<'_, PyAny>, unit: i64) -> PyResult<i64> {
     if is_float(object) {
-        return Timeout::from_seconds(object.extract()?).map_err(|invalid| match invalid {
+        return timeout::nanoseconds(object.extract()?, unit).map_err(|invalid| match invalid {
             Invalid::NotANumber => PyValueError::new_err("Invalid value NaN (not a number)"),
-            Invalid::TooLarge => {
+            Invalid::TooLarge | Invalid::Negative => {
                 PyOverflowError::new_err("timestamp out of range for platform time_t")
             }
-            Invalid::Negative => negative_timeout(),
         });
     }
     let too_large = || PyOverflowError::new_err("timestamp too large to convert to C PyTime_t");
-    let seconds = long_long(object)?.map_err(|_| too_large())?;
-    Timeout::from_whole_seconds(seconds).map_err(|invalid| match invalid {
-        Invalid::Negative => negative_timeout(),
-        Invalid::TooLarge | Invalid::NotANumber => too_large(),
-    })
+    let count = long_long(object)?.map_err(|_| too_large())?;
+    timeout::whole_nanoseconds(count, unit).map_err(|_| too_large())
 }
 
 /// Whether a timeout is asked for its `__float__`, and not for its `__index__`.

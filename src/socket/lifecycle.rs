@@ -107,13 +107,6 @@ fn identify(fd: BorrowedFd<'_>, said: SocketSpec) -> sys::Result<SocketSpec> {
 }
 
 impl Socket {
-    /// Ends what other threads wait for on a descriptor that is gone.
-    fn wake_users(&self, py: Python<'_>) {
-        if self.channel.is_busy() {
-            engine::detached(py, || self.channel.wake_sleepers());
-        }
-    }
-
     /// Adopts a descriptor from outside, in the mode that new sockets have.
     fn adopt(&self, fd: Named, found: SocketSpec, timeout: Timeout) -> Result<()> {
         if timeout.is_some() {
@@ -406,7 +399,7 @@ impl Socket {
     fn detach(&self, py: Python<'_>) -> RawFd {
         self.closed.store(true, Relaxed);
         let fd = self.channel.take();
-        self.wake_users(py);
+        self.channel.wake_users(py);
         fd.map_or(-1, OwnedFd::into_raw_fd)
     }
 
@@ -432,7 +425,7 @@ impl Socket {
     #[pyo3(signature = (_ss = None))]
     fn _real_close(&self, py: Python<'_>, _ss: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let fd = self.channel.retire();
-        self.wake_users(py);
+        self.channel.wake_users(py);
         fd.map_or(Ok(()), |fd| close_descriptor(py, fd))
     }
 

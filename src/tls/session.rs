@@ -13,7 +13,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 
 use super::lock::SessionLock;
 use super::proof;
-use crate::engine::{Attempt, AttemptMode, Channel, Interest, Mode, Plan, detached, drive};
+use crate::engine::{Attempt, AttemptMode, Channel, Interest, Mode, Plan, drive};
 use crate::python::args;
 use crate::python::buffer::BufferSlot;
 use crate::python::bytes::{SCRATCH, bytes_of, with_scratch};
@@ -413,18 +413,14 @@ impl TlsSession {
     ///     OSError: the system reports an error; the descriptor is closed all the same.
     fn close_descriptor(&self, py: Python<'_>) -> PyResult<()> {
         let fd = self.channel.retire();
-        if self.channel.is_busy() {
-            detached(py, || self.channel.wake_sleepers());
-        }
+        self.channel.wake_users(py);
         fd.map_or(Ok(()), |fd| close_descriptor(py, fd))
     }
 
     /// Forget the descriptor, which the caller takes over: who waits for it ends with ``EBADF``.
     fn forget_descriptor(&self, py: Python<'_>) {
         self.leave_descriptor();
-        if self.channel.is_busy() {
-            detached(py, || self.channel.wake_sleepers());
-        }
+        self.channel.wake_users(py);
     }
 
     fn __getattr__<'py>(

@@ -26,6 +26,7 @@ impl Errno {
     pub const INVAL: Errno = Errno(libc::EINVAL);
     pub const IO: Errno = Errno(libc::EIO);
     pub const NAMETOOLONG: Errno = Errno(libc::ENAMETOOLONG);
+    pub const NOENT: Errno = Errno(libc::ENOENT);
     pub const NODEV: Errno = Errno(libc::ENODEV);
     pub const NOTCONN: Errno = Errno(libc::ENOTCONN);
     pub const NOSYS: Errno = Errno(libc::ENOSYS);

@@ -6,7 +6,7 @@ use std::ptr;
 use libc::{c_int, socklen_t};
 
 use super::memory::Region;
-use super::{BorrowedFd, Errno, OwnedFd, RawFd, Result, SockAddr, Timeout, syscall};
+use super::{BorrowedFd, Errno, OwnedFd, Result, SockAddr, Timeout, syscall};
 
 /// What a descriptor is waited for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -240,59 +240,4 @@ impl PollSet {
 pub fn pending_error(fd: BorrowedFd<'_>) -> Result<Option<Errno>> {
     let number = super::option::get::<i32>(fd, libc::SOL_SOCKET, libc::SO_ERROR)?;
     Ok((number != 0).then_some(Errno::new(number)))
-}
-
-/// What a descriptor of a set is waited for, and what was found: its number, and the bits of poll(2)
-/// or epoll(7).
-pub type Readiness = (RawFd, u32);
-
-/// poll(2) on numbers that the caller answers for; what was found, none where the time is up.
-/// Returns early as [`poll`] does.
-pub fn poll_numbers(wanted: &[Readiness], timeout: Timeout) -> Result<Vec<Readiness>> {
-    let mut entries: Vec<libc::pollfd> = wanted
-        .iter()
-        .map(|(fd, events)| libc::pollfd {
-            fd: *fd,
-            events: *events as libc::c_short,
-            revents: 0,
-        })
-        .collect();
-    // SAFETY: that number of entries stands there; a number that is no open descriptor is said to
-    // be none in the answer.
-    unsafe {
-        syscall!(poll(
-            entries.as_mut_ptr(),
-            entries.len() as libc::nfds_t,
-            timeout.milliseconds()
-        ))
-    }?;
-    Ok(entries
-        .iter()
-        .filter(|entry| entry.revents != 0)
-        .map(|entry| (entry.fd, entry.revents as u16 as u32))
-        .collect())
-}
-
-/// epoll_wait(2), for at most that number of descriptors; likewise.
-#[cfg(linux)]
-pub fn epoll_wait(epoll: RawFd, most: usize, timeout: Timeout) -> Result<Vec<Readiness>> {
-    let mut events = vec![libc::epoll_event { events: 0, u64: 0 }; most];
-    // SAFETY: that number of entries stands there; a number that is no epoll instance is refused.
-    let count = unsafe {
-        syscall!(epoll_wait(
-            epoll,
-            events.as_mut_ptr(),
-            most.try_into().unwrap_or(libc::c_int::MAX),
-            timeout.milliseconds()
-        ))
-    }?;
-    Ok(events
-        .iter()
-        .take(count as usize)
-        .map(|event| {
-            // The interpreter wrote the member `fd` of the union, the first four bytes.
-            let [a, b, c, d, ..] = { event.u64 }.to_ne_bytes();
-            (RawFd::from_ne_bytes([a, b, c, d]), event.events)
-        })
-        .collect())
 }

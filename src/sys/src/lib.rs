@@ -27,6 +27,7 @@ pub mod openssl;
 pub mod option;
 pub mod packet;
 pub mod race;
+pub mod readiness;
 pub mod thread_end;
 pub mod timeout;
 pub mod wake;

@@ -18,7 +18,34 @@ pub enum Invalid {
     Negative,
 }
 
-const SECOND: i64 = 1_000_000_000;
+/// Nanoseconds in a second.
+pub const SECOND: i64 = 1_000_000_000;
+/// Nanoseconds in a millisecond.
+pub const MILLISECOND: i64 = 1_000_000;
+
+/// A number of units of so many nanoseconds as nanoseconds, rounded away from zero: a wait is never
+/// shorter than what was asked for, and no time below zero becomes zero.
+pub fn nanoseconds(number: f64, unit: i64) -> Result<i64, Invalid> {
+    if number.is_nan() {
+        return Err(Invalid::NotANumber);
+    }
+    let nanos = number * unit as f64;
+    let nanos = if nanos >= 0.0 {
+        nanos.ceil()
+    } else {
+        nanos.floor()
+    };
+    // The next float above i64::MAX is its first that does not fit.
+    if nanos >= i64::MAX as f64 || nanos < i64::MIN as f64 {
+        return Err(Invalid::TooLarge);
+    }
+    Ok(nanos as i64)
+}
+
+/// The same for a whole number of units.
+pub fn whole_nanoseconds(number: i64, unit: i64) -> Result<i64, Invalid> {
+    number.checked_mul(unit).ok_or(Invalid::TooLarge)
+}
 
 impl Timeout {
     /// No limit: blocking mode.
@@ -49,31 +76,18 @@ impl Timeout {
         })
     }
 
-    /// From seconds, rounded away from zero: a wait is never shorter than what was asked for, and
-    /// no time below zero becomes zero.
+    /// From seconds, as [`nanoseconds`] has them.
     pub fn from_seconds(seconds: f64) -> Result<Self, Invalid> {
-        if seconds.is_nan() {
-            return Err(Invalid::NotANumber);
-        }
-        let nanos = seconds * SECOND as f64;
-        let nanos = if nanos >= 0.0 {
-            nanos.ceil()
-        } else {
-            nanos.floor()
-        };
-        // The next float above i64::MAX is its first that does not fit.
-        if nanos >= i64::MAX as f64 || nanos < i64::MIN as f64 {
-            return Err(Invalid::TooLarge);
-        }
-        Self::nonnegative(nanos as i64)
+        Self::nonnegative(nanoseconds(seconds, SECOND)?)
     }
 
     /// From whole seconds.
     pub fn from_whole_seconds(seconds: i64) -> Result<Self, Invalid> {
-        Self::nonnegative(seconds.checked_mul(SECOND).ok_or(Invalid::TooLarge)?)
+        Self::nonnegative(whole_nanoseconds(seconds, SECOND)?)
     }
 
-    fn nonnegative(nanos: i64) -> Result<Self, Invalid> {
+    /// From nanoseconds that have to be a time.
+    pub fn nonnegative(nanos: i64) -> Result<Self, Invalid> {
         if nanos < 0 {
             Err(Invalid::Negative)
         } else {

@@ -1,0 +1,58 @@
+//! What `select` is to programs, and the classes of `selectors.py`: select(2), poll(2), epoll(7),
+//! whose waits go through the engine.
+
+#[cfg(linux)]
+pub(crate) mod epoll;
+pub(crate) mod poll;
+pub(crate) mod select;
+
+use std::time::Duration;
+
+use pyo3::exceptions::{PyOverflowError, PyTypeError};
+use pyo3::prelude::*;
+
+use crate::python::args;
+use crate::sys::timeout::MILLISECOND;
+
+/// A time of that unit in nanoseconds; none for None.
+///
+/// # Errors
+/// The standard library's own, with its message for what is no time.
+fn nanoseconds(
+    time: Option<&Bound<'_, PyAny>>,
+    unit: i64,
+    message: &'static str,
+) -> PyResult<Option<i64>> {
+    let Some(time) = time.filter(|time| !time.is_none()) else {
+        return Ok(None);
+    };
+    let nanoseconds = args::nanoseconds(time, unit).map_err(|error| {
+        if error.is_instance_of::<PyTypeError>(time.py()) {
+            PyTypeError::new_err(message)
+        } else {
+            error
+        }
+    })?;
+    Ok(Some(nanoseconds))
+}
+
+/// How a time below zero becomes milliseconds: one of -1 and less is none at all.
+enum Negative {
+    RoundedDown,
+    RoundedUp,
+}
+
+/// How long poll(2) and epoll_wait(2) may wait; none for ever.
+fn limit(nanoseconds: Option<i64>, negative: Negative) -> PyResult<Option<Duration>> {
+    let Some(nanoseconds) = nanoseconds else {
+        return Ok(None);
+    };
+    let milliseconds = match negative {
+        Negative::RoundedDown if nanoseconds < 0 => nanoseconds.div_euclid(MILLISECOND),
+        _ => -nanoseconds.saturating_neg().div_euclid(MILLISECOND),
+    };
+    if i32::try_from(milliseconds).is_err() {
+        return Err(PyOverflowError::new_err("timeout is too large"));
+    }
+    Ok((milliseconds >= 0).then(|| Duration::from_nanos(nanoseconds.max(0) as u64)))
+}
