@@ -27,13 +27,16 @@ READABLE = {
 MOST_OVERLOADS = 3
 
 
-def definitions() -> dict[str, list[ast.FunctionDef]]:
-    """Functions and methods of the package by name, each with its overloads."""
-    found: dict[str, list[ast.FunctionDef]] = {}
+Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
-    def visit(body: list[ast.stmt], prefix: str, into: dict[str, list[ast.FunctionDef]]) -> None:
+
+def definitions() -> dict[str, list[Definition]]:
+    """Functions and methods of the package by name, each with its overloads."""
+    found: dict[str, list[Definition]] = {}
+
+    def visit(body: list[ast.stmt], prefix: str, into: dict[str, list[Definition]]) -> None:
         for node in body:
-            if isinstance(node, ast.FunctionDef):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 into.setdefault(prefix + node.name, []).append(node)
             elif isinstance(node, ast.ClassDef):
                 # What the native class has, the public one inherits.
@@ -41,9 +44,9 @@ def definitions() -> dict[str, list[ast.FunctionDef]]:
                 visit(node.body, f"{prefix}{name}.", into)
 
     modules = ["_class.pyi", "_socket.pyi", "_functions.py", "_descriptors.py", "_files.py"]
-    modules += ["_install.py", "_ssl.py"]
+    modules += ["_install.py", "_ssl.py", "_datagrams.py"]
     for module in modules:
-        here: dict[str, list[ast.FunctionDef]] = {}
+        here: dict[str, list[Definition]] = {}
         visit(ast.parse((PACKAGE / module).read_text("utf-8")).body, "oxisock.", here)
         found = here | found
     return found
@@ -56,7 +59,7 @@ def unquoted(annotation: ast.expr | None) -> ast.expr | None:
     return annotation
 
 
-def signature(node: ast.FunctionDef, *, method: bool) -> str:
+def signature(node: Definition, *, method: bool) -> str:
     """A definition's parameters and result as text."""
     arguments = node.args
     if method and not any(ast.unparse(d) == "staticmethod" for d in node.decorator_list):

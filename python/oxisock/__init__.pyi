@@ -10,6 +10,10 @@ from enum import IntEnum, IntFlag
 from ssl import SSLError
 
 from ._class import socket as socket
+from ._datagrams import (
+    DatagramEndpoint as DatagramEndpoint,
+    datagram_endpoint as datagram_endpoint,
+)
 from ._descriptors import recv_fds as recv_fds, send_fds as send_fds
 from ._errors import HostNameError as HostNameError, IncompleteReadError as IncompleteReadError
 from ._files import SocketIO as SocketIO
