@@ -19,7 +19,7 @@ from itertools import cycle, repeat
 from typing import Any
 
 from .computing import Work, computing_threads
-from .programs import asyncio_server, start
+from .programs import TLS, asyncio_server, start
 from .row import Names, Observation, Setup
 from .setups import plus
 
@@ -29,16 +29,18 @@ SETTLE = 0.02
 DATA = b"x" * 64
 
 
-def paced_peer(delay: float, threads: int = 0, main: bool = False, period: float = 0.0) -> Setup:
+def paced_peer(
+    delay: float, threads: int = 0, main: bool = False, period: float = 0.0, tls: bool = False
+) -> Setup:
     """A TCP connection `a` to a process that takes `delay` seconds for each reply.
 
     `threads` computing threads of this process run beside the client, the main thread as one of
     them if asked; the client then is another. `period` is the time from one request to the next in
-    seconds, 0 for as soon as the reply is there.
+    seconds, 0 for as soon as the reply is there. With `tls` the process expects that.
     """
 
     def setup(socket: Any, stack: ExitStack) -> Names:
-        _, port = start(stack, "peer", "--delay", repr(delay))
+        _, port = start(stack, "peer", "--delay", repr(delay), *TLS[tls])
         a = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
         a.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return {"socket": socket, "a": a, "threads": threads, "main": main, "period": period}

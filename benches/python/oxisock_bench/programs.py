@@ -20,6 +20,10 @@ from typing import Any
 
 from .computing import CORES
 from .row import Names, Run, Setup
+from .tls import HOST, client_context
+
+TLS: dict[bool, list[str]] = {False: [], True: ["--tls"]}
+"""What tells a process of `server` whether to expect TLS."""
 
 
 def start(stack: ExitStack, *args: str) -> tuple[int, int]:
@@ -38,15 +42,21 @@ def start(stack: ExitStack, *args: str) -> tuple[int, int]:
     return process.pid, int(line)
 
 
-def peer_process(size: int = 64, timeout: float | None = None, same_core: bool = False) -> Setup:
+def peer_process(
+    size: int = 64,
+    timeout: float | None = None,
+    same_core: bool = False,
+    tls: bool = False,
+) -> Setup:
     """A TCP connection `a` to a process that sends back what it gets.
 
-    The process stays on another core than this one, or on the same: left to the scheduler, the
-    answer takes 20 or 100 microseconds as it happens, whatever the module.
+    With `tls` it expects that, see `over_tls`. The process stays on another core than this one, or
+    on the same: left to the scheduler, the answer takes 20 or 100 microseconds as it happens,
+    whatever the module.
     """
 
     def setup(socket: Any, stack: ExitStack) -> Names:
-        pid, port = start(stack, "peer")
+        pid, port = start(stack, "peer", *TLS[tls])
         stack.callback(os.sched_setaffinity, 0, CORES)
         os.sched_setaffinity(0, CORES[:1])
         os.sched_setaffinity(pid, CORES[:1] if same_core else CORES[-1:])
@@ -58,7 +68,9 @@ def peer_process(size: int = 64, timeout: float | None = None, same_core: bool =
     return setup
 
 
-def asyncio_server(connections: int, threads: int = 0, pinned: bool = False) -> Setup:
+def asyncio_server(
+    connections: int, threads: int = 0, pinned: bool = False, tls: bool = False
+) -> Setup:
     """An asyncio echo server in a process of its own, and `clients` connected to it.
 
     The server has as many computing threads as asked, `pinned` to a core of its own if it is one,
@@ -72,12 +84,17 @@ def asyncio_server(connections: int, threads: int = 0, pinned: bool = False) -> 
         shared.truncate(8 * max(threads, 1))
         counts = memoryview(mmap.mmap(shared.fileno(), 0)).cast("Q")
         options = ["--threads", str(threads), "--counts", shared.name]
-        options += ["--interval", str(sys.getswitchinterval()), *(["--pinned"] if pinned else [])]
+        options += ["--interval", str(sys.getswitchinterval()), *TLS[tls]]
+        options += ["--pinned"] if pinned else []
         pid, port = start(stack, "asyncio", socket.__name__, *options)
-        clients = []
+        context = client_context() if tls else None
+        clients: list[stdlib.socket] = []
         for _ in range(connections):
             client = stack.enter_context(stdlib.create_connection(("127.0.0.1", port)))
             client.setsockopt(stdlib.IPPROTO_TCP, stdlib.TCP_NODELAY, 1)
+            if context is not None:
+                secure = context.wrap_socket(client, server_hostname=HOST)
+                client = stack.enter_context(secure)
             clients.append(client)
         os.kill(pid, signal.SIGSTOP)
         return {
@@ -173,22 +190,23 @@ def _hand_over(end: Any, stack: ExitStack, *args: str) -> Names:
     return {"tell": partial(print, file=process.stdin, flush=True), "hear": process.stdout.readline}
 
 
-def receiving_process(setup: Setup) -> Setup:
+def receiving_process(setup: Setup, tls: bool = False) -> Setup:
     """Another setup's `a`, whose other end is in a process that takes what comes."""
 
     def handed_over(socket: Any, stack: ExitStack) -> Names:
         names = setup(socket, stack)
-        return {**names, **_hand_over(names["b"], stack, "sink")}
+        return {**names, **_hand_over(names["b"], stack, "sink", *TLS[tls])}
 
     return handed_over
 
 
-def sending_process(setup: Setup, piece: int) -> Setup:
+def sending_process(setup: Setup, piece: int, tls: bool = False) -> Setup:
     """Another setup's `b`, whose other end is in a process that sends pieces of that size."""
 
     def handed_over(socket: Any, stack: ExitStack) -> Names:
         names = setup(socket, stack)
-        return {**names, **_hand_over(names["a"], stack, "source", "--piece", str(piece))}
+        options = ["--piece", str(piece), *TLS[tls]]
+        return {**names, **_hand_over(names["a"], stack, "source", *options)}
 
     return handed_over
 

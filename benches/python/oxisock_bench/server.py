@@ -3,8 +3,9 @@
 `peer` echoes one connection, after a while if asked. `source` sends and `sink` takes what they
 are told on stdin, over a descriptor that they inherit. All three run on the standard library,
 whichever module the benchmark measures. `asyncio` is an echo server whose event loop runs on
-MODULE, if asked beside computing threads. `peer` and `asyncio` print the port that they listen
-on. All run until they are killed, and all but the last until the other side leaves.
+MODULE, if asked beside computing threads. With `--tls` each is the server of a TLS session.
+`peer` and `asyncio` print the port that they listen on. All run until they are killed, and all
+but the last until the other side leaves.
 """
 
 from __future__ import annotations
@@ -24,13 +25,10 @@ SLEEPS = 0.0005
 """A delay from here on is slept, a shorter one is computed: a sleep takes 50 microseconds more."""
 
 
-def sink(descriptor: int) -> None:
+def sink(descriptor: int, tls: bool) -> None:
     """Take as many bytes as each line on stdin says, and say when they are there."""
-    import socket
-
     buffer = bytearray(1 << 18)
-    with socket.socket(fileno=descriptor) as connection:
-        print("ready", flush=True)
+    with inherited(descriptor, tls) as connection:
         for line in sys.stdin:
             left = int(line)
             while left:
@@ -41,19 +39,33 @@ def sink(descriptor: int) -> None:
             print("done", flush=True)
 
 
-def source(descriptor: int, piece: int) -> None:
+def source(descriptor: int, piece: int, tls: bool) -> None:
     """Send as many pieces as each line on stdin says."""
-    import socket
-
     data = b"x" * piece
-    with socket.socket(fileno=descriptor) as connection:
-        print("ready", flush=True)
+    with inherited(descriptor, tls) as connection:
         for line in sys.stdin:
             for _ in range(int(line)):
                 connection.sendall(data)
 
 
-def accept_one() -> socket.socket:
+def secured(connection: socket.socket, tls: bool) -> socket.socket:
+    """Do the handshake of a server, if asked."""
+    if not tls:
+        return connection
+    from .tls import server_context
+
+    return server_context().wrap_socket(connection, server_side=True)
+
+
+def inherited(descriptor: int, tls: bool) -> socket.socket:
+    """Say that the process is ready, and return the connection that it has inherited."""
+    import socket
+
+    print("ready", flush=True)
+    return secured(socket.socket(fileno=descriptor), tls)
+
+
+def accept_one(tls: bool) -> socket.socket:
     """Print the port of a new listener, and return the first connection."""
     import socket
 
@@ -61,7 +73,7 @@ def accept_one() -> socket.socket:
         print(listener.getsockname()[1], flush=True)
         connection = listener.accept()[0]
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return connection
+    return secured(connection, tls)
 
 
 def wait(delay: float) -> None:
@@ -74,9 +86,9 @@ def wait(delay: float) -> None:
             pass
 
 
-def peer(delay: float) -> None:
+def peer(delay: float, tls: bool) -> None:
     """Echo one connection, blocking, each time after a delay in seconds."""
-    with accept_one() as connection:
+    with accept_one(tls) as connection:
         while data := connection.recv(65536):
             wait(delay)
             connection.sendall(data)
@@ -89,6 +101,7 @@ def asyncio_echo(args: argparse.Namespace) -> None:
     import asyncio
 
     from .computing import computing_threads, cpu_bound_thread
+    from .tls import server_context
 
     class Echo(asyncio.Protocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -100,10 +113,12 @@ def asyncio_echo(args: argparse.Namespace) -> None:
 
     async def serve() -> None:
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(Echo, "127.0.0.1", 0)
+        server = await loop.create_server(Echo, "127.0.0.1", 0, ssl=context)
         print(server.sockets[0].getsockname()[1], flush=True)
         await server.serve_forever()
 
+    # After the installation: its contexts have other classes.
+    context = server_context() if args.tls else None
     sys.setswitchinterval(args.interval)
     with ExitStack() as stack:
         if args.pinned:
@@ -127,15 +142,16 @@ def main() -> None:
     parser.add_argument("--counts")
     parser.add_argument("--interval", type=float, default=sys.getswitchinterval())
     parser.add_argument("--pinned", action="store_true")
+    parser.add_argument("--tls", action="store_true")
     args = parser.parse_args()
     if args.kind == "asyncio":
         asyncio_echo(args)
     elif args.kind == "sink":
-        sink(args.descriptor)
+        sink(args.descriptor, args.tls)
     elif args.kind == "source":
-        source(args.descriptor, args.piece)
+        source(args.descriptor, args.piece, args.tls)
     else:
-        peer(args.delay)
+        peer(args.delay, args.tls)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from . import (
     sizes,
     sockets,
     state,
+    tls,
     waiting,
 )
 
@@ -22,6 +23,8 @@ GROUPS = [
     peers.GROUP,
     peers.SERVERS,
     programs.GROUP,
+    tls.GROUP,
+    tls.WAITS,
     files.GROUP,
     sockets.GROUP,
     state.GROUP,
