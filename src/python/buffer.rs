@@ -4,7 +4,7 @@
 use std::marker::PhantomPinned;
 use std::mem::MaybeUninit;
 
-use pyo3::exceptions::{PyBufferError, PyTypeError};
+use pyo3::exceptions::{PyBufferError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
@@ -90,8 +90,7 @@ impl BufferSlot {
 /// Read-only and scattered buffers are the wrong type here, as in the standard library.
 #[cold]
 fn not_writable(object: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
-    let py = object.py();
-    if !error.is_instance_of::<PyBufferError>(py) && !error.is_instance_of::<PyTypeError>(py) {
+    if !refuses(object.py(), &error) {
         return error;
     }
     match object.get_type().name() {
@@ -100,6 +99,14 @@ fn not_writable(object: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
         )),
         Err(error) => error,
     }
+}
+
+/// Whether an exception says that an object is no such buffer, or no longer one, as a released
+/// memoryview does. Others are the program's own and go through.
+fn refuses(py: Python<'_>, error: &PyErr) -> bool {
+    error.is_instance_of::<PyBufferError>(py)
+        || error.is_instance_of::<PyTypeError>(py)
+        || error.is_instance_of::<PyValueError>(py)
 }
 
 /// A filled view; releases the buffer when dropped. Only made and dropped while
@@ -287,9 +294,7 @@ impl BuffersSlot {
 
 /// What is raised for an item that is no buffer of the kind.
 fn refused(py: Python<'_>, error: PyErr, caller: &str, flags: i32) -> PyErr {
-    let refusal =
-        error.is_instance_of::<PyBufferError>(py) || error.is_instance_of::<PyTypeError>(py);
-    if flags != ffi::PyBUF_WRITABLE || !refusal {
+    if flags != ffi::PyBUF_WRITABLE || !refuses(py, &error) {
         return error;
     }
     // The interpreter's words for it do not say which argument is wrong.

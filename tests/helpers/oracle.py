@@ -102,6 +102,29 @@ class Truth:
         raise ZeroDivisionError
 
 
+class Acting:
+    """An integer, number, truth or length whose evaluation does something first."""
+
+    def __init__(self, action: Callable[[], Any], value: int = 1) -> None:
+        self.action, self.value = action, value
+
+    def __index__(self) -> int:
+        self.action()
+        return self.value
+
+    def __float__(self) -> float:
+        self.action()
+        return float(self.value)
+
+    def __bool__(self) -> bool:
+        self.action()
+        return bool(self.value)
+
+    def __len__(self) -> int:
+        self.action()
+        return self.value
+
+
 class Scene(dict[str, Any]):
     """Names for the expressions of a table, each built when it is first mentioned.
 
