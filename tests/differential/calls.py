@@ -80,6 +80,17 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
 
 # What the standard library has not: refused or done, and nothing else.
 OWN_METHODS: dict[str, tuple[str, ...]] = {
+    "ancillary": (
+        "ecn=integer",
+        "dscp=integer",
+        "ttl=integer",
+        "source=host",
+        "interface=text",
+        "segment_size=integer",
+        "txtime=integer",
+    ),
+    "join_group": ("host", "text", "host"),
+    "leave_group": ("host", "text", "host"),
     "peer_credentials": (),
     "recv_exactly": ("size", "flags"),
     "recv_exactly_into": ("room", "flags"),
@@ -87,12 +98,14 @@ OWN_METHODS: dict[str, tuple[str, ...]] = {
     "recv_segments": ("size", "flags"),
     "recvfrom_many": ("size", "size", "flags"),
     "recvfrom_many_into": ("room", "size", "flags"),
+    "recvmsg_many": ("size", "size", "size", "flags"),
     "send_many": ("items", "flags"),
     "send_segments": ("data", "size", "address"),
     "sendmsg_all": ("items", "ancillary", "flags"),
     "sendto_many": ("items", "flags"),
     "setgro": ("integer",),
     "setkeepalive": ("float", "float", "integer"),
+    "setrecvinfo": ("ecn=integer", "ttl=integer", "timestamp=integer", "drops=integer"),
     "tcp_info": (),
 }
 

@@ -87,6 +87,9 @@ GUARDED = {"host", "name", "number", "no number", "source"}
 
 def argument(pool: str) -> st.SearchStrategy[str]:
     """What belongs in this place most of the time, and sometimes anything at all."""
+    keyword, _, pool = pool.rpartition("=")
+    if keyword:
+        return argument(pool).map(lambda value: f"{keyword}={value}")
     fitting = st.sampled_from(POOLS[pool])
     if pool in GUARDED:
         return fitting
@@ -99,5 +102,5 @@ def arguments(*pools: str) -> st.SearchStrategy[list[str]]:
     short = st.integers(0, len(pools)).flatmap(
         lambda count: st.tuples(*map(argument, pools[:count])).map(list)
     )
-    long = st.tuples(full, st.sampled_from(EVERYTHING)).map(lambda both: [*both[0], both[1]])
+    long = st.tuples(full, st.sampled_from(EVERYTHING)).map(lambda both: [both[1], *both[0]])
     return st.one_of(full, full, full, short, long)
