@@ -20,8 +20,9 @@ use crate::sys::{BorrowedFd, Errno, Region, SockAddr};
 
 /// The largest datagram of UDP over IPv4, with its headers.
 pub(super) const LARGEST: isize = 65_535;
-/// What a thread keeps for the datagrams of a batch. Pages that none has reached cost nothing.
-const ROOM: usize = 4 << 20;
+/// What a thread keeps for the datagrams of a batch: as many of the largest as one system call
+/// takes. Pages that none has reached cost nothing.
+const ROOM: usize = LIMIT * ((LARGEST as usize + 1) | CACHE_LINE);
 /// What the kernel's way through one send costs, in bytes that it could copy meanwhile.
 const CALL: usize = 2048;
 const CACHE_LINE: usize = 64;
@@ -98,6 +99,9 @@ pub(super) struct Batch<'a> {
     pub(super) stride: usize,
     pub(super) count: usize,
     pub(super) flags: i32,
+    /// Whether a system call writes behind what the one before it has written. Otherwise what it
+    /// has written is taken meanwhile, and it writes there again.
+    pub(super) keeps: bool,
 }
 
 /// Where the datagrams of at most `len` bytes stand in this thread's memory.
@@ -123,13 +127,22 @@ impl Layout {
     }
 }
 
-impl Batch<'_> {
-    /// How many datagrams one system call may bring.
-    fn fit(&self) -> usize {
+impl<'a> Batch<'a> {
+    /// Where the next system call writes, behind `done` datagrams.
+    fn rest(&self, done: usize) -> Region<'a> {
+        if self.keeps {
+            self.region.skip(done * self.stride)
+        } else {
+            self.region
+        }
+    }
+
+    /// How many datagrams one system call may bring there.
+    fn fit(&self, region: Region<'_>) -> usize {
         if self.flags & libc::MSG_PEEK != 0 {
             return 1;
         }
-        self.region.len().checked_div(self.stride).unwrap_or(LIMIT)
+        region.len().checked_div(self.stride).unwrap_or(LIMIT)
     }
 }
 
@@ -204,12 +217,11 @@ impl Socket {
         let plan = self.receive_plan(py, batch.stride.saturating_mul(batch.count), batch.flags);
         let mut left = batch.count;
         while left > 0 {
-            let wanted = left.min(LIMIT).min(batch.fit());
+            let region = batch.rest(batch.count - left);
+            let wanted = left.min(LIMIT).min(batch.fit(region));
             let mut receive = |fd: BorrowedFd<'_>, flags| {
                 // SAFETY: the callers' regions are writable.
-                unsafe {
-                    slots.receive(fd, batch.region, batch.stride, wanted, batch.flags | flags)
-                }
+                unsafe { slots.receive(fd, region, batch.stride, wanted, batch.flags | flags) }
             };
             let received = if left == batch.count {
                 drive(py, &self.channel, plan, |fd, mode| {
@@ -263,45 +275,22 @@ impl Socket {
         let mut lengths = Vec::new();
         let mut room = Lent::new(0)?;
         let (room, _) = room.parts(0, 0, 0)?;
-        let mut left = buffer.region();
-        // Each system call fills the slots behind those of the one before.
-        while left.len() >= stride {
-            let count = (left.len() / stride).min(LIMIT);
-            let flags = flags.0
-                | libc::MSG_TRUNC
-                | if lengths.is_empty() {
-                    0
-                } else {
-                    libc::MSG_DONTWAIT
-                };
-            let before = lengths.len();
-            let batch = Batch {
-                region: left,
-                stride,
-                count,
-                flags,
-            };
-            let result = self.receive_batch(py, room, batch, |slots| {
-                for datagram in slots.received() {
-                    lengths.push(told_length(&datagram, stride));
-                    if let Some(senders) = &mut senders {
-                        senders.append(known.build(py, datagram.address)?)?;
-                    }
+        let batch = Batch {
+            region: buffer.region(),
+            stride,
+            count: buffer.len() / stride,
+            flags: flags.0 | libc::MSG_TRUNC,
+            keeps: true,
+        };
+        self.receive_batch(py, room, batch, |slots| {
+            for datagram in slots.received() {
+                lengths.push(told_length(&datagram, stride));
+                if let Some(senders) = &mut senders {
+                    senders.append(known.build(py, datagram.address)?)?;
                 }
-                Ok(())
-            });
-            match result {
-                Ok(()) => {}
-                Err(error) if before == 0 => return Err(error),
-                // What came before it is told; this is the next call's.
-                Err(_) => break,
             }
-            let received = lengths.len() - before;
-            left = left.skip(received * stride);
-            if received < count {
-                break;
-            }
-        }
+            Ok(())
+        })?;
         array(py, &lengths)
     }
 
@@ -391,6 +380,7 @@ impl Socket {
             stride: layout.stride,
             count,
             flags: flags.0,
+            keeps: false,
         };
         self.receive_batch(py, slots, batch, |slots| {
             for (index, datagram) in slots.received().enumerate() {

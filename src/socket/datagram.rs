@@ -255,6 +255,7 @@ impl Socket {
             stride: layout.stride,
             count,
             flags: flags.0,
+            keeps: false,
         };
         self.receive_batch(py, slots, batch, |slots| {
             for (index, received) in slots.received().enumerate() {

@@ -90,7 +90,7 @@ impl Socket {
         size: usize,
         address: Option<&SockAddr>,
         flags: i32,
-    ) -> PyResult<usize> {
+    ) -> Result<usize> {
         let count = data.len().div_ceil(size);
         let pieces: Vec<IoVec> = (0..count)
             .map(|index| {
@@ -174,18 +174,22 @@ impl Socket {
         let region = data.region();
         let apart = |rest| socket.send_apart(py, rest, size, to.as_ref(), flags.0);
         if !socket.has_segments() || socket.segmentation_refused.load(Relaxed) {
-            return apart(region);
+            return Ok(apart(region)?);
         }
         let (sent, result) = socket.send_cut(py, region, size, to.as_ref(), flags.0);
         match result {
-            // The kernel does not know the option, or the device cannot do it.
-            Err(Error::Os(Errno::INVAL | Errno::IO)) => {
-                let more = match apart(region.skip(sent)) {
-                    Err(error) if sent == 0 => return Err(error),
-                    more => more.unwrap_or(0),
-                };
-                socket.segmentation_refused.store(true, Relaxed);
-                Ok(sent + more)
+            // The kernel does not know the option, or the device cannot do it; or datagrams of this
+            // size have to be fragmented, which goes with no cutting.
+            Err(Error::Os(errno @ (Errno::INVAL | Errno::IO | Errno::MSGSIZE))) => {
+                match apart(region.skip(sent)) {
+                    Ok(more) => {
+                        if errno != Errno::MSGSIZE {
+                            socket.segmentation_refused.store(true, Relaxed);
+                        }
+                        Ok(sent + more)
+                    }
+                    Err(error) => Ok(socket.short(sent, Err(error))?),
+                }
             }
             result => Ok(socket.short(sent, result)?),
         }

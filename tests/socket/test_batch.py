@@ -184,6 +184,22 @@ def test_a_buffer_of_more_slots_than_a_call_takes(v4: Pair) -> None:
     assert memoryview(buffer).cast("I").tolist() == [*range(150), *[0] * 50]
 
 
+def test_as_many_as_a_call_takes_and_no_more(v4: Pair) -> None:
+    """Whether there are more has to be asked, and nobody waits for them."""
+    one, other = v4
+    other.setsockopt(oxisock.SOL_SOCKET, oxisock.SO_RCVBUF, 1 << 20)
+    for timeout in (None, PATIENCE):
+        other.settimeout(timeout)
+        for calls in (1, 2):
+            assert one.send_many([b"x"] * 64 * calls) == 64 * calls
+            buffer = bytearray(4 * 200)
+            before = time.monotonic()
+            assert list(other.recv_many_into(buffer, 4)) == [1] * 64 * calls
+            assert one.send_many([b"x"] * 64 * calls) == 64 * calls
+            assert len(other.recvfrom_many(200, 10)) == 64 * calls
+            assert time.monotonic() - before < PATIENCE / 2
+
+
 def test_a_peek_takes_nothing(v4: Pair) -> None:
     one, other = v4
     one.send_many([b"a", b"b"])
