@@ -38,7 +38,8 @@ mod _socket {
     use crate::constants::{__getattr__, constant, constants, family_member, kind_member};
     #[pymodule_export]
     use crate::engine::{
-        DeadlineBlock, counters, deadline_left, getbusypoll, setbusypoll, tune, yield_unavailable,
+        DeadlineBlock, counters, deadline_left, getbusypoll, setbusypoll, stats, thread_waits,
+        tune, yield_unavailable,
     };
     #[pymodule_export]
     use crate::files::{

@@ -54,6 +54,7 @@ from ._socket import (
     sethostname,
     setresolvertimeout,
     socketpair,
+    stats,
 )
 
 error = OSError

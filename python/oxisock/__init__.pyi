@@ -68,6 +68,7 @@ from ._socket import (
     sethostname as sethostname,
     setresolvertimeout as setresolvertimeout,
     socketpair as socketpair,
+    stats as stats,
 )
 from ._ssl import SSLObject as SSLObject, UnverifiedTLSWarning as UnverifiedTLSWarning, ssl as ssl
 from ._tls import SSLSocket as SSLSocket, TLSObject as TLSObject, tls_status as tls_status

@@ -3,7 +3,7 @@
 import socket as _standard
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, Self, SupportsIndex, TypeAlias, TypeVar, final, overload
+from typing import Any, Self, SupportsIndex, TypeAlias, TypedDict, TypeVar, final, overload
 
 from _typeshed import FileDescriptorLike, ReadableBuffer, WriteableBuffer
 from typing_extensions import disjoint_base
@@ -23,6 +23,18 @@ _T = TypeVar("_T")
 _Class = TypeVar("_Class", bound=type[Socket])
 
 __version__: str
+
+class _SocketStatistics(TypedDict):
+    operations: dict[str, int]
+    bytes: dict[str, int]
+    waits: dict[str, int]
+    wait_seconds: dict[str, float]
+    timeouts: int
+    would_block: int
+    errors: dict[str, int]
+
+class _Statistics(_SocketStatistics):
+    sockets: dict[str, int]
 
 @final
 class Datagram:
@@ -143,6 +155,14 @@ class Socket(_standard.socket):
         Raises:
             OSError: the socket cannot listen, or is closed.
         """
+    def stats(self) -> _SocketStatistics:
+        """Tell what this socket has done so far.
+
+        Returns:
+            A dict as that of ``oxisock.stats``, for this socket alone: ``operations``, ``bytes``, ``waits``,
+            ``wait_seconds``, ``timeouts``, ``would_block`` and ``errors``. A closed socket has it, too.
+        """
+
     def accept(self) -> tuple[_public_socket, _RetAddress]:
         """Accept a connection; accept(2).
 
@@ -1686,6 +1706,13 @@ class TLSSession:
         Returns:
             How many bytes were taken.
         """
+    def stats(self) -> _SocketStatistics:
+        """Tell what the engine has done for this session so far, as ``socket.stats`` does.
+
+        Returns:
+            A dict.
+        """
+
     def pending(self) -> int:
         """Return how many bytes of payload have been received and can be read at once."""
     def close_descriptor(self) -> None:
@@ -1718,6 +1745,29 @@ def tls_unavailable() -> str | None:
 
     Returns:
         A str with the reason, or ``None`` where the engine carries TLS.
+    """
+
+def stats() -> _Statistics:
+    """Tell what the sockets of this process have done so far.
+
+    Counting is always on: it takes some nanoseconds of an operation. All numbers only grow, but for ``open`` of
+    ``sockets``. A forked process begins with those of its parent.
+
+    Returns:
+        A dict of these: ``operations``, a dict with the number of calls by kind, ``receive``, ``send``, ``accept``,
+        ``connect``, ``select`` and ``lookup``, those that failed among them; ``bytes``, a dict of
+        ``received`` and ``sent``, of the calls that succeeded, for TLS those of the payload; ``waits`` and ``wait_seconds``, dicts of how often and how
+        long calls waited for the ``network`` and, back from there, for the interpreter's ``lock``;
+        ``timeouts``; ``would_block``, calls in non-blocking mode that found nothing to do; ``errors``, a dict with the
+        number of calls that failed by the name of their ``errno``; ``sockets``, a dict of descriptors that
+        were ``opened``, accepted or taken over, and of those that are ``open``.
+    """
+
+def thread_waits() -> tuple[int, int]:
+    """Tell how long this thread has waited in calls of this module.
+
+    Returns:
+        A pair of nanoseconds: for the network, and for the interpreter lock.
     """
 
 def yield_unavailable() -> str | None:

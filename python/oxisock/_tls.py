@@ -92,6 +92,16 @@ class SSLSocket(ssl.SSLSocket):
         plain: Any = socket
         return plain.makefile(self, *args, **kwargs)
 
+    def stats(self) -> dict[str, Any]:
+        """Tell what the engine has done for this session so far, as ``socket.stats`` does.
+
+        Returns:
+            A dict; bytes are those of the payload. It is empty where the engine does not carry the
+            session, and before the handshake.
+        """
+        session = self._sslobj
+        return session.stats() if type(session) is TLSSession else {}
+
     def detach(self) -> int:
         """Give the descriptor to the caller and close the object without it."""
         session = self._sslobj

@@ -142,20 +142,23 @@ impl Adaptive {
     }
 
     /// Tries again for a short time, where that has helped lately; `WouldBlock` where it did not
-    /// help, or was not worth it.
-    pub(super) fn busy_poll<T>(&self, mut attempt: impl FnMut() -> Attempt<T>) -> Attempt<T> {
+    /// help, or was not worth it. Tells the time as well that it took.
+    pub(super) fn busy_poll<T>(
+        &self,
+        mut attempt: impl FnMut() -> Attempt<T>,
+    ) -> (Attempt<T>, Duration) {
         let contended = self.contended.load(Relaxed);
         let last_sleep = Duration::from_nanos(self.last_sleep.load(Relaxed).into());
         let longest = settings::busy_poll();
         // The best part of a sleep is falling asleep and waking up, so that the answer may have
         // been there long before.
         if longest.is_zero() || !(contended || last_sleep < 2 * longest) {
-            return Attempt::WouldBlock;
+            return (Attempt::WouldBlock, Duration::ZERO);
         }
         let pause = self.pause.load(Relaxed);
         if pause > 0 {
             self.pause.store(pause - 1, Relaxed);
-            return Attempt::WouldBlock;
+            return (Attempt::WouldBlock, Duration::ZERO);
         }
         settings::count_busy_poll();
         let limit = if contended { longest } else { longest / 2 };
@@ -167,7 +170,7 @@ impl Adaptive {
             if found || time >= limit {
                 let helped = found && (contended || time < last_sleep);
                 self.busy_polled(helped, contended);
-                return attempted;
+                return (attempted, time);
             }
             std::hint::spin_loop();
         }

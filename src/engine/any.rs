@@ -5,7 +5,8 @@ use std::time::Instant;
 use pyo3::prelude::*;
 
 use super::channel::Guard;
-use super::handoff::detached;
+use super::handoff;
+use super::statistics::count_wait;
 use super::{Channel, Interest, settings};
 use crate::python::error::{Error, Result};
 use crate::sys::io::PollSet;
@@ -30,7 +31,9 @@ pub(crate) fn wait_any<'a>(
         .map(Channel::enter)
         .collect::<Result<Vec<_>>>()?;
     settings::count_released();
-    let ready = detached(py, || poll_all(&files, &mut PollSet::new(interest), until));
+    let (ready, waited, _) =
+        handoff::observed(py, || poll_all(&files, &mut PollSet::new(interest), until));
+    count_wait(waited);
     match ready {
         None => Err(Error::CLOSED),
         Some(Err(errno)) if errno.is_interrupted() => {

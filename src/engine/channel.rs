@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use super::Interest;
 use super::adaptive::Adaptive;
 use super::handoff::detached;
+use super::statistics::{Counters, count_closed, count_opened};
 use crate::python::error::{Error, Result};
 use crate::python::thread::protect;
 use crate::sys::descriptor::Slot;
@@ -70,6 +71,7 @@ pub(crate) struct Channel {
     orphaned: AtomicBool,
     receiving: Adaptive,
     sending: Adaptive,
+    counters: Counters,
 }
 
 impl Channel {
@@ -91,6 +93,7 @@ impl Channel {
             orphaned: AtomicBool::new(false),
             receiving: Adaptive::new(),
             sending: Adaptive::new(),
+            counters: Counters::new(),
         }
     }
 
@@ -117,10 +120,15 @@ impl Channel {
             // The same one, of a second `__init__` with it.
             Some(before) if before.as_raw_fd() == number => {
                 let _ = before.into_raw_fd();
+                return Ok(());
             }
-            Some(before) => close(before),
+            Some(before) => {
+                count_closed();
+                close(before);
+            }
             None => {}
         }
+        count_opened();
         Ok(())
     }
 
@@ -208,7 +216,7 @@ impl Channel {
     /// the interpreter lock has to be ended before the caller can be told of its number, see
     /// [`Channel::wake_users`].
     pub(crate) fn take(&self) -> Option<OwnedFd> {
-        self.fd.take()
+        self.fd.take().inspect(|_| count_closed())
     }
 
     /// Whether operations are on their way. Those that were when the process forked are not in
@@ -347,6 +355,17 @@ impl Channel {
             let _ = self.lend(py, |fd| descriptor::set_nonblocking(fd, false));
         }
         result
+    }
+
+    /// What its operations did.
+    #[inline]
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Counts bytes that were received behind those of an operation, without the driver.
+    pub(crate) fn received_more(&self, bytes: usize) {
+        self.counters.more(Interest::Read, bytes);
     }
 
     pub(super) fn adaptive(&self, interest: Interest) -> &Adaptive {

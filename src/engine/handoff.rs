@@ -28,6 +28,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::settings::count;
+use super::statistics::{Waited, count_wait};
 use crate::python::pending::{self, Means};
 
 /// The environment variable that switches it off with 0, and on with 1 where that is a choice.
@@ -99,20 +100,31 @@ static EXPIRED: AtomicU64 = AtomicU64::new(0);
 ///
 /// Every wait of this library goes through here.
 pub(crate) fn detached<T: Send>(py: Python<'_>, wait: impl FnOnce() -> T + Send) -> T {
-    observed(py, wait).0
+    let (result, waited, _) = observed(py, wait);
+    // What it waited for need not be the network.
+    count_wait(Waited {
+        lock: waited.lock,
+        ..Waited::default()
+    });
+    result
 }
 
-/// The same; tells as well whether another thread computed meanwhile, so that to give the lock up
-/// is to have to wait for it.
-pub(crate) fn observed<T: Send>(py: Python<'_>, wait: impl FnOnce() -> T + Send) -> (T, bool) {
+/// The same; tells as well how long it took, and whether another thread computed meanwhile, so that
+/// to give the lock up is to have to wait for it.
+pub(super) fn observed<T: Send>(
+    py: Python<'_>,
+    wait: impl FnOnce() -> T + Send,
+) -> (T, Waited, bool) {
+    let began = Instant::now();
     let (result, request) = py.detach(|| {
         if TAKEN.load(Relaxed) {
             TAKEN.store(false, SeqCst);
         }
         (wait(), Request::new())
     });
-    let contended = request.answered(py);
-    (result, contended)
+    let network = request.began - began;
+    let (lock, contended) = request.answered(py);
+    (result, Waited { network, lock }, contended)
 }
 
 /// One return to the interpreter.
@@ -144,7 +156,7 @@ impl Request {
     }
 
     /// Learns, back in the interpreter, what it took.
-    fn answered(self, py: Python<'_>) -> bool {
+    fn answered(self, py: Python<'_>) -> (Duration, bool) {
         let waited = self.began.elapsed();
         let yielded = match self.means {
             Means::None => false,
@@ -171,7 +183,7 @@ impl Request {
         } else if self.means != Means::None {
             CREDITS.store(CREDITS.load(Relaxed).saturating_sub(1), Relaxed);
         }
-        contended
+        (waited, contended)
     }
 }
 

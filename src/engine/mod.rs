@@ -9,6 +9,7 @@ mod deadline;
 mod handoff;
 mod select;
 mod settings;
+mod statistics;
 mod wait;
 
 /// Where there is no interpreter lock, nobody has to ask for it.
@@ -16,12 +17,23 @@ mod wait;
 mod handoff {
     use pyo3::prelude::*;
 
+    use super::statistics::Waited;
+
     pub(crate) fn detached<T: Send>(py: Python<'_>, wait: impl FnOnce() -> T + Send) -> T {
         py.detach(wait)
     }
 
-    pub(crate) fn observed<T: Send>(py: Python<'_>, wait: impl FnOnce() -> T + Send) -> (T, bool) {
-        (py.detach(wait), false)
+    pub(super) fn observed<T: Send>(
+        py: Python<'_>,
+        wait: impl FnOnce() -> T + Send,
+    ) -> (T, Waited, bool) {
+        let began = std::time::Instant::now();
+        let result = py.detach(wait);
+        let waited = Waited {
+            network: began.elapsed(),
+            ..Waited::default()
+        };
+        (result, waited, false)
     }
 
     pub(super) fn counters() -> [(&'static str, u64); 0] {
@@ -48,11 +60,13 @@ pub(crate) use select::select;
 pub(crate) use settings::{
     contended, counters, default_timeout, getbusypoll, set_default_timeout, setbusypoll, tune,
 };
+pub(crate) use statistics::{Counted, Datagrams, Operation, count_operation, stats, thread_waits};
 
 use crate::python::error::{Error, Result};
 pub(crate) use crate::sys::io::Interest;
 use crate::sys::{self, BorrowedFd, Errno};
 use adaptive::Adaptive;
+use statistics::Waited;
 use wait::{Outcome, Wait};
 
 /// How an attempt may be made.
@@ -118,6 +132,7 @@ impl<T> Attempt<T> {
 /// What the driver has to know of an operation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
+    pub(crate) operation: Operation,
     pub(crate) interest: Interest,
     /// How many bytes the kernel may have to copy in one attempt.
     pub(crate) size: usize,
@@ -131,6 +146,7 @@ impl Plan {
     #[inline]
     pub(crate) fn receive(size: usize) -> Self {
         Plan {
+            operation: Operation::Receive,
             interest: Interest::Read,
             size,
             tries: true,
@@ -141,6 +157,7 @@ impl Plan {
     #[inline]
     pub(crate) fn send(size: usize) -> Self {
         Plan {
+            operation: Operation::Send,
             interest: Interest::Write,
             size,
             tries: true,
@@ -165,7 +182,21 @@ impl Plan {
 /// both, and after `Progressed`, and keeps what it has achieved until then to itself. With
 /// [`AttemptMode::Block`] `WouldBlock` ends the operation, as it does in the kernel
 /// (`SO_RCVTIMEO`, or somebody else's `O_NONBLOCK`).
-pub(crate) fn drive<T: Send>(
+#[inline]
+pub(crate) fn drive<T: Send + Counted>(
+    py: Python<'_>,
+    channel: &Channel,
+    plan: Plan,
+    attempt: impl FnMut(BorrowedFd<'_>, AttemptMode) -> Attempt<T> + Send,
+) -> Result<T> {
+    let result = carry_out(py, channel, plan, attempt);
+    channel
+        .counters()
+        .operated(plan.operation, plan.interest, &result);
+    result
+}
+
+fn carry_out<T: Send>(
     py: Python<'_>,
     channel: &Channel,
     plan: Plan,
@@ -208,7 +239,12 @@ pub(crate) fn drive<T: Send>(
                 let attempted = file.lend(py, |fd| attempt(fd, AttemptMode::Try));
                 attempted.unwrap_or(Attempt::Failed(Errno::BADF))
             };
-            match adaptive.busy_poll(attempt) {
+            let (attempted, time) = adaptive.busy_poll(attempt);
+            channel.counters().waited_for(Waited {
+                network: time,
+                ..Waited::default()
+            });
+            match attempted {
                 Attempt::Done(value) => {
                     settings::count_busy_poll_hit();
                     return Ok(value);
@@ -228,7 +264,8 @@ pub(crate) fn drive<T: Send>(
         // Also before the first sleep: a signal that came during the tries would not end it.
         py.check_signals()?;
         settings::count_released();
-        let (outcome, contended) = handoff::observed(py, || wait.run(&file, &mut attempt));
+        let (outcome, waited, contended) = handoff::observed(py, || wait.run(&file, &mut attempt));
+        channel.counters().waited_for(waited);
         wait.returned(contended);
         match outcome {
             Outcome::Done(value) => return Ok(value),

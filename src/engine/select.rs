@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 
-use super::handoff::detached;
-use super::settings;
+use super::statistics::{Operation, count_operation, count_wait};
+use super::{handoff, settings};
 use crate::python::error::{Error, Result};
 use crate::sys::Timeout;
 
@@ -22,6 +22,7 @@ pub(crate) fn select<T: Send>(
     limit: Option<Duration>,
     mut wait: impl FnMut(Option<Python<'_>>, Timeout) -> Result<Option<T>> + Send,
 ) -> Result<Option<T>> {
+    count_operation(Operation::Select);
     let began = Instant::now();
     match wait(Some(py), Timeout::ZERO) {
         Ok(None) if limit != Some(Duration::ZERO) => {}
@@ -37,7 +38,9 @@ pub(crate) fn select<T: Send>(
         let left = |now: Duration| limit.map(|limit| limit.saturating_sub(now));
         let timeout = left(began.elapsed()).map_or(Timeout::NONE, Timeout::after);
         settings::count_released();
-        match detached(py, || wait(None, timeout)) {
+        let (found, waited, _) = handoff::observed(py, || wait(None, timeout));
+        count_wait(waited);
+        match found {
             // Longer than the system can count, or for ever: the clock decides.
             Ok(None) if left(began.elapsed()) != Some(Duration::ZERO) => {}
             Err(Error::Os(errno)) if errno.is_interrupted() => {}

@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 pub(crate) use name::{HostName, resolve};
 pub(crate) use timeout::{getresolvertimeout, setresolvertimeout};
 
-use crate::engine::{detached, earlier};
+use crate::engine::{Operation, count_operation, detached, earlier};
 use crate::python::error::Result;
 use crate::sys::background::{self, Background, Wait};
 pub(crate) use crate::sys::lookup::{Entry, Hints, Service};
@@ -63,6 +63,7 @@ pub(crate) fn run<T: Send + 'static>(
     is_local: impl FnOnce() -> bool + Send,
     call: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T> {
+    count_operation(Operation::Lookup);
     let limit = Limit::new(earlier(py, deadline)?);
     let here = move || is_local() || (limit.is_none() && !background::in_main_thread());
     // Decided and called in one go, as every return to the interpreter has its price.

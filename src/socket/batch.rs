@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyMemoryView, PyTuple};
 
 use super::Socket;
-use crate::engine::{Attempt, AttemptMode, Plan, drive};
+use crate::engine::{Attempt, AttemptMode, Datagrams, Plan, drive};
 use crate::python::args::{Int, Size, nonnegative};
 use crate::python::audit::audit;
 use crate::python::buffer::{BufferSlot, BuffersSlot, snapshot};
@@ -221,7 +221,12 @@ impl Socket {
             let wanted = left.min(LIMIT).min(batch.fit(region));
             let mut receive = |fd: BorrowedFd<'_>, flags| {
                 // SAFETY: the callers' regions are writable.
-                unsafe { slots.receive(fd, region, batch.stride, wanted, batch.flags | flags) }
+                let count = unsafe {
+                    slots.receive(fd, region, batch.stride, wanted, batch.flags | flags)
+                }?;
+                let lengths = slots.received().map(|datagram| datagram.len);
+                let bytes = lengths.map(|len| len.min(batch.stride)).sum();
+                crate::sys::Result::Ok(Datagrams { count, bytes })
             };
             let received = if left == batch.count {
                 drive(py, &self.channel, plan, |fd, mode| {
@@ -229,7 +234,10 @@ impl Socket {
                 })?
             } else {
                 match self.channel.lend(py, |fd| receive(fd, libc::MSG_DONTWAIT)) {
-                    Ok(Ok(received)) => received,
+                    Ok(Ok(received)) => {
+                        self.channel.received_more(received.bytes);
+                        received
+                    }
                     Ok(Err(errno)) if errno.is_would_block() || errno.is_interrupted() => break,
                     Ok(Err(errno)) => {
                         self.channel.defer(errno);
@@ -239,13 +247,11 @@ impl Socket {
                     Err(_) => break,
                 }
             };
-            let lengths = slots.received().map(|datagram| datagram.len);
-            self.channel
-                .received(lengths.map(|len| len.min(batch.stride)).sum());
+            self.channel.received(received.bytes);
             take(slots)?;
-            left -= received;
+            left -= received.count;
             // A look at what stays there would be at the same again.
-            if received < wanted || batch.flags & libc::MSG_PEEK != 0 {
+            if received.count < wanted || batch.flags & libc::MSG_PEEK != 0 {
                 break;
             }
         }
@@ -314,16 +320,16 @@ impl Socket {
             // SAFETY: the callers' pieces are readable.
             match unsafe { outgoing.send(fd, sent, flags | mode.flags()) }.into() {
                 Attempt::Done(more) => sent += more,
-                other => return other.map(drop),
+                other => return other.map(|count| Datagrams { count, bytes }),
             }
             match mode {
-                _ if sent >= count => Attempt::Done(()),
+                _ if sent >= count => Attempt::Done(Datagrams { count, bytes }),
                 // It may be a signal that has ended the call.
                 AttemptMode::Block => Attempt::Interrupted,
                 AttemptMode::Try | AttemptMode::Ready => Attempt::Progressed,
             }
         });
-        self.short(sent, result)
+        self.short(sent, result.map(drop))
     }
 
     /// How far sending came. Who has sent something hears of an error with the next operation.

@@ -11,7 +11,9 @@ use pyo3::types::IntoPyDict;
 
 use super::Socket;
 use super::lifecycle::{Offer, construct, is_plain, registered, replacement, wrap};
-use crate::engine::{self, Attempt, AttemptMode, Interest, Mode, Plan, drive, within_deadline};
+use crate::engine::{
+    self, Attempt, AttemptMode, Interest, Mode, Operation, Plan, drive, within_deadline,
+};
 use crate::python::args::Int;
 use crate::python::audit::audit;
 use crate::python::error::{Error, Result, at};
@@ -25,7 +27,7 @@ impl Socket {
         let nonblocking = engine::default_timeout().is_some();
         // There is no flag that keeps accept from blocking, and O_NONBLOCK is shared with
         // others who may clear it: only poll(2) tells whether it will block.
-        let plan = self.plan_without_flag(Interest::Read);
+        let plan = self.plan_without_flag(Operation::Accept, Interest::Read);
         let named = !cfg!(linux) || self.family() != libc::AF_ALG;
         drive(py, &self.channel, plan, |fd, mode| {
             // One that does not listen is left to say so.
@@ -65,7 +67,7 @@ impl Socket {
     ) -> Result<sys::Result<()>> {
         let plan = Plan {
             tries: mode != Mode::Blocking,
-            ..self.plan_without_flag(Interest::Write)
+            ..self.plan_without_flag(Operation::Connect, Interest::Write)
         };
         let mut begun = false;
         let mut interrupted = false;
@@ -120,9 +122,10 @@ impl Socket {
 
     /// The plan of a call that has no flag against blocking: on a descriptor in blocking mode
     /// it cannot be tried.
-    fn plan_without_flag(&self, interest: Interest) -> Plan {
+    fn plan_without_flag(&self, operation: Operation, interest: Interest) -> Plan {
         let tries = self.channel.mode() != Mode::Blocking;
         Plan {
+            operation,
             interest,
             size: 0,
             tries,

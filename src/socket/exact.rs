@@ -103,17 +103,18 @@ impl Socket {
         if filled == into.len() {
             return Ok(filled);
         }
+        let before = filled;
         let result =
             drive(
                 py,
                 &self.channel,
                 Plan::receive(into.len()),
                 |fd, mode| match sys::io::recv(fd, into.skip(filled), flags | mode.flags()) {
-                    Ok(0) => Attempt::Done(()),
+                    Ok(0) => Attempt::Done(filled - before),
                     Ok(count) => {
                         filled += count;
                         if filled == into.len() {
-                            Attempt::Done(())
+                            Attempt::Done(filled - before)
                         } else {
                             Attempt::Progressed
                         }
@@ -122,7 +123,7 @@ impl Socket {
                 },
             );
         match result {
-            Ok(()) => Ok(filled),
+            Ok(_) => Ok(filled),
             Err(error) => {
                 self.kept.put_back(into, filled);
                 Err(error)
@@ -270,7 +271,7 @@ impl Socket {
                         next += 1;
                     }
                     if left == 0 {
-                        Attempt::Done(())
+                        Attempt::Done(size)
                     } else {
                         Attempt::Progressed
                     }

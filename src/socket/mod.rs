@@ -200,6 +200,15 @@ impl Socket {
         self.protocol()
     }
 
+    /// Tell what this socket has done so far.
+    ///
+    /// Returns:
+    ///     A dict as that of ``oxisock.stats``, for this socket alone: ``operations``, ``bytes``, ``waits``,
+    ///     ``wait_seconds``, ``timeouts``, ``would_block`` and ``errors``. A closed socket has it, too.
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.channel.counters().of_socket(py)
+    }
+
     fn __repr__(&self) -> String {
         format!(
             "<socket object, fd={}, family={}, type={}, proto={}>",

@@ -12,7 +12,7 @@ use pyo3::types::{PyList, PyTuple, PyType};
 
 use super::Socket;
 use super::connect::connect_deadline;
-use crate::engine::{self, Interest, Mode, wait_any};
+use crate::engine::{self, Interest, Mode, Operation, wait_any};
 use crate::python::args::Given;
 use crate::python::error::{Error, Result, at};
 use crate::python::method::is_native;
@@ -382,15 +382,23 @@ impl Socket {
             self.keep_alive_by_default(fd);
             sys::io::connect(fd, target)
         })?;
-        match begun {
+        let begun = match begun {
             Err(Errno::INTR | Errno::INPROGRESS) => Ok(false),
-            begun => Ok(begun.map(|()| true)?),
-        }
+            begun => begun.map(|()| true),
+        };
+        self.channel
+            .counters()
+            .operated(Operation::Connect, Interest::Write, &Ok(begun.map(drop)));
+        Ok(begun?)
     }
 
     /// What became of a connection that has something to report; none for success.
     fn connection_error(&self, py: Python<'_>) -> Result<Option<Errno>> {
-        Ok(self.channel.lend(py, sys::io::pending_error)??)
+        let errno = self.channel.lend(py, sys::io::pending_error)??;
+        if let Some(errno) = errno {
+            self.channel.counters().failed_since(errno);
+        }
+        Ok(errno)
     }
 }
 

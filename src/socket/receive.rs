@@ -163,7 +163,10 @@ impl Socket {
             .channel
             .lend_detached(py, |fd| sys::io::recv(fd, rest, AttemptMode::Try.flags()));
         let more = match more {
-            Ok(Ok(count)) => count,
+            Ok(Ok(count)) => {
+                self.channel.received_more(count);
+                count
+            }
             Ok(Err(errno)) => {
                 if !ends_short(errno) {
                     self.channel.defer(errno);

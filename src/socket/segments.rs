@@ -70,16 +70,16 @@ impl Socket {
             match message::sendmsg(fd, address, &piece(part), control, flags | mode.flags()).into()
             {
                 Attempt::Done(count) => sent += count,
-                other => return other.map(drop),
+                other => return other,
             }
             match mode {
-                _ if sent >= data.len() => Attempt::Done(()),
+                _ if sent >= data.len() => Attempt::Done(sent),
                 // It may be a signal that has ended the wait.
                 AttemptMode::Block => Attempt::Interrupted,
                 AttemptMode::Try | AttemptMode::Ready => Attempt::Progressed,
             }
         });
-        (sent, result)
+        (sent, result.map(drop))
     }
 
     /// Sends the same datagrams one by one.

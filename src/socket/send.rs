@@ -35,20 +35,21 @@ impl Socket {
     /// Sends until everything has gone: one operation for the driver, with one deadline.
     fn send_fully(&self, py: Python<'_>, data: Region<'_>, flags: i32) -> Result<()> {
         let mut sent = 0;
-        drive(py, &self.channel, Plan::send(data.len()), |fd, mode| {
+        let all = drive(py, &self.channel, Plan::send(data.len()), |fd, mode| {
             let rest = data.skip(sent);
             match sys::io::send(fd, rest, flags | mode.flags()).into() {
                 Attempt::Done(count) => sent += count,
-                other => return other.map(drop),
+                other => return other,
             }
             match mode {
-                _ if sent >= data.len() => Attempt::Done(()),
+                _ if sent >= data.len() => Attempt::Done(sent),
                 // A blocking send stops half-way for a signal, or at its SO_SNDTIMEO; the driver
                 // runs the handlers, and the next round tells.
                 AttemptMode::Block => Attempt::Interrupted,
                 AttemptMode::Try | AttemptMode::Ready => Attempt::Progressed,
             }
-        })
+        });
+        all.map(drop)
     }
 
     /// One send of `size` bytes that leaves as much undone as the system would.

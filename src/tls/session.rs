@@ -13,7 +13,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 
 use super::lock::SessionLock;
 use super::proof;
-use crate::engine::{Attempt, AttemptMode, Channel, Interest, Mode, Plan, drive};
+use crate::engine::{Attempt, AttemptMode, Channel, Counted, Interest, Mode, Operation, Plan, drive};
 use crate::python::args;
 use crate::python::buffer::BufferSlot;
 use crate::python::bytes::{SCRATCH, bytes_of, with_scratch};
@@ -58,6 +58,15 @@ enum Step {
     /// Another thread was inside the session, which must not be waited for with the interpreter
     /// lock in hand.
     Occupied,
+}
+
+impl Counted for Step {
+    fn bytes(&self) -> usize {
+        match self {
+            Step::Moved(count) => *count,
+            Step::Delegate | Step::Occupied => 0,
+        }
+    }
 }
 
 /// A TLS session in the place of the object that ``_ssl`` made for it.
@@ -166,6 +175,10 @@ impl TlsSession {
         loop {
             // What occupies the session must be waited for without the interpreter lock.
             let plan = Plan {
+                operation: match direction {
+                    Direction::Read => Operation::Receive,
+                    Direction::Write => Operation::Send,
+                },
                 interest,
                 size: if occupied {
                     usize::MAX
@@ -398,6 +411,14 @@ impl TlsSession {
             }
         }
         self.genuinely(py, Direction::Write, intern!(py, "write"), args)
+    }
+
+    /// Tell what the engine has done for this session so far, as ``socket.stats`` does.
+    ///
+    /// Returns:
+    ///     A dict.
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.channel.counters().of_socket(py)
     }
 
     /// Return how many bytes of payload have been received and can be read at once.

@@ -127,6 +127,17 @@ def test_sniffer_of_an_unknown_interface(flags: tuple[str, ...]) -> None:
     assert done.stderr.startswith("nonexistent0: [Errno 19]")
 
 
+# -- metrics -----------------------------------------------------------------------------------
+
+
+def test_metrics() -> None:
+    lines = succeeds(ALONE, "metrics.py").splitlines()
+    told = dict(line.rsplit(" ", 1) for line in lines)
+    assert all(re.fullmatch(r'oxisock_\w+\{kind="\w*"\} [0-9.e-]+', line) for line in lines)
+    assert told['oxisock_operations{kind="connect"}'] == "1"
+    assert int(told['oxisock_bytes{kind="received"}']) > 50
+
+
 # -- TLS ---------------------------------------------------------------------------------------
 
 

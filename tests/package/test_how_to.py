@@ -57,8 +57,8 @@ def test_there_are_examples_and_none_is_overlooked() -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.place)
 def test_example(example: Example, tmp_path: Path) -> None:
-    for needed in ("trustme", "cryptography"):
-        if re.search(rf"^import {needed}", example.program, re.MULTILINE):
+    for needed in ("trustme", "cryptography", "prometheus_client", "opentelemetry"):
+        if re.search(rf"^(import|from) {needed}", example.program, re.MULTILINE):
             pytest.importorskip(needed)
     program = tmp_path / "example.py"
     program.write_text(example.program, "utf-8")
