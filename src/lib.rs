@@ -11,6 +11,8 @@ mod inet;
 mod lookup;
 mod python;
 mod resolver;
+#[cfg(linux)]
+mod sampler;
 mod selectors;
 mod socket;
 mod tls;
@@ -56,6 +58,9 @@ mod _socket {
         getnameinfo, getprotobyname, getservbyname, getservbyport, if_indextoname, if_nameindex,
         if_nametoindex, sethostname,
     };
+    #[cfg(linux)]
+    #[pymodule_export]
+    use crate::sampler::LockSampler;
     #[cfg(linux)]
     #[pymodule_export]
     use crate::selectors::epoll::Epoll;

@@ -5,6 +5,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser
+    from collections.abc import Callable
 
 STOPPED = 130
 """The exit status after Ctrl-C, as shells have it."""
@@ -26,8 +27,13 @@ def main(arguments: "list[str] | None" = None) -> int:
         from ._run import main as run
 
         return run(arguments[1:])
+    program: Callable[[], int] | None = None
+    status = 0
     try:
-        status = _command(arguments)
+        if arguments[:1] and arguments[0] in _WATCHING:
+            program = _watching(arguments)
+        else:
+            status = _command(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return STOPPED
@@ -37,7 +43,23 @@ def main(arguments: "list[str] | None" = None) -> int:
 
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    return status
+    # What a program raises is for the interpreter to report, as under `run`.
+    return status if program is None else program()
+
+
+# Commands that run a program and watch it, and the modules that do it.
+_WATCHING = {"report": "_report"}
+
+
+def _watching(arguments: list[str]) -> "Callable[[], int]":
+    """Parse one of those commands; return what runs the program."""
+    from functools import partial
+    from importlib import import_module
+
+    module = import_module(f".{_WATCHING[arguments[0]]}", __package__)
+    parser, commands = _parsers()
+    module.add_arguments(commands[arguments[0]])
+    return partial(module.main, parser.parse_args(arguments))
 
 
 def _command(arguments: list[str]) -> int:
@@ -86,6 +108,7 @@ def _parsers() -> "tuple[ArgumentParser, dict[str, ArgumentParser]]":
         name: adding.add_parser(name, help=text)
         for name, text in {
             "run": "run a program with oxisock as its socket module",
+            "report": "run a program and tell what it has done with its sockets",
             "info": "show versions, the platform, what is active, and why the rest is not",
             "bench": "measure oxisock against the standard library",
         }.items()

@@ -9,6 +9,7 @@ from ._socket import setconnecttimeout, setdefaultkeepalive, setresolvertimeout
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser
+    from collections.abc import Callable
     from types import CodeType, TracebackType
     from typing import Any
 
@@ -71,29 +72,45 @@ def main(arguments: list[str]) -> int:
         if following is None:
             return _misused(f"a valid value is expected for {arguments[0].partition('=')[0]}")
         arguments = following
-    if not arguments:
-        return _misused("a script, -m, -c or - is required")
-    first, rest = arguments[0], arguments[1:]
-    if first in ("-h", "--help"):
+    if arguments and arguments[0] in ("-h", "--help"):
         from argparse import ArgumentParser
 
         parser = ArgumentParser(prog="python -m oxisock run")
         describe(parser)
         parser.print_help()
         return 0
+    return start(arguments, "run", install)
+
+
+def start(arguments: list[str], command: str, prepare: "Callable[[], object]") -> int:
+    """Run a program.
+
+    Args:
+        arguments: what names the program, and its own arguments.
+        command: what a message about a wrong command line names.
+        prepare: called when it is clear that there is a program.
+
+    Returns:
+        The exit status.
+    """
+    if not arguments:
+        return _misused("a script, -m, -c or - is required", command)
+    first, rest = arguments[0], arguments[1:]
     if first[:2] in ("-m", "-c"):
         # As for the interpreter, `-mname` is `-m name`.
         values = [first[2:], *rest] if first[2:] else rest
         if not values:
-            return _misused(f"argument expected for the {first} option")
-        install()
-        start = _run_module if first[1] == "m" else _run_command
-        return _as_main(start, values[0], values[1:])
+            return _misused(f"argument expected for the {first} option", command)
+        prepare()
+        runner = _run_module if first[1] == "m" else _run_command
+        return _as_main(runner, values[0], values[1:])
     if first == "--" and rest:
         first, *rest = rest
     elif first.startswith("-") and first != "-":
-        return _misused(f"unknown option {first} (the interpreter's own go before -m oxisock)")
-    install()
+        return _misused(
+            f"unknown option {first} (the interpreter's own go before -m oxisock)", command
+        )
+    prepare()
     return _as_main(_run_stdin if first == "-" else _run_path, first, rest)
 
 
@@ -119,8 +136,9 @@ def _take_option(arguments: "list[str]") -> "list[str] | None":
     return rest
 
 
-def _misused(message: str) -> int:
-    sys.stderr.write(f"{USAGE}python -m oxisock run: {message}\n")
+def _misused(message: str, command: str = "run") -> int:
+    usage = USAGE.replace(" run ", f" {command} ")
+    sys.stderr.write(f"{usage}python -m oxisock {command}: {message}\n")
     return 2
 
 

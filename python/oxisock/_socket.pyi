@@ -1685,6 +1685,27 @@ def distinguished_names(der: bytes) -> tuple[str, str]:
     """
 
 @final
+class LockSampler:
+    """Tell apart what threads wait for inside calls of the standard library.
+
+    Raises:
+        OSError: the system does not tell what threads wait for, ``/proc/self/task`` of proc(5).
+    """
+    def __init__(self) -> None: ...
+    def enter(self) -> tuple[int, int]:
+        """Say that this thread enters a call; tell what it has waited so far, as ``leave`` does."""
+    def leave(self) -> tuple[int, int]:
+        """Say that this thread is back.
+
+        Returns:
+            A pair of nanoseconds that this thread has waited inside calls: for the network, and for
+            the interpreter lock. They are estimates, whose error gets small as they get large.
+        """
+    def cost(self) -> tuple[int, int]:
+        """Return how many looks were taken, and how many nanoseconds they took together."""
+    def stop(self) -> None:
+        """Take no further look."""
+
 class TLSSession:
     """A TLS session in the place of the object that ``_ssl`` made for it."""
 

@@ -92,7 +92,7 @@ class SSLSocket(ssl.SSLSocket):
         plain: Any = socket
         return plain.makefile(self, *args, **kwargs)
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> Any:
         """Tell what the engine has done for this session so far, as ``socket.stats`` does.
 
         Returns:

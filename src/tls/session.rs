@@ -13,7 +13,9 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 
 use super::lock::SessionLock;
 use super::proof;
-use crate::engine::{Attempt, AttemptMode, Channel, Counted, Interest, Mode, Operation, Plan, drive};
+use crate::engine::{
+    Attempt, AttemptMode, Channel, Counted, Interest, Mode, Operation, Plan, drive,
+};
 use crate::python::args;
 use crate::python::buffer::BufferSlot;
 use crate::python::bytes::{SCRATCH, bytes_of, with_scratch};

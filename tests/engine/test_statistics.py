@@ -235,7 +235,7 @@ def test_tls_counts_the_payload() -> None:
     with serving_tls(answer, identity()) as raw:
         context.sslsocket_class = oxisock.SSLSocket
         with context.wrap_socket(raw, server_hostname=HOST) as sock:
-            assert isinstance(sock, ssl.SSLSocket)
+            assert isinstance(sock, oxisock.SSLSocket)
             sock.sendall(b"abcde")
             assert sock.recv(100) == b"abcde"
             told = sock.stats()

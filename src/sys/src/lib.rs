@@ -29,6 +29,8 @@ pub mod packet;
 pub mod race;
 pub mod readiness;
 pub mod thread_end;
+#[cfg(linux)]
+pub mod thread_state;
 pub mod timeout;
 pub mod wake;
 
