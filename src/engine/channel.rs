@@ -103,7 +103,8 @@ impl Channel {
     /// may know it.
     ///
     /// # Errors
-    /// The descriptor comes back: a second `__init__` while another thread is inside the first.
+    /// The descriptor comes back: operations are on their way that [`Channel::vacate`] could not
+    /// end.
     pub(crate) fn open(&self, fd: OwnedFd, timeout: Timeout, shared: bool) -> Result<(), OwnedFd> {
         self.after_fork_reset();
         if self.users.load(Ordering::SeqCst) != 0 {
@@ -231,6 +232,25 @@ impl Channel {
         if self.is_busy() {
             detached(py, || self.wake_sleepers());
         }
+    }
+
+    /// Ends what operations are on their way, and with them the use of their descriptor, so that
+    /// another one can be opened.
+    pub(crate) fn vacate(&self, py: Python<'_>) {
+        if !self.is_busy() {
+            return;
+        }
+        if let Some(fd) = self.retire() {
+            close(fd);
+        }
+        detached(py, || {
+            self.wake_sleepers();
+            // They are awake, and want the interpreter lock.
+            let began = Instant::now();
+            while self.users.load(Ordering::SeqCst) != 0 && began.elapsed() < WAKING {
+                std::thread::sleep(Duration::from_micros(50));
+            }
+        });
     }
 
     /// The same without the interpreter lock, which the threads may need.

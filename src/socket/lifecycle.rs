@@ -1,6 +1,6 @@
 //! From the descriptor's birth to its end: making, taking over, duplicating, closing.
 
-use std::os::fd::{AsFd, IntoRawFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -46,6 +46,9 @@ pub(super) fn init(
         Some(fileno) => {
             let fd = named_descriptor(fileno)?;
             let found = identify(fd.borrow(), spec).map_err(Error::from)?;
+            if fd.borrow().as_raw_fd() != socket.channel.number() {
+                socket.channel.vacate(py);
+            }
             socket.adopt(fd, found, engine::default_timeout())?;
         }
         None => {
@@ -57,6 +60,7 @@ pub(super) fn init(
                 _ => py.detach(open),
             };
             let fd = fd.map_err(Error::from)?;
+            socket.channel.vacate(py);
             socket.open(fd, spec, timeout)?;
         }
     }

@@ -51,6 +51,20 @@ def test_close_wakes_a_waiter(stream: Any, name: str) -> None:
 
 
 @pytest.mark.differs(CLOSE)
+@pytest.mark.parametrize("name", [name for name in WAITS if name != "readline"])
+def test_a_second_init_wakes_a_waiter(stream: Any, name: str) -> None:
+    sock, _ = stream
+    sock.settimeout(60)
+    task = Task(WAITS[name], sock)
+    time.sleep(0.1)
+    sock.__init__(std.AF_INET, std.SOCK_DGRAM)
+    with pytest.raises(OSError) as caught:
+        task.result(20)
+    assert caught.value.errno == 9
+    sock.bind(("127.0.0.1", 0))
+
+
+@pytest.mark.differs(CLOSE)
 def test_close_wakes_accept() -> None:
     with listening(oxisock) as server:
         server.settimeout(60)
