@@ -1,7 +1,7 @@
 //! Ancillary data as Python programs see them: `(level, type, data)`; RFC 3542 section 20,
 //! cmsg(3).
 
-use pyo3::exceptions::{PyOverflowError, PyRuntimeWarning};
+use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
@@ -134,7 +134,9 @@ fn alg_number(object: &Bound<'_, PyAny>) -> Result<Option<i32>> {
     }
     match args::int(object) {
         Ok(number) => Ok(Some(number)),
-        Err(error) if error.is_instance_of::<PyOverflowError>(object.py()) => Ok(None),
+        Err(error) if error.is_instance_of::<pyo3::exceptions::PyOverflowError>(object.py()) => {
+            Ok(None)
+        }
         Err(error) => Err(error.into()),
     }
 }

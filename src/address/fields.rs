@@ -1,6 +1,11 @@
 //! The elements of an address tuple, read by position as the C types that the standard
 //! library reads them as.
 
+#![cfg_attr(
+    not(linux),
+    allow(dead_code, reason = "for families that Linux alone has")
+)]
+
 use std::ops::RangeInclusive;
 
 use pyo3::prelude::*;

@@ -41,6 +41,10 @@ use crate::sys::interface;
 
 /// What an address is parsed for.
 #[derive(Clone, Copy)]
+#[cfg_attr(
+    not(linux),
+    allow(dead_code, reason = "for families that Linux alone has")
+)]
 pub(crate) struct Purpose<'a> {
     pub(crate) family: i32,
     pub(crate) protocol: i32,

@@ -2,7 +2,7 @@
 //! `(id, unit)`; `<sys/kern_control.h>`.
 
 use libc::sockaddr_ctl;
-use pyo3::exceptions::{PyOSError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 

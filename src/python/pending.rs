@@ -113,7 +113,7 @@ pub(crate) fn add(means: Means, callback: Callback, argument: usize) -> bool {
 pub(crate) fn interval() -> Duration {
     // SAFETY: `resolve` has found the function; on 3.11 it reads one number of the process.
     let micros = unsafe { std::mem::transmute::<usize, GetInterval>(GET_INTERVAL.load(Relaxed))() };
-    Duration::from_micros(micros)
+    Duration::from_micros(micros as _)
 }
 
 /// Sets the switch interval; likewise.

@@ -39,6 +39,7 @@ fn nanoseconds(
 /// How a time below zero becomes milliseconds: one of -1 and less is none at all.
 enum Negative {
     RoundedDown,
+    #[cfg_attr(not(linux), allow(dead_code, reason = "of epoll"))]
     RoundedUp,
 }
 

@@ -28,7 +28,7 @@ impl Socket {
         // There is no flag that keeps accept from blocking, and O_NONBLOCK is shared with
         // others who may clear it: only poll(2) tells whether it will block.
         let plan = self.plan_without_flag(Operation::Accept, Interest::Read);
-        let named = !cfg!(linux) || self.family() != libc::AF_ALG;
+        let named = sys::io::has_peer_addresses(self.family());
         drive(py, &self.channel, plan, |fd, mode| {
             // One that does not listen is left to say so.
             if mode == AttemptMode::Try

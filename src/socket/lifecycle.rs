@@ -76,7 +76,7 @@ fn announce(socket: &Bound<'_, PyAny>, spec: SocketSpec) -> PyResult<()> {
 
 /// The timeout of a new socket: the default one, unless the type carries `SOCK_NONBLOCK`.
 fn initial_timeout(kind: i32) -> Timeout {
-    if kind & libc::SOCK_NONBLOCK != 0 {
+    if descriptor::is_nonblocking_kind(kind) {
         Timeout::ZERO
     } else {
         engine::default_timeout()

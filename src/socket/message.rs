@@ -1,11 +1,9 @@
 //! Messages with ancillary data: `sendmsg`, `recvmsg` and their kin.
 
-use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use super::Socket;
-use super::send::FASTOPEN;
 use crate::ancillary;
 use crate::engine::drive;
 use crate::python::args::{Given, Int, Size, nonnegative};
@@ -40,7 +38,13 @@ impl Socket {
                 *piece = piece.skip(skipped);
                 done -= skipped;
             }
-            message::sendmsg(fd, None, &rest, &Control::new(), flags & !FASTOPEN)
+            message::sendmsg(
+                fd,
+                None,
+                &rest,
+                &Control::new(),
+                flags & !crate::sys::io::FASTOPEN,
+            )
         })
     }
 
@@ -172,7 +176,9 @@ impl Socket {
         flags: Int,
     ) -> PyResult<usize> {
         if self.family() != libc::AF_ALG {
-            return Err(PyOSError::new_err("algset is only supported for AF_ALG"));
+            return Err(pyo3::exceptions::PyOSError::new_err(
+                "algset is only supported for AF_ALG",
+            ));
         }
         let control = ancillary::encode_alg(op, iv, assoclen)?;
         let mut slot = BuffersSlot::new();

@@ -39,7 +39,7 @@ use crate::engine::Channel;
 use crate::python::args::Int;
 use crate::python::error::Result;
 use crate::python::method::{Fast, Inherited, getter, no_arguments, positional};
-use crate::sys::{Errno, SockAddr, SocketSpec};
+use crate::sys::{Errno, SockAddr, SocketSpec, descriptor};
 
 /// The native half of ``oxisock.socket``.
 #[pyclass(frozen, subclass, immutable_type, module = "oxisock._socket")]
@@ -85,7 +85,7 @@ impl Socket {
 
     /// The type without the flags that socket(2) takes with it.
     fn kind(&self) -> i32 {
-        self.kind.load(Relaxed) & !(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC)
+        self.kind.load(Relaxed) & !descriptor::KIND_FLAGS
     }
 
     fn protocol(&self) -> i32 {

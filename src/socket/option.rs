@@ -169,8 +169,8 @@ impl Socket {
         }
     }
 
-    /// The options of `AF_VSOCK` are 64 bits wide.
+    /// Whether its options are 64 bits wide, as those of `AF_VSOCK` are.
     fn has_wide_options(&self) -> bool {
-        cfg!(linux) && self.family() == libc::AF_VSOCK
+        option::are_wide(self.family())
     }
 }

@@ -14,12 +14,6 @@ use crate::python::method::Arguments;
 use crate::sys::descriptor::Named;
 use crate::sys::{self, BorrowedFd, Errno, Region, Timeout};
 
-/// Connects on the way, tcp(7); without it a try would come back before the connection is there.
-#[cfg(linux)]
-pub(super) const FASTOPEN: i32 = libc::MSG_FASTOPEN;
-#[cfg(not(linux))]
-pub(super) const FASTOPEN: i32 = 0;
-
 /// What an operation has to copy that must not be tried with the interpreter lock kept.
 const UNBOUNDED: usize = usize::MAX;
 
@@ -65,8 +59,9 @@ impl Socket {
         mut attempt: impl FnMut(BorrowedFd<'_>, usize, i32) -> sys::Result<usize> + Send,
     ) -> Result<usize> {
         let plan = Plan {
-            // A connection that is opened on the way is waited for.
-            tries: flags & FASTOPEN == 0,
+            // A connection that is opened on the way is waited for: a try would come back before it
+            // is there.
+            tries: !sys::io::opens_connection(flags),
             ..Plan::send(size)
         };
         let (sent, mode) = drive(py, &self.channel, plan, |fd, mode| {
@@ -207,7 +202,7 @@ impl Socket {
         let region = data.region();
         let sent = socket.send_once(py, region.len(), flags, |fd, sent, flags| match sent {
             0 => sys::io::sendto(fd, region, flags, &to),
-            sent => sys::io::send(fd, region.skip(sent), flags & !FASTOPEN),
+            sent => sys::io::send(fd, region.skip(sent), flags & !sys::io::FASTOPEN),
         });
         Ok(sent.map_err(|error| at(&address, error))?)
     }

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use libc::{pthread_t, sigset_t};
 
 use super::io::{Interest, PollSet, Wake, poll};
-use super::wake::process_generation;
-use super::{Errno, Result, Timeout};
+use super::wake::{Thread, process_generation};
+use super::{Errno, Result, Timeout, system};
 
 /// A call that is under way. Dropping it abandons the call: its thread runs to the end of
 /// the call, frees the result and is gone.
@@ -23,7 +23,7 @@ pub struct Background<T> {
     shared: Arc<Shared<T>>,
     done: PipeReader,
     /// Taken when the call is done, to wait for the thread's last steps.
-    thread: Option<pthread_t>,
+    thread: Option<Thread>,
 }
 
 /// What both threads have.
@@ -87,7 +87,7 @@ impl<T: Send + 'static> Background<T> {
             Ok(thread) => Ok(Background {
                 shared,
                 done,
-                thread: Some(thread),
+                thread: Some(Thread::of(thread)),
             }),
             Err(job) => Err(job.call),
         }
@@ -109,7 +109,7 @@ impl<T: Send + 'static> Background<T> {
                 // So that its end of the pipe is closed, too, when the caller goes on.
                 if let Some(thread) = self.thread.take() {
                     // SAFETY: the thread is joinable, and joined once.
-                    unsafe { libc::pthread_join(thread, ptr::null_mut()) };
+                    unsafe { libc::pthread_join(thread.name(), ptr::null_mut()) };
                 }
                 let mut result = self.shared.result.lock();
                 let result = result.as_mut().map_or(None, |result| result.take());
@@ -135,7 +135,7 @@ impl<T> Drop for Background<T> {
                 abandoned().fetch_sub(1, SeqCst);
             }
             // SAFETY: the thread is joinable, and nobody joins it any more.
-            unsafe { libc::pthread_detach(thread) };
+            unsafe { libc::pthread_detach(thread.name()) };
         }
     }
 }
@@ -246,12 +246,7 @@ impl Drop for BlockedSignals {
 /// Whether this is the thread that the process began with, in which Python runs the
 /// handlers of signals.
 pub fn in_main_thread() -> bool {
-    #[cfg(linux)]
-    // SAFETY: both calls only return a number.
-    return unsafe { libc::gettid() == libc::getpid() };
-    #[cfg(not(linux))]
-    // SAFETY: the call only returns a number.
-    return unsafe { libc::pthread_main_np() != 0 };
+    system::in_main_thread()
 }
 
 #[cfg(test)]

@@ -298,10 +298,11 @@ unsafe fn send(fd: BorrowedFd<'_>, headers: &mut [mmsghdr], flags: i32) -> Resul
 #[cfg(not(linux))]
 unsafe fn send(fd: BorrowedFd<'_>, headers: &mut [mmsghdr], flags: i32) -> Result<usize> {
     for (index, header) in headers.iter().enumerate() {
-        // SAFETY: the caller's promise.
-        if let Err(errno) =
+        let sent = super::system::room(fd, flags).and_then(|_| {
+            // SAFETY: the caller's promise.
             unsafe { syscall!(sendmsg(fd.as_raw_fd(), &raw const header.msg_hdr, flags)) }
-        {
+        });
+        if let Err(errno) = sent {
             return if index == 0 { Err(errno) } else { Ok(index) };
         }
     }

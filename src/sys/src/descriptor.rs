@@ -7,9 +7,17 @@ use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use libc::{c_int, socklen_t};
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Type};
 
-use super::{BorrowedFd, Errno, OwnedFd, RawFd, Result, SockAddr, syscall};
+use super::{BorrowedFd, Errno, OwnedFd, RawFd, Result, SockAddr, syscall, system};
+
+/// What may stand in the type of a socket that is asked for, beside the type.
+pub const KIND_FLAGS: i32 = system::KIND_FLAGS;
+
+/// Whether `SOCK_NONBLOCK` stands in the type of a socket that is asked for.
+pub fn is_nonblocking_kind(kind: i32) -> bool {
+    kind & !system::NONBLOCK != kind
+}
 
 /// What is asked for with socket(2), or known of a socket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,15 +29,10 @@ pub struct SocketSpec {
 }
 
 impl SocketSpec {
-    fn parts(self, nonblocking: bool) -> (Domain, Type, Option<Protocol>) {
-        let kind = Type::from(self.kind);
+    fn parts(self) -> (Domain, Type, Option<Protocol>) {
         (
             Domain::from(self.family),
-            if nonblocking {
-                kind.nonblocking()
-            } else {
-                kind
-            },
+            Type::from(self.kind),
             (self.protocol != 0).then(|| Protocol::from(self.protocol)),
         )
     }
@@ -37,15 +40,16 @@ impl SocketSpec {
 
 /// socket(2).
 pub fn open(spec: SocketSpec, nonblocking: bool) -> Result<OwnedFd> {
-    let (family, kind, protocol) = spec.parts(nonblocking);
-    let socket = Socket::new(family, kind, protocol).map_err(|error| Errno::of(&error))?;
-    Ok(socket.into())
+    let (family, kind, protocol) = spec.parts();
+    let socket = system::open(family, kind, protocol, nonblocking);
+    Ok(socket.map_err(|error| Errno::of(&error))?.into())
 }
 
 /// socketpair(2).
 pub fn open_pair(spec: SocketSpec, nonblocking: bool) -> Result<(OwnedFd, OwnedFd)> {
-    let (family, kind, protocol) = spec.parts(nonblocking);
-    let (one, two) = Socket::pair(family, kind, protocol).map_err(|error| Errno::of(&error))?;
+    let (family, kind, protocol) = spec.parts();
+    let pair = system::open_pair(family, kind, protocol, nonblocking);
+    let (one, two) = pair.map_err(|error| Errno::of(&error))?;
     Ok((one.into(), two.into()))
 }
 
@@ -305,9 +309,9 @@ pub fn kind(fd: BorrowedFd<'_>) -> Result<i32> {
     super::option::get::<i32>(fd, libc::SOL_SOCKET, libc::SO_TYPE)
 }
 
-/// The protocol of an open socket, `SO_PROTOCOL`.
+/// The protocol of an open socket, `SO_PROTOCOL`; 0 on systems that do not tell.
 pub fn protocol(fd: BorrowedFd<'_>) -> Result<i32> {
-    super::option::get::<i32>(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL)
+    system::protocol(fd)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use libc::{IFNAMSIZ, ifreq};
 
 #[cfg(linux)]
 use super::syscall;
-use super::{BorrowedFd, Errno, Result, numeric};
+use super::{BorrowedFd, Errno, Result, numeric, system};
 
 /// The network interfaces, with their index.
 pub fn all() -> Result<Vec<(u32, CString)>> {
@@ -63,17 +63,13 @@ pub fn addresses() -> Result<Vec<Address>> {
             let Some(address) = entry.ifa_addr.as_ref() else {
                 continue;
             };
-            #[cfg(linux)]
-            let other = entry.ifa_ifu;
-            #[cfg(bsd)]
-            let other = entry.ifa_dstaddr;
             found.push(Address {
                 name: CStr::from_ptr(entry.ifa_name).to_owned(),
                 flags: entry.ifa_flags,
                 family: address.sa_family.into(),
                 address: text(entry.ifa_addr),
                 netmask: text(entry.ifa_netmask),
-                broadcast: text(other),
+                broadcast: text(system::other_address(entry)),
             });
         }
         libc::freeifaddrs(list);
@@ -98,14 +94,11 @@ unsafe fn text(address: *const libc::sockaddr) -> Option<String> {
                 let host = Ipv6Addr::from(address.sin6_addr.s6_addr);
                 Some(numeric::text(host.into()).to_string())
             }
-            #[cfg(linux)]
-            libc::AF_PACKET => {
-                let address = address.cast::<libc::sockaddr_ll>().read_unaligned();
-                let bytes = address.sll_addr.iter().take(address.sll_halen.into());
-                let pairs: Vec<String> = bytes.map(|byte| format!("{byte:02x}")).collect();
+            _ => {
+                let bytes = system::hardware_address(address)?;
+                let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
                 (!pairs.is_empty()).then(|| pairs.join(":"))
             }
-            _ => None,
         }
     }
 }

@@ -1,12 +1,12 @@
 //! The calls that move data and wait for it: recv(2), send(2), accept(2), connect(2), poll(2).
 
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::fd::AsRawFd;
 use std::ptr;
 
 use libc::{c_int, socklen_t};
 
 use super::memory::Region;
-use super::{BorrowedFd, Errno, OwnedFd, Result, SockAddr, Timeout, syscall};
+use super::{BorrowedFd, Errno, OwnedFd, Result, SockAddr, Timeout, syscall, system};
 
 /// What a descriptor is waited for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,9 +75,18 @@ pub fn recvfrom(
     }
 }
 
+/// The flag that lets a send open the connection first, TCP Fast Open; 0 where there is none.
+pub const FASTOPEN: c_int = system::FASTOPEN;
+
+/// Whether [`FASTOPEN`] is among the flags.
+pub fn opens_connection(flags: c_int) -> bool {
+    flags & !FASTOPEN != flags
+}
+
 /// send(2).
 #[inline]
 pub fn send(fd: BorrowedFd<'_>, data: Region<'_>, flags: c_int) -> Result<usize> {
+    let data = data.first(system::room(fd, flags)?);
     // SAFETY: a region is valid memory for its length.
     let count = unsafe {
         syscall!(send(
@@ -93,6 +102,7 @@ pub fn send(fd: BorrowedFd<'_>, data: Region<'_>, flags: c_int) -> Result<usize>
 /// sendto(2).
 #[inline]
 pub fn sendto(fd: BorrowedFd<'_>, data: Region<'_>, flags: c_int, to: &SockAddr) -> Result<usize> {
+    let data = data.first(system::room(fd, flags)?);
     // SAFETY: a region is valid memory for its length, and so is an address.
     let count = unsafe {
         syscall!(sendto(
@@ -108,54 +118,38 @@ pub fn sendto(fd: BorrowedFd<'_>, data: Region<'_>, flags: c_int, to: &SockAddr)
 }
 
 /// sendfile(2), from that place of the file.
-#[cfg(linux)]
 pub fn sendfile(
     to: BorrowedFd<'_>,
     file: BorrowedFd<'_>,
     offset: i64,
     count: usize,
 ) -> Result<usize> {
-    let mut offset = offset;
-    // SAFETY: the offset is writable during the call.
-    let sent = unsafe { libc::sendfile64(to.as_raw_fd(), file.as_raw_fd(), &mut offset, count) };
-    usize::try_from(sent).map_err(|_| Errno::last())
+    system::sendfile(to, file, offset, count)
 }
 
-/// Other systems have other calls of that name.
-#[cfg(not(linux))]
-pub fn sendfile(
-    _: BorrowedFd<'_>,
-    _: BorrowedFd<'_>,
-    _offset: i64,
-    _count: usize,
-) -> Result<usize> {
-    Err(Errno::NOSYS)
+/// Whether peers have addresses in this family: the kernel refuses to be asked for one where they
+/// have none.
+pub fn has_peer_addresses(family: c_int) -> bool {
+    !system::FAMILIES_WITHOUT_PEER_ADDRESSES.contains(&family)
 }
 
-/// accept4(2): the new descriptor is closed on exec, and its peer's address.
+/// accept(2): the new descriptor, closed on exec, and its peer's address.
 ///
-/// `named` says whether peers have addresses in this family: the kernel refuses to be asked
-/// for one where they have none, as in `AF_ALG`.
+/// `named` says whether its family has them, see [`has_peer_addresses`].
 pub fn accept(fd: BorrowedFd<'_>, nonblocking: bool, named: bool) -> Result<(OwnedFd, SockAddr)> {
     let mut peer = SockAddr::empty();
     let mut len = SockAddr::CAPACITY as socklen_t;
-    let flags = libc::SOCK_CLOEXEC | if nonblocking { libc::SOCK_NONBLOCK } else { 0 };
     // SAFETY: the storage holds `len` bytes, of which the kernel says how many it has written;
-    // two null pointers stand for no address. The new descriptor is nobody else's.
+    // two null pointers stand for no address.
     unsafe {
         let accepted = if named {
-            let accepted = syscall!(accept4(fd.as_raw_fd(), peer.as_mut_ptr(), &mut len, flags))?;
+            let accepted = system::accept(fd, peer.as_mut_ptr(), &mut len, nonblocking)?;
             peer.filled(len);
             accepted
         } else {
-            syscall!(accept4(
-                fd.as_raw_fd(),
-                ptr::null_mut(),
-                ptr::null_mut(),
-                flags
-            ))?
+            system::accept(fd, ptr::null_mut(), ptr::null_mut(), nonblocking)?
         };
-        Ok((OwnedFd::from_raw_fd(accepted), peer))
+        Ok((accepted, peer))
     }
 }
 

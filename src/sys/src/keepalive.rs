@@ -2,7 +2,7 @@
 
 use libc::c_int;
 
-use super::{BorrowedFd, Result, option};
+use super::{BorrowedFd, Result, option, system};
 
 /// When a peer that is not heard of counts as gone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,21 +42,15 @@ pub fn is_on(fd: BorrowedFd<'_>) -> Result<bool> {
 /// Switches the probes on, with the timeout for data that is not acknowledged beside them where
 /// the system has one, or off.
 pub fn set(fd: BorrowedFd<'_>, keepalive: Option<Keepalive>) -> Result<()> {
-    #[cfg(target_vendor = "apple")]
-    const IDLE: c_int = libc::TCP_KEEPALIVE;
-    #[cfg(not(target_vendor = "apple"))]
-    const IDLE: c_int = libc::TCP_KEEPIDLE;
     let tcp = |name, value: u32| option::put(fd, libc::IPPROTO_TCP, name, value as c_int);
     if let Some(keepalive) = keepalive {
-        tcp(IDLE, keepalive.idle)?;
+        tcp(system::KEEPALIVE_IDLE, keepalive.idle)?;
         tcp(libc::TCP_KEEPINTVL, keepalive.interval)?;
         tcp(libc::TCP_KEEPCNT, keepalive.count)?;
     }
-    #[cfg(linux)]
-    tcp(
-        libc::TCP_USER_TIMEOUT,
-        keepalive.map_or(0, Keepalive::total),
-    )?;
+    if let Some(name) = system::UNACKNOWLEDGED_TIMEOUT {
+        tcp(name, keepalive.map_or(0, Keepalive::total))?;
+    }
     let on = c_int::from(keepalive.is_some());
     option::put(fd, libc::SOL_SOCKET, libc::SO_KEEPALIVE, on)
 }

@@ -28,6 +28,7 @@ pub mod option;
 pub mod packet;
 pub mod race;
 pub mod readiness;
+mod system;
 pub mod thread_end;
 #[cfg(linux)]
 pub mod thread_state;

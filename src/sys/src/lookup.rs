@@ -123,9 +123,9 @@ pub fn names(address: &SockAddr, flags: i32) -> Result<(CString, CString), Failu
             address.as_ptr(),
             address.len() as libc::socklen_t,
             host.as_mut_ptr(),
-            host.len() as libc::socklen_t,
+            host.len() as _,
             service.as_mut_ptr(),
-            service.len() as libc::socklen_t,
+            service.len() as _,
             flags,
         );
         if code != 0 {

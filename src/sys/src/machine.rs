@@ -18,6 +18,6 @@ pub fn host_name() -> Result<CString> {
 /// Changes the machine's name, which takes CAP_SYS_ADMIN.
 pub fn set_host_name(name: &[u8]) -> Result<()> {
     // SAFETY: the bytes are valid for the length.
-    unsafe { syscall!(sethostname(name.as_ptr().cast(), name.len()))? };
+    unsafe { syscall!(sethostname(name.as_ptr().cast(), name.len() as _))? };
     Ok(())
 }

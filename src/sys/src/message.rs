@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 use libc::{iovec, msghdr};
 
 use super::ancillary::Control;
-use super::{BorrowedFd, Result, SockAddr, syscall};
+use super::{BorrowedFd, Result, SockAddr, syscall, system};
 
 /// A piece of memory that the system is to read or write: one `struct iovec`.
 ///
@@ -66,7 +66,9 @@ pub fn sendmsg(
     control: &Control,
     flags: i32,
 ) -> Result<usize> {
-    let mut header = header(pieces);
+    let room = system::room(socket, flags)?;
+    let fitting = (room < usize::MAX).then(|| leading(pieces, room));
+    let mut header = header(fitting.as_deref().unwrap_or(pieces));
     if let Some(address) = address {
         header.msg_name = address.as_ptr().cast_mut().cast();
         header.msg_namelen = address.len() as _;
@@ -112,10 +114,42 @@ pub fn recvmsg(
     }
 }
 
+/// The pieces up to that number of bytes.
+fn leading(pieces: &[IoVec], mut room: usize) -> Vec<IoVec> {
+    let mut fitting = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        let len = piece.len().min(room);
+        fitting.push(IoVec::new(piece.as_ptr(), len));
+        room -= len;
+    }
+    fitting
+}
+
 fn header(pieces: &[IoVec]) -> msghdr {
     // SAFETY: all zeros are a valid header, of an empty message.
     let mut header: msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
     header.msg_iov = pieces.as_ptr().cast_mut().cast();
     header.msg_iovlen = pieces.len() as _;
     header
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_cut_where_the_room_ends() {
+        let mut bytes = [0_u8; 12];
+        let pieces = [3, 0, 4, 5].map(|len| IoVec::new(bytes.as_mut_ptr(), len));
+        for (room, expected) in [
+            (0, [0, 0, 0, 0]),
+            (2, [2, 0, 0, 0]),
+            (7, [3, 0, 4, 0]),
+            (8, [3, 0, 4, 1]),
+            (99, [3, 0, 4, 5]),
+        ] {
+            let lengths: Vec<usize> = leading(&pieces, room).iter().map(IoVec::len).collect();
+            assert_eq!(lengths, expected);
+        }
+    }
 }

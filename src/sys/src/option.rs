@@ -5,7 +5,7 @@ use std::ptr;
 
 use libc::{c_int, c_void, socklen_t};
 
-use super::{BorrowedFd, Errno, Region, Result, syscall};
+use super::{BorrowedFd, Errno, Region, Result, syscall, system};
 
 /// An option that is a number: `c_int` as most are, `u64` as those of `AF_VSOCK`.
 pub fn get<T: Number>(fd: BorrowedFd<'_>, level: c_int, name: c_int) -> Result<T> {
@@ -29,6 +29,11 @@ pub trait Number: Copy + Default {}
 
 impl Number for c_int {}
 impl Number for u64 {}
+
+/// Whether the options of a family are 64 bits wide.
+pub fn are_wide(family: c_int) -> bool {
+    system::FAMILIES_WITH_WIDE_OPTIONS.contains(&family)
+}
 
 /// An option of any form; the number of bytes that the kernel wrote.
 pub fn get_bytes(

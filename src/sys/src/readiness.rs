@@ -7,8 +7,8 @@ use std::os::fd::RawFd;
 use libc::c_int;
 
 #[cfg(linux)]
-use super::{BorrowedFd, OwnedFd};
-use super::{Errno, Result, Timeout, syscall};
+use super::{BorrowedFd, Errno, OwnedFd};
+use super::{Result, Timeout, syscall};
 #[cfg(linux)]
 use std::os::fd::{AsRawFd, FromRawFd};
 

@@ -1,35 +1,18 @@
 //! Threads that are ended from outside while code of ours is on their stack.
 //!
-//! pthread_exit(3) of the GNU C library unwinds the stack, and runs on its way what Rust's
+//! pthread_exit(3) of the GNU C library and of FreeBSD unwinds the stack, and runs on its way what Rust's
 //! frames would drop. Where the caller of such a frame has ended the thread that must not
 //! happen: what they would drop may belong to somebody else by then, and frames that cannot
 //! unwind would abort the process. Such a thread is kept from running for ever instead.
 //! Elsewhere `pthread_exit` leaves the stack alone.
 
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod glibc {
+#[cfg(unwinding_exit)]
+mod handler {
     use std::cell::Cell;
-    use std::ffi::{c_int, c_void};
+    use std::ffi::c_void;
     use std::mem::MaybeUninit;
 
-    /// `struct _pthread_cleanup_buffer` of pthread.h.
-    #[repr(C)]
-    struct Buffer {
-        routine: unsafe extern "C" fn(*mut c_void),
-        argument: *mut c_void,
-        cancel_type: c_int,
-        previous: *mut Buffer,
-    }
-
-    unsafe extern "C" {
-        // What pthread_cleanup_push(3) was once made of; the Linux Standard Base has both.
-        fn _pthread_cleanup_push(
-            buffer: *mut Buffer,
-            routine: unsafe extern "C" fn(*mut c_void),
-            argument: *mut c_void,
-        );
-        fn _pthread_cleanup_pop(buffer: *mut Buffer, execute: c_int);
-    }
+    use crate::system::cleanup::{Buffer, pop, push as push_buffer};
 
     /// A handler that runs before the first frame is unwound: handlers run as soon as the
     /// frame that holds their buffer has been left, and the heap is in no frame.
@@ -42,7 +25,7 @@ mod glibc {
                 // SAFETY: this thread has pushed the buffer, from a box, and the stack that
                 // it was to protect is gone.
                 unsafe {
-                    _pthread_cleanup_pop(buffer, 0);
+                    pop(buffer);
                     drop(Box::from_raw(buffer.cast::<MaybeUninit<Buffer>>()));
                 }
             }
@@ -67,7 +50,7 @@ mod glibc {
         let buffer = Box::into_raw(Box::new(MaybeUninit::<Buffer>::uninit())).cast::<Buffer>();
         // SAFETY: the call writes to the buffer, which lives until `Handler` is dropped at
         // the end of the thread.
-        unsafe { _pthread_cleanup_push(buffer, hang, ended as *mut c_void) };
+        unsafe { push_buffer(buffer, hang, ended as *mut c_void) };
         handler.0.set(buffer);
     }
 
@@ -84,16 +67,16 @@ mod glibc {
     }
 }
 
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub use glibc::stop;
+#[cfg(unwinding_exit)]
+pub use handler::stop;
 
 /// From now on, this thread stops at the place where it is ended if `ended` says so: that its
 /// stack must not be unwound.
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+#[cfg(not(unwinding_exit))]
 #[inline]
 pub fn stop(_: fn() -> bool) {}
 
-#[cfg(all(test, target_os = "linux", target_env = "gnu"))]
+#[cfg(all(test, unwinding_exit))]
 mod tests {
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
     use std::time::{Duration, Instant};

@@ -11,14 +11,31 @@ use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use libc::{c_int, pthread_t, sigaction};
 
+use super::system;
+
 /// A thread that can be woken as long as it lives.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Thread(pthread_t);
+
+// SAFETY: the name of a thread, which some systems write as an address. Nobody follows it but the
+// C library, of which any thread may ask for any other.
+unsafe impl Send for Thread {}
+// SAFETY: as above.
+unsafe impl Sync for Thread {}
 
 impl Thread {
     pub fn current() -> Self {
         // SAFETY: takes nothing and cannot fail.
         Thread(unsafe { libc::pthread_self() })
+    }
+
+    pub(crate) fn of(name: pthread_t) -> Self {
+        Thread(name)
+    }
+
+    /// What the C library calls it by.
+    pub(crate) fn name(self) -> pthread_t {
+        self.0
     }
 
     /// A number that no other living thread of the process has, and never zero.
@@ -35,7 +52,7 @@ impl Thread {
     /// waking; where the thread's mask cannot be read, as without `/proc`, there is an end to them.
     pub fn wake(self, attempt: u32) {
         const BLIND_ATTEMPTS: u32 = 8;
-        let blocked = match self.blocked_signals() {
+        let blocked = match system::blocked_signals(self.0) {
             Some(blocked) => blocked,
             None if attempt < BLIND_ATTEMPTS => 0,
             None => return,
@@ -45,32 +62,6 @@ impl Thread {
             unsafe { libc::pthread_kill(self.0, signal) };
         }
     }
-
-    /// The signals that the thread blocks, bit n - 1 for signal n; proc_pid_status(5).
-    #[cfg(linux)]
-    fn blocked_signals(self) -> Option<u64> {
-        let mut clock = 0;
-        // SAFETY: the thread is alive, and the clock writable.
-        if unsafe { libc::pthread_getcpuclockid(self.0, &mut clock) } != 0 {
-            return None;
-        }
-        // A thread's clock is made of the number that the kernel knows it by: CPUCLOCK_PID.
-        let id = !(clock >> 3);
-        blocked_in(&std::fs::read(format!("/proc/self/task/{id}/status")).ok()?)
-    }
-
-    #[cfg(not(linux))]
-    fn blocked_signals(self) -> Option<u64> {
-        None
-    }
-}
-
-/// The mask in the text of a thread's status.
-#[cfg(linux)]
-fn blocked_in(status: &[u8]) -> Option<u64> {
-    let mut lines = status.split(|byte| *byte == b'\n');
-    let mask = lines.find_map(|line| line.strip_prefix(b"SigBlk:"))?;
-    u64::from_str_radix(std::str::from_utf8(mask).ok()?.trim(), 16).ok()
 }
 
 extern "C" fn nothing(_: c_int) {}
@@ -78,18 +69,19 @@ extern "C" fn nothing(_: c_int) {}
 /// A signal that nobody else uses and that is not in the mask, with a handler that does nothing.
 ///
 /// It is chosen when it is first needed, and again should the program have changed its handler
-/// since: with the default one it would end the process. Real-time signals come first, from the
-/// last on. A program that has a handler for each of them leaves `SIGURG`, which nobody notices as
-/// long as it has none.
+/// since: with the default one it might end the process. A program that has a handler for every
+/// real-time signal leaves those that nobody notices as long as there is none for them.
 fn signal(blocked: u64) -> Option<c_int> {
     static CHOSEN: AtomicI32 = AtomicI32::new(0);
     let ours = nothing as extern "C" fn(c_int) as usize;
-    let is_free = |signal: c_int| blocked & 1 << (signal - 1) == 0;
+    // Where the mask is known, no signal has a number above 64.
+    let bit = |signal: c_int| 1_u64.checked_shl(signal as u32 - 1).unwrap_or(0);
+    let is_free = |signal: c_int| blocked & bit(signal) == 0;
     let chosen = CHOSEN.load(Ordering::Relaxed);
     if chosen != 0 && is_free(chosen) && handler(chosen) == Some(ours) {
         return Some(chosen);
     }
-    let found = candidates().find(|signal| {
+    let found = system::unused_signals().find(|signal| {
         is_free(*signal)
             && matches!(handler(*signal), Some(found) if found == libc::SIG_DFL || found == ours)
     })?;
@@ -106,19 +98,6 @@ fn signal(blocked: u64) -> Option<c_int> {
     }
     CHOSEN.store(found, Ordering::Relaxed);
     Some(found)
-}
-
-#[cfg(linux)]
-fn candidates() -> impl Iterator<Item = c_int> {
-    (libc::SIGRTMIN()..=libc::SIGRTMAX())
-        .rev()
-        .chain([libc::SIGURG])
-}
-
-/// Systems without real-time signals.
-#[cfg(not(linux))]
-fn candidates() -> impl Iterator<Item = c_int> {
-    [libc::SIGURG].into_iter()
 }
 
 fn handler(signal: c_int) -> Option<usize> {
@@ -167,36 +146,6 @@ pub fn fork_count() -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[cfg(linux)]
-    #[test]
-    fn the_mask_of_a_status_is_found() {
-        let status =
-            b"Name:\tx\nSigPnd:\t0000000000000001\nSigBlk:\t8000000000000200\nSigIgn:\t0\n";
-        assert_eq!(blocked_in(status), Some(1 << 63 | 1 << 9));
-        assert_eq!(blocked_in(b"Name:\tx\n"), None);
-        assert_eq!(blocked_in(b"SigBlk:\tmask\n"), None);
-    }
-
-    #[cfg(linux)]
-    #[test]
-    #[cfg_attr(miri, ignore = "has signals")]
-    fn a_thread_s_own_mask_is_found() {
-        let mut set = MaybeUninit::uninit();
-        // SAFETY: the set is filled before it is read; only this test's thread blocks the signal.
-        let set = unsafe {
-            libc::sigemptyset(set.as_mut_ptr());
-            libc::sigaddset(set.as_mut_ptr(), libc::SIGUSR2);
-            set.assume_init()
-        };
-        // SAFETY: as above.
-        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &set, ptr::null_mut()) };
-        let blocked = Thread::current().blocked_signals();
-        let expected = 1 << (libc::SIGUSR2 - 1);
-        assert_eq!(blocked.map(|blocked| blocked & expected), Some(expected));
-        // SAFETY: as above.
-        unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &set, ptr::null_mut()) };
-    }
 
     #[test]
     #[cfg_attr(miri, ignore = "has signals")]

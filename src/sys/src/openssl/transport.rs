@@ -14,6 +14,7 @@ use std::sync::OnceLock;
 
 use super::library::Library;
 use super::{Bio, BioMethod, Session};
+use crate::{BorrowedFd, system};
 
 const BIO_FLAGS_READ: c_int = 1;
 const BIO_FLAGS_WRITE: c_int = 2;
@@ -69,6 +70,9 @@ impl Transport {
     pub unsafe fn replace(session: Session, fd: c_int) -> Option<Self> {
         let library = session.library;
         let method = method(library)?;
+        // SAFETY: the descriptor is open as long as the session is used.
+        // A socket that refuses the option has failed, which the session finds out.
+        let _ = system::set_no_sigpipe(unsafe { BorrowedFd::borrow_raw(fd) });
         let state = Box::new(State {
             library,
             fd,
@@ -112,24 +116,9 @@ impl Transport {
     }
 }
 
-#[cfg(linux)]
-use libc::__errno_location as errno_location;
-#[cfg(bsd)]
-unsafe extern "C" {
-    #[cfg_attr(
-        any(target_vendor = "apple", target_os = "freebsd"),
-        link_name = "__error"
-    )]
-    #[cfg_attr(
-        any(target_os = "netbsd", target_os = "openbsd"),
-        link_name = "__errno"
-    )]
-    fn errno_location() -> *mut c_int;
-}
-
 fn set_errno(errno: c_int) {
     // SAFETY: the C library's address of this thread's errno, always valid.
-    unsafe { *errno_location() = errno }
+    unsafe { *system::errno_location() = errno }
 }
 
 /// The kind of BIO, made once.
@@ -177,6 +166,25 @@ impl Library {
 }
 
 impl State {
+    /// send(2): -1, and errno, where it fails.
+    ///
+    /// # Safety
+    /// The data are readable for the length.
+    unsafe fn send(&self, data: *const c_void, len: usize, flags: c_int) -> isize {
+        // SAFETY: the descriptor is open as long as the session is used.
+        let fd = unsafe { BorrowedFd::borrow_raw(self.fd) };
+        match system::room(fd, flags) {
+            // SAFETY: the caller's promise.
+            Ok(room) => unsafe {
+                libc::send(self.fd, data, len.min(room), flags | system::NO_SIGNAL)
+            },
+            Err(errno) => {
+                set_errno(errno.number());
+                -1
+            }
+        }
+    }
+
     /// Runs one system call, or hands out the result of the one before.
     ///
     /// # Safety
@@ -267,7 +275,7 @@ unsafe extern "C" fn write(
         let Some(state) = state(bio, library) else {
             return 0;
         };
-        let call = |flags| libc::send(state.fd, data.cast(), len, flags | libc::MSG_NOSIGNAL);
+        let call = |flags| state.send(data.cast(), len, flags);
         state.run(bio, &state.sent, BIO_FLAGS_WRITE, call, &mut *done)
     }
 }
