@@ -992,10 +992,9 @@ def setbusypoll(seconds: float, /) -> None:
 
     Busy-polling catches answers that come within some tens of microseconds without the cost
     of sleeping and waking. Each socket learns whether it helps; a socket where it does not
-    goes to sleep at once. It takes half of the time set here, and all of it where going to
-    sleep would mean a long wait for the interpreter lock. The initial value is 100
-    microseconds, or what the environment variable ``OXISOCK_BUSY_POLL_US`` says, in
-    microseconds.
+    goes to sleep at once: it helps where it takes less than two thirds of the time of the last
+    sleep. The initial value is 150 microseconds, or what the environment variable
+    ``OXISOCK_BUSY_POLL_US`` says, in microseconds.
 
     Args:
         seconds: the longest time to busy-poll, 0 to 0.005. 0 switches it off.

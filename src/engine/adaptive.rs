@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use super::{Attempt, settings};
+use super::{Attempt, handoff, settings};
 
 /// The number of failed tries in a row after which the try is left out …
 const DISCOURAGED: u32 = 3;
@@ -147,11 +147,13 @@ impl Adaptive {
         &self,
         mut attempt: impl FnMut() -> Attempt<T>,
     ) -> (Attempt<T>, Duration) {
-        let contended = self.contended.load(Relaxed);
+        let beside = self.contended.load(Relaxed);
+        // Where the lock can be asked for, a sleep costs little more than it does alone.
+        let contended = beside && !handoff::can_ask();
         let last_sleep = Duration::from_nanos(self.last_sleep.load(Relaxed).into());
         let longest = settings::busy_poll();
-        // The best part of a sleep is falling asleep and waking up, so that the answer may have
-        // been there long before.
+        // Half of a sleep may be falling asleep and waking up, so that the answer has been there
+        // long before.
         if longest.is_zero() || !(contended || last_sleep < 2 * longest) {
             return (Attempt::WouldBlock, Duration::ZERO);
         }
@@ -161,15 +163,16 @@ impl Adaptive {
             return (Attempt::WouldBlock, Duration::ZERO);
         }
         settings::count_busy_poll();
-        let limit = if contended { longest } else { longest / 2 };
         let began = Instant::now();
         loop {
             let attempted = attempt();
             let time = began.elapsed();
             let found = !matches!(attempted, Attempt::WouldBlock);
-            if found || time >= limit {
-                let helped = found && (contended || time < last_sleep);
-                self.busy_polled(helped, contended);
+            if found || time >= longest {
+                // To have the answer a little sooner is not worth the processor time, unless it
+                // saves to ask for the lock.
+                let worth = contended || 3 * time < 2 * last_sleep || beside && 4 * time < longest;
+                self.busy_polled(found && worth, contended);
                 return (attempted, time);
             }
             std::hint::spin_loop();

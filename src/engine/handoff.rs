@@ -127,6 +127,11 @@ pub(super) fn observed<T: Send>(
     (result, Waited { network, lock }, contended)
 }
 
+/// Whether a thread that computes can be asked, so that the lock comes back soon after a sleep.
+pub(super) fn can_ask() -> bool {
+    matches!(MEANS.get(), Some(Means::AnyThread | Means::MainThread))
+}
+
 /// One return to the interpreter.
 struct Request {
     began: Instant,
