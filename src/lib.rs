@@ -85,6 +85,7 @@ mod _socket {
             "Poll",
             module.py().get_type::<crate::selectors::poll::Poll>(),
         )?;
+        crate::socket::keep_standard_default(module.py())?;
         crate::python::method::swap(module, &crate::byteorder::FAST)?;
         crate::python::method::swap(module, &crate::socket::FAST)
     }

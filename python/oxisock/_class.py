@@ -10,7 +10,7 @@ from ._socket import Socket, construct, dup, register_class
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import io
-    from typing import NoReturn, Self
+    from typing import Any, NoReturn, Self
 
     from ._files import SocketIO
 
@@ -21,6 +21,16 @@ class _SocketType(ABCMeta):
     A TLS socket needs that class's layout. An abstract base class of the program's own can stand
     beside ours among the bases of a class.
     """
+
+    def __new__(
+        mcls, name: str, bases: "tuple[type, ...]", namespace: "dict[str, Any]", **options: "Any"
+    ) -> "Any":
+        if name == "SSLSocket" and namespace.get("__module__") == "ssl":
+            # The module ssl, imported while `import socket` gives oxisock.
+            from . import _standard
+
+            return type(name, (_standard.module().socket,), namespace)
+        return super().__new__(mcls, name, bases, namespace, **options)
 
     def __instancecheck__(cls, instance: object) -> bool:
         return cls.__subclasscheck__(type(instance))

@@ -49,10 +49,11 @@ def describe(parser: "ArgumentParser") -> None:
         ("--deadline-connect", "SECONDS", "the longest time of a connect without a timeout"),
     ):
         defaults.add_argument(names[0], metavar=names[1], help=names[2])
+    children = "leave other processes that the program starts alone, but for those that it forks"
+    parser.add_argument("--no-children", action="store_true", help=children)
     parser.epilog = (
-        "TLS sockets of the interpreter's ssl module read and write through it as well. Forked "
-        "processes have oxisock, too; a new interpreter that the program starts has not, unless "
-        "it calls oxisock.install() itself."
+        "TLS sockets of the interpreter's ssl module read and write through it as well. Every "
+        "Python of this environment that the program starts has oxisock and these options, too."
     )
 
 
@@ -67,7 +68,11 @@ def main(arguments: list[str]) -> int:
     Returns:
         The exit status: 0, or 2 for a wrong command line.
     """
-    while arguments and arguments[0].partition("=")[0] in _OPTIONS:
+    children = True
+    while arguments and arguments[0].partition("=")[0] in (*_OPTIONS, "--no-children"):
+        if arguments[0] == "--no-children":
+            children, arguments = False, arguments[1:]
+            continue
         following = _take_option(arguments)
         if following is None:
             return _misused(f"a valid value is expected for {arguments[0].partition('=')[0]}")
@@ -79,7 +84,7 @@ def main(arguments: list[str]) -> int:
         describe(parser)
         parser.print_help()
         return 0
-    return start(arguments, "run", install)
+    return start(arguments, "run", lambda: _prepare(children))
 
 
 def start(arguments: list[str], command: str, prepare: "Callable[[], object]") -> int:
@@ -114,11 +119,36 @@ def start(arguments: list[str], command: str, prepare: "Callable[[], object]") -
     return _as_main(_run_stdin if first == "-" else _run_path, first, rest)
 
 
-_OPTIONS = {
-    "--keepalive": lambda value: setdefaultkeepalive(*map(int, value.split(","))),
-    "--resolver-timeout": lambda value: setresolvertimeout(float(value)),
-    "--deadline-connect": lambda value: setconnecttimeout(float(value)),
+# Each with what it does here, and the environment variable that has children do it.
+_OPTIONS: "dict[str, tuple[Callable[[str], object], str]]" = {
+    "--keepalive": (
+        lambda value: setdefaultkeepalive(*map(int, value.split(","))),
+        "OXISOCK_KEEPALIVE",
+    ),
+    "--resolver-timeout": (
+        lambda value: setresolvertimeout(float(value)),
+        "OXISOCK_RESOLVER_TIMEOUT",
+    ),
+    "--deadline-connect": (
+        lambda value: setconnecttimeout(float(value)),
+        "OXISOCK_CONNECT_TIMEOUT",
+    ),
 }
+
+
+def _prepare(children: bool) -> None:
+    """Install oxisock here, and in each Python that is started from here, or in none."""
+    from os import environ, path, pathsep
+
+    folder = path.join(path.dirname(__file__), "_children")
+    paths = [entry for entry in environ.get("PYTHONPATH", "").split(pathsep) if entry != folder]
+    if children:
+        environ["PYTHONPATH"] = pathsep.join([folder, *filter(None, paths)])
+    elif any(paths):
+        environ["PYTHONPATH"] = pathsep.join(paths)
+    else:
+        environ.pop("PYTHONPATH", None)
+    install(rebind=True)
 
 
 def _take_option(arguments: "list[str]") -> "list[str] | None":
@@ -129,10 +159,14 @@ def _take_option(arguments: "list[str]") -> "list[str] | None":
         if not rest:
             return None
         value, *rest = rest
+    apply, variable = _OPTIONS[name]
     try:
-        _OPTIONS[name](value)
+        apply(value)
     except (TypeError, ValueError, OverflowError):
         return None
+    from os import environ
+
+    environ[variable] = value
     return rest
 
 

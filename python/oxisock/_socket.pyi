@@ -974,7 +974,7 @@ def getdefaulttimeout() -> float | None:
     """Return the timeout that new sockets get, in seconds as a float; None for blocking mode."""
 
 def setdefaulttimeout(timeout: float | None, /) -> None:
-    """Set the timeout that new sockets get.
+    """Set the timeout that new sockets get, those of the standard library's class too.
 
     Args:
         timeout: seconds, 0 for non-blocking mode, None for blocking mode.
@@ -1040,7 +1040,8 @@ def setconnecttimeout(timeout: float | None, /) -> None:
     """Set the longest time that a connect may take on sockets without a timeout; connect(2).
 
     It holds for ``connect``, ``connect_ex`` and ``create_connection``, and for nothing else: the
-    connection itself has no timeout then. Initially there is none.
+    connection itself has no timeout then. The initial value is what the environment variable
+    ``OXISOCK_CONNECT_TIMEOUT`` says, in seconds, else None.
 
     Args:
         timeout: seconds above 0, None for no limit but the system's own.

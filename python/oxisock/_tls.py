@@ -13,12 +13,13 @@ from _weakref import ref
 from typing import TYPE_CHECKING
 
 from ._class import socket
+from ._install import installed
 from ._socket import TLSSession, deadline_left, tls_session, tls_unavailable
 
 if TYPE_CHECKING:
     from typing import Any, Self
 
-__all__ = ["SSLSocket", "TLSObject", "tls_status", "use_by_default"]
+__all__ = ["SSLSocket", "TLSObject", "exchange", "tls_status"]
 
 
 class _Bounded:
@@ -145,10 +146,10 @@ def use_engine(session: Any) -> None:
         session._sslobj = tls_session(session._sslobj, None, -1)
 
 
-def use_by_default(use: bool) -> None:
+def exchange(ours: bool) -> None:
     """Make the classes above those of every context that has none of its own, or undo it."""
-    ssl.SSLContext.sslsocket_class = SSLSocket if use else ssl.SSLSocket
-    ssl.SSLContext.sslobject_class = TLSObject if use else ssl.SSLObject
+    ssl.SSLContext.sslsocket_class = SSLSocket if ours else ssl.SSLSocket
+    ssl.SSLContext.sslobject_class = TLSObject if ours else ssl.SSLObject
 
 
 def tls_status() -> str:
@@ -160,3 +161,7 @@ def tls_status() -> str:
     """
     reason = tls_unavailable()
     return f"active: {_ssl.OPENSSL_VERSION}" if reason is None else f"off: {reason}"
+
+
+if installed():
+    exchange(True)

@@ -7,12 +7,11 @@ standard library's, so that ``asyncio``, ``socketserver`` and others use them.
 On systems without epoll(7) and poll(2) the classes are the standard library's own.
 """
 
-import select as _standard_select
 import selectors as _standard
-import sys
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector, SelectorKey
 
-from . import select as _select
+from . import _rebind, select as _select
+from ._install import installed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,27 +60,24 @@ if _default is _standard.PollSelector:
 elif _default is _standard.SelectSelector:
     DefaultSelector = SelectSelector
 
-# What ``install`` exchanges for what has the same name here.
-_REPLACED = [
-    (theirs, name, getattr(theirs, name), getattr(ours, name))
-    for theirs, ours, names in (
-        (_standard_select, _select, ("select", "poll", "epoll")),
-        (_standard, sys.modules[__name__], [name for name in __all__ if name.endswith("Selector")]),
-    )
-    for name in names
-    if hasattr(theirs, name)
-]
+# What ``install`` exchanges: what is there, and what has the same name here.
+replaced = {
+    name: (getattr(_standard, name), globals()[name])
+    for name in __all__
+    if name.endswith("Selector") and name != "BaseSelector"
+}
 
 
 def exchange(ours: bool) -> None:
-    """Put these classes and functions into ``selectors`` and ``select``, or the standard ones back.
+    """Put what is here into the standard module, or that module's own back.
 
     Only in the place of one another: what somebody else has put there stays.
 
     Args:
-        ours: whether these are put there.
+        ours: whether what is here is put there.
     """
-    for module, name, standard, here in _REPLACED:
-        before, after = (standard, here) if ours else (here, standard)
-        if getattr(module, name, None) is before:
-            setattr(module, name, after)
+    _rebind.swap(_standard, replaced, ours)
+
+
+if installed():
+    exchange(True)

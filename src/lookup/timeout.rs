@@ -16,14 +16,8 @@ use crate::sys::Timeout;
 const VARIABLE: &str = "OXISOCK_RESOLVER_TIMEOUT";
 
 /// See [`Timeout::to_nanos`].
-static TIMEOUT: LazyLock<AtomicI64> = LazyLock::new(|| {
-    let seconds = std::env::var(VARIABLE)
-        .ok()
-        .and_then(|text| text.trim().parse().ok());
-    let timeout = seconds.and_then(|seconds| Timeout::from_seconds(seconds).ok());
-    let timeout = timeout.filter(|timeout| !timeout.is_zero());
-    AtomicI64::new(timeout.unwrap_or(Timeout::NONE).to_nanos())
-});
+static TIMEOUT: LazyLock<AtomicI64> =
+    LazyLock::new(|| AtomicI64::new(Timeout::from_environment(VARIABLE).to_nanos()));
 
 fn timeout() -> Timeout {
     Timeout::from_nanos(TIMEOUT.load(Relaxed))

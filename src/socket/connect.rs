@@ -1,6 +1,7 @@
 //! Names and connections: `bind`, `listen`, `accept`, `connect`, `shutdown`.
 
 use std::os::fd::{AsFd, IntoRawFd};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::Instant;
 
@@ -174,7 +175,11 @@ fn accept_by_parts<'py>(
 }
 
 /// How long a connect of a socket in blocking mode may take, see [`Timeout::to_nanos`].
-static CONNECT_TIMEOUT: AtomicI64 = AtomicI64::new(-1);
+static CONNECT_TIMEOUT: LazyLock<AtomicI64> =
+    LazyLock::new(|| AtomicI64::new(Timeout::from_environment(VARIABLE).to_nanos()));
+
+/// The environment variable that sets the initial one, in seconds.
+const VARIABLE: &str = "OXISOCK_CONNECT_TIMEOUT";
 
 /// When a connect that begins now has to end, where the socket has no timeout of its own.
 pub(super) fn connect_deadline() -> Option<Instant> {
@@ -184,7 +189,8 @@ pub(super) fn connect_deadline() -> Option<Instant> {
 /// Set the longest time that a connect may take on sockets without a timeout; connect(2).
 ///
 /// It holds for ``connect``, ``connect_ex`` and ``create_connection``, and for nothing else: the
-/// connection itself has no timeout then. Initially there is none.
+/// connection itself has no timeout then. The initial value is what the environment variable
+/// ``OXISOCK_CONNECT_TIMEOUT`` says, in seconds, else None.
 ///
 /// Args:
 ///     timeout: seconds above 0, None for no limit but the system's own.

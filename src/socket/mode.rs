@@ -1,6 +1,8 @@
 //! Blocking, non-blocking and timeout mode.
 
+use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 
 use super::Socket;
 use crate::engine;
@@ -8,13 +10,24 @@ use crate::python::args::timeout;
 use crate::python::method::{Fast, function};
 use crate::sys::Timeout;
 
+/// The interpreter's own `setdefaulttimeout`. From the beginning, as a program may put another
+/// module in the place of its own.
+static STANDARD: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+pub(crate) fn keep_standard_default(py: Python<'_>) -> PyResult<()> {
+    let module = py.import(intern!(py, "_socket"))?;
+    let standard = module.getattr(intern!(py, "setdefaulttimeout"))?;
+    STANDARD.get_or_init(py, || standard.unbind());
+    Ok(())
+}
+
 /// Return the timeout that new sockets get, in seconds as a float; None for blocking mode.
 #[pyfunction]
 pub(crate) fn getdefaulttimeout() -> Option<f64> {
     engine::default_timeout().seconds()
 }
 
-/// Set the timeout that new sockets get.
+/// Set the timeout that new sockets get, those of the standard library's class too.
 ///
 /// Args:
 ///     timeout: seconds, 0 for non-blocking mode, None for blocking mode.
@@ -25,7 +38,14 @@ pub(crate) fn getdefaulttimeout() -> Option<f64> {
 #[pyfunction]
 #[pyo3(signature = (timeout, /))]
 pub(crate) fn setdefaulttimeout(timeout: &Bound<'_, PyAny>) -> PyResult<()> {
-    engine::set_default_timeout(self::timeout(timeout)?);
+    let limit = self::timeout(timeout)?;
+    let py = timeout.py();
+    // Other modules make sockets of the standard class for the program, `ssl` among them.
+    STANDARD
+        .get(py)
+        .expect("set when the module was made")
+        .call1(py, (timeout,))?;
+    engine::set_default_timeout(limit);
     Ok(())
 }
 

@@ -138,7 +138,7 @@ def test_a_socket_of_the_standard_library_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "small_suite.py").write_text(
         textwrap.dedent("""
             import ssl, unittest
-            from ssl import socket as kept
+            kept = ssl.SSLSocket.__mro__[1]
 
             class Stray(unittest.TestCase):
                 def test_makes_one(self):

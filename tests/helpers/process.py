@@ -2,7 +2,7 @@
 
 import functools
 import gc
-import importlib
+import importlib.util
 import os
 import shutil
 import signal
@@ -88,6 +88,12 @@ def needs_module(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError:
+        missing(f"{name} is not installed")
+
+
+def needs_library(name: str) -> None:
+    """As ``needs_module``, for one that only children of the test are to import."""
+    if importlib.util.find_spec(name) is None:
         missing(f"{name} is not installed")
 
 

@@ -57,6 +57,17 @@ impl Timeout {
         Timeout(Some(limit))
     }
 
+    /// What an environment variable says, in seconds above 0; no limit where it says nothing or
+    /// anything else.
+    pub fn from_environment(variable: &str) -> Self {
+        std::env::var(variable)
+            .ok()
+            .and_then(|text| text.trim().parse().ok())
+            .and_then(|seconds| Timeout::from_seconds(seconds).ok())
+            .filter(|timeout| !timeout.is_zero())
+            .unwrap_or(Timeout::NONE)
+    }
+
     /// The time until then; no limit where there is no deadline.
     pub fn until(deadline: Option<Instant>) -> Self {
         Timeout(deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())))
