@@ -79,6 +79,13 @@ mod _socket {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        // The statics here and of PyO3 hold objects of the interpreter that filled them, which go
+        // with that one. The text is the one of interpreters that have a lock of their own.
+        if !crate::python::thread::in_main_interpreter(module.py()) {
+            return Err(pyo3::exceptions::PyImportError::new_err(
+                "module oxisock._socket does not support loading in subinterpreters",
+            ));
+        }
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         // Named as the function that makes one.
         module.add(

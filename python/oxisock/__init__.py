@@ -7,6 +7,19 @@ then: a program may have left the file system for good (chroot(2)), its rights t
 last free descriptor.
 """
 
+try:
+    from . import _socket
+except ImportError as error:
+    # The interpreter's own words, which name a module that nobody has asked for.
+    if "subinterpreters" not in str(error):
+        raise
+    raise ImportError(
+        "oxisock works in the main interpreter only; an interpreter inside it, such as those of "
+        "InterpreterPoolExecutor, has the standard library's socket",
+        name=__name__,
+        path=__file__,
+    ) from None
+
 # For what the program comes to need later; only ``ssl`` and what needs it is left for then.
 from . import _descriptors, _errors, _files, _functions, _install, _lazy
 from ._class import socket

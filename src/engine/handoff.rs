@@ -181,7 +181,7 @@ impl Request {
         };
         let contended = yielded || waited > CONTENDED;
         if contended {
-            if MEANS.get().is_none() && pending::in_main_interpreter(py) {
+            if MEANS.get().is_none() {
                 prepare(py);
             }
             CREDITS.store(CREDIT, Relaxed);

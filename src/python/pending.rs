@@ -75,12 +75,6 @@ pub(crate) fn resolve(py: Python<'_>) -> Means {
     }
 }
 
-/// Whether this is the main interpreter, whose threads are the ones that a call reaches.
-pub(crate) fn in_main_interpreter(_py: Python<'_>) -> bool {
-    // SAFETY: attached; both only read.
-    unsafe { ffi::PyInterpreterState_Get() == ffi::PyInterpreterState_Main() }
-}
-
 fn symbol(name: &CStr) -> Option<usize> {
     // SAFETY: the name is terminated; the call only looks it up.
     let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };

@@ -1,10 +1,13 @@
-//! Threads that the interpreter ends while code of ours is on their stack.
+//! Which interpreter a thread is in, and threads that it ends while code of ours is on their stack.
 //!
 //! Before 3.14 the interpreter ends, when it is itself ending, each other thread that takes the
 //! lock again, by `pthread_exit`. That may happen inside whatever runs Python code: a method
 //! called by name, a conversion, the end of an object's life. Unwinding from there would run
 //! our frames' clean-up without the lock. So these threads stop for ever, as the interpreter
 //! itself has them do from 3.14 on.
+
+use pyo3::ffi;
+use pyo3::prelude::*;
 
 /// Protects this thread's stack from here on. To be called on the way to anything that may run
 /// Python code; after the first time in a thread it costs next to nothing.
@@ -22,4 +25,10 @@ pub(crate) fn is_finalizing() -> bool {
     }
     // SAFETY: reads a variable of the interpreter's that may be read at any time.
     unsafe { Py_IsFinalizing() != 0 }
+}
+
+/// Whether this thread is in the main interpreter, and not in one inside it.
+pub(crate) fn in_main_interpreter(_py: Python<'_>) -> bool {
+    // SAFETY: attached; both only read.
+    unsafe { ffi::PyInterpreterState_Get() == ffi::PyInterpreterState_Main() }
 }
