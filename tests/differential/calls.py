@@ -106,6 +106,7 @@ OWN_METHODS: dict[str, tuple[str, ...]] = {
     "setgro": ("integer",),
     "setkeepalive": ("float", "float", "integer"),
     "setrecvinfo": ("ecn=integer", "ttl=integer", "timestamp=integer", "drops=integer"),
+    "stats": (),
     "tcp_info": (),
 }
 
