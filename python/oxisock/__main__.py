@@ -48,7 +48,7 @@ def main(arguments: "list[str] | None" = None) -> int:
 
 
 # Commands that run a program and watch it, and the modules that do it.
-_WATCHING = {"report": "_report"}
+_WATCHING = {"report": "_report", "trace": "_trace"}
 
 
 def _watching(arguments: list[str]) -> "Callable[[], int]":
@@ -109,6 +109,7 @@ def _parsers() -> "tuple[ArgumentParser, dict[str, ArgumentParser]]":
         for name, text in {
             "run": "run a program with oxisock as its socket module",
             "report": "run a program and tell what it has done with its sockets",
+            "trace": "run a program and print its socket calls",
             "info": "show versions, the platform, what is active, and why the rest is not",
             "bench": "measure oxisock against the standard library",
         }.items()

@@ -45,7 +45,7 @@ class Recorder:
         self._peers = 0
 
     def record(
-        self, state: _watch.State, name: str, site: Any, arguments: Any, result: Any,
+        self, state: _watch.State, name: str, site: Any, arguments: Any, keywords: Any, result: Any,
         error: Any, began: int, took: int, network: int, lock: int,
     ) -> None:  # fmt: skip
         """Add a call."""
@@ -104,7 +104,7 @@ class Recorder:
             return _watch.address(subject) if subject is not None else ""
         if name in ("create_server", "socketpair", "select"):
             return ""
-        sock = _socket_of(subject)
+        sock = _watch.socket_of(subject)
         if sock is None:
             return ""
         info = self.watcher.known(sock)
@@ -190,15 +190,6 @@ class Recorder:
 
 
 _NO_BYTES = _watch.CONNECTING | {"select", *_watch.FUNCTIONS}
-
-
-def _socket_of(subject: Any) -> Any:
-    """Return the socket that a method was called on, or that of a file."""
-    if hasattr(subject, "getpeername"):
-        return subject
-    subject = getattr(subject, "buffer", subject)
-    subject = getattr(subject, "raw", subject)
-    return getattr(subject, "_sock", None)
 
 
 def _merge(into: list[int], entry: list[int]) -> None:

@@ -63,7 +63,10 @@ class Site:
 class Socket:
     """What is known of one socket."""
 
-    __slots__ = ("__weakref__", "accepted", "label", "local", "made", "peer", "ref", "state")
+    __slots__ = (
+        "__weakref__", "accepted", "family", "kind", "label", "local", "made", "number", "peer",
+        "ref", "state",
+    )  # fmt: skip
 
     def __init__(self, sock: Any, made: Site | None) -> None:
         self.ref = weakref.ref(sock)
@@ -72,10 +75,18 @@ class Socket:
         self.label: str | None = None
         self.local: Any = None
         self.peer: Any = None
+        self.family = self.kind = self.number = -1
         self.state: Any = None  # for the sink
 
     def learn(self, sock: Any) -> None:
         """Ask for the addresses, as long as there is something to learn."""
+        try:
+            number = sock.fileno()
+            if number >= 0 and number != self.number:
+                self.family, self.kind = int(sock.family), int(sock.type)
+                self.number = number
+        except (OSError, AttributeError, ValueError):
+            pass
         for name, ask in (("local", "getsockname"), ("peer", "getpeername")):
             if getattr(self, name) is None:
                 try:
@@ -119,9 +130,9 @@ class Watcher:
 
     Args:
         standard: watch the module of the standard library instead of oxisock.
-        sink: what is told of each call that has ended: its state, name, site, arguments, result,
-            exception, beginning, and the nanoseconds that it took and waited for the network and
-            for the lock.
+        sink: what is told of each call that has ended: its state, name, site, arguments (by
+            position, by name), result, exception, beginning, and the nanoseconds that it took, and
+            that it waited for the network and for the lock.
     """
 
     def __init__(self, standard: bool, sink: Callable[..., None]) -> None:
@@ -281,7 +292,7 @@ class Watcher:
                 now = self._leave()
                 try:
                     sink(
-                        state, name, place, args, result, error, began, took,
+                        state, name, place, args, kwargs, result, error, began, took,
                         now[0] - network, now[1] - lock,
                     )  # fmt: skip
                 finally:
@@ -306,6 +317,15 @@ def _kind(filename: str) -> int:
     if filename.startswith(_STANDARD) and not filename.startswith(_STANDARD + "site-packages"):
         return LIBRARY
     return OWN
+
+
+def socket_of(subject: Any) -> Any:
+    """Return the socket that a method was called on, or that of a file."""
+    if hasattr(subject, "getpeername"):
+        return subject
+    subject = getattr(subject, "buffer", subject)
+    subject = getattr(subject, "raw", subject)
+    return getattr(subject, "_sock", None)
 
 
 def size(name: str, arguments: tuple[Any, ...], result: Any) -> int:

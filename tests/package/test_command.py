@@ -15,7 +15,7 @@ import pytest
 import oxisock
 from tests.helpers.process import python, run_python, wait_until
 
-COMMANDS = ["run", "report", "info", "bench"]
+COMMANDS = ["run", "report", "trace", "info", "bench"]
 
 
 def oxisock_command(*arguments: str, **environment: Any) -> subprocess.CompletedProcess[str]:
