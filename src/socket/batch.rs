@@ -102,6 +102,8 @@ pub(super) struct Batch<'a> {
     /// Whether a system call writes behind what the one before it has written. Otherwise what it
     /// has written is taken meanwhile, and it writes there again.
     pub(super) keeps: bool,
+    /// Whether the senders' addresses are wanted.
+    pub(super) named: bool,
 }
 
 /// Where the datagrams of at most `len` bytes stand in this thread's memory.
@@ -220,10 +222,10 @@ impl Socket {
             let region = batch.rest(batch.count - left);
             let wanted = left.min(LIMIT).min(batch.fit(region));
             let mut receive = |fd: BorrowedFd<'_>, flags| {
+                let flags = batch.flags | flags;
                 // SAFETY: the callers' regions are writable.
-                let count = unsafe {
-                    slots.receive(fd, region, batch.stride, wanted, batch.flags | flags)
-                }?;
+                let count =
+                    unsafe { slots.receive(fd, region, batch.stride, wanted, batch.named, flags) }?;
                 let lengths = slots.received().map(|datagram| datagram.len);
                 let bytes = lengths.map(|len| len.min(batch.stride)).sum();
                 crate::sys::Result::Ok(Datagrams { count, bytes })
@@ -287,6 +289,7 @@ impl Socket {
             count: buffer.len() / stride,
             flags: flags.0 | libc::MSG_TRUNC,
             keeps: true,
+            named: senders.is_some(),
         };
         self.receive_batch(py, room, batch, |slots| {
             for datagram in slots.received() {
@@ -387,6 +390,7 @@ impl Socket {
             count,
             flags: flags.0,
             keeps: false,
+            named: true,
         };
         self.receive_batch(py, slots, batch, |slots| {
             for (index, datagram) in slots.received().enumerate() {

@@ -256,6 +256,7 @@ impl Socket {
             count,
             flags: flags.0,
             keeps: false,
+            named: true,
         };
         self.receive_batch(py, slots, batch, |slots| {
             for (index, received) in slots.received().enumerate() {

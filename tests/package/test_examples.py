@@ -2,10 +2,13 @@
 
 import os
 import re
+import socket as std
+import struct
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +139,78 @@ def test_metrics() -> None:
     assert all(re.fullmatch(r'oxisock_\w+\{kind="\w*"\} [0-9.e-]+', line) for line in lines)
     assert told['oxisock_operations{kind="connect"}'] == "1"
     assert int(told['oxisock_bytes{kind="received"}']) > 50
+
+
+# -- datagrams ---------------------------------------------------------------------------------
+
+
+@contextmanager
+def started(name: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A program that prints a line with its port and goes on; and that port."""
+    with subprocess.Popen(
+        [sys.executable, str(EXAMPLES / name), *arguments], stdout=subprocess.PIPE, text=True
+    ) as process:
+        guard = threading.Timer(3 * PATIENCE, process.kill)
+        guard.start()
+        try:
+            assert process.stdout is not None
+            port = re.search(r"(\d+)\)?$", line := process.stdout.readline())
+            assert port, line
+            yield process, int(port[1])
+        finally:
+            guard.cancel()
+            process.kill()
+
+
+def question(number: int, name: bytes, kind: int = 1) -> bytes:
+    labels = b"".join(bytes([len(label)]) + label for label in name.split(b"."))
+    return struct.pack("!6H", number, 0x0100, 1, 0, 0, 0) + labels + struct.pack("!B2H", 0, kind, 1)
+
+
+@pytest.mark.parametrize("host", [(), ("127.0.0.1",)], ids=["every address", "one address"])
+def test_name_server(host: tuple[str, ...]) -> None:
+    asked = "127.0.0.1" if host else "127.7.7.7"
+    with (
+        started("name_server.py", "0", *host) as (_, port),
+        std.socket(std.AF_INET, std.SOCK_DGRAM) as client,
+    ):
+        client.settimeout(PATIENCE)
+        # Connected: an answer from another address than the asked one would not arrive.
+        client.connect((asked, port))
+
+        def ask(text: bytes) -> tuple[int, int, int, bytes]:
+            client.send(text)
+            reply = client.recv(512)
+            number, flags, _, answers, _, _ = struct.unpack_from("!6H", reply)
+            return number, flags & 15, answers, reply
+
+        for number in range(20):
+            client.send(question(number, b"One.Example"))
+        replies = [client.recv(512) for _ in range(20)]
+        assert [reply[-4:] for reply in replies] == [bytes([192, 0, 2, 1])] * 20
+        assert [int.from_bytes(reply[:2]) for reply in replies] == list(range(20))
+        assert ask(question(7, b"two.example"))[3].endswith(bytes([192, 0, 2, 2]))
+        assert ask(question(8, b"three.example"))[:3] == (8, 3, 0)
+        assert ask(question(9, b"one.example", 28))[:3] == (9, 0, 0)
+        client.send(b"no question")
+        assert ask(question(10, b"one.example")[:20])[:3] == (10, 1, 0)
+
+
+def test_telemetry() -> None:
+    lines = succeeds(ALONE, "telemetry.py", "500", "3").splitlines()
+    assert lines[0] == f"1500 samples, 3 senders, sum {3 * sum(range(500)) / 2:.1f}"
+
+
+@pytest.mark.parametrize("size", [0, 1, 1196, 1_000_000])
+def test_udp_file(size: int, tmp_path: Path) -> None:
+    there, here = tmp_path / "there", tmp_path / "here"
+    here.write_bytes(os.urandom(size))
+    with started("udp_file.py", "receive", str(there)) as (process, port):
+        text = succeeds(ALONE, "udp_file.py", "send", str(here), "127.0.0.1", str(port))
+        assert text == f"sent {size} bytes in {-(-size // 1196)} pieces\n"
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(f"received {size} bytes")
+    assert there.read_bytes() == here.read_bytes()
 
 
 # -- TLS ---------------------------------------------------------------------------------------

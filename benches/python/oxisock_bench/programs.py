@@ -18,6 +18,8 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
+import oxisock
+
 from .computing import CORES
 from .row import Names, Run, Setup
 from .tls import HOST, client_context
@@ -134,6 +136,69 @@ def request_load(names: Any, n: int) -> float:
         elapsed = time.perf_counter() - start
     os.kill(names.pid, signal.SIGSTOP)
     return elapsed
+
+
+def datagram_server(threads: int = 0, pinned: bool = False) -> Setup:
+    """An asyncio UDP echo server in a process of its own, and a `client` that asks it.
+
+    By `datagram_endpoint` on oxisock, by `create_datagram_endpoint` on the standard library. The
+    client is the same on both sides.
+    """
+
+    def setup(socket: Any, stack: ExitStack) -> Names:
+        options = ["--threads", str(threads), "--interval", str(sys.getswitchinterval())]
+        options += ["--pinned"] if pinned else []
+        pid, port = start(stack, "datagrams", socket.__name__, *options)
+        client = stack.enter_context(oxisock.socket(oxisock.AF_INET, oxisock.SOCK_DGRAM))
+        client.connect(("127.0.0.1", port))
+        client.settimeout(60)
+        os.kill(pid, signal.SIGSTOP)
+        return {"socket": socket, "pid": pid, "client": client}
+
+    return setup
+
+
+def datagram_load(names: Any, n: int) -> float:
+    """Send n requests, 32 of them under way at any time, and await the replies."""
+    client, data = names.client, [b"x" * 64] * 32
+    slots = bytearray(64 * 32)
+    os.kill(names.pid, signal.SIGCONT)
+    start = time.perf_counter()
+    unsent = n - client.send_many(data[: min(n, 32)])
+    unanswered = n
+    while unanswered:
+        answered = len(client.recv_many_into(slots, 64))
+        unanswered -= answered
+        if unsent:
+            unsent -= client.send_many(data[: min(answered, unsent)])
+    elapsed = time.perf_counter() - start
+    os.kill(names.pid, signal.SIGSTOP)
+    return elapsed
+
+
+def datagram_source(size: int) -> Setup:
+    """A socket `b`, and a process that sends datagrams to it as fast as the module can.
+
+    By `send_segments` on oxisock, by `send` on the standard library, each process on a core of its
+    own. The source only runs while it is measured.
+    """
+
+    def setup(socket: Any, stack: ExitStack) -> Names:
+        b = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        b.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        b.bind(("127.0.0.1", 0))
+        b.settimeout(60)
+        if socket is oxisock:
+            b.setgro(True)
+        target = str(b.getsockname()[1])
+        pid, _ = start(stack, "flood", socket.__name__, "--piece", str(size), "--port", target)
+        stack.callback(os.sched_setaffinity, 0, CORES)
+        os.sched_setaffinity(0, CORES[:1])
+        os.sched_setaffinity(pid, CORES[-1:])
+        os.kill(pid, signal.SIGSTOP)
+        return {"socket": socket, "b": b, "pid": pid, "batch": socket is oxisock}
+
+    return setup
 
 
 def streaming(size: int) -> Run:

@@ -3,9 +3,10 @@
 `peer` echoes one connection, after a while if asked. `source` sends and `sink` takes what they
 are told on stdin, over a descriptor that they inherit. All three run on the standard library,
 whichever module the benchmark measures. `asyncio` is an echo server whose event loop runs on
-MODULE, if asked beside computing threads. With `--tls` each is the server of a TLS session.
-`peer` and `asyncio` print the port that they listen on. All run until they are killed, and all
-but the last until the other side leaves.
+MODULE, if asked beside computing threads, and `datagrams` one for UDP; `flood` sends datagrams to
+a port as fast as MODULE can. With `--tls` each is the server of a TLS session.
+`peer`, `asyncio` and `datagrams` print the port that they listen on. All run until they are
+killed, and the first three until the other side leaves.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ import mmap
 import sys
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable, Coroutine
 
 SLEEPS = 0.0005
 """A delay from here on is slept, a shorter one is computed: a sleep takes 50 microseconds more."""
@@ -94,13 +96,55 @@ def peer(delay: float, tls: bool) -> None:
             connection.sendall(data)
 
 
+def flood(args: argparse.Namespace) -> None:
+    """Send datagrams to a port of loopback, as fast as `args.module` can."""
+    module = importlib.import_module(args.module)
+    with module.socket(module.AF_INET, module.SOCK_DGRAM) as sock:
+        sock.connect(("127.0.0.1", args.port))
+        print(sock.getsockname()[1], flush=True)
+        if args.module == "socket":
+            send, data = sock.send, b"x" * args.piece
+            while True:
+                send(data)
+        data, send_segments = b"x" * (65507 // args.piece * args.piece), sock.send_segments
+        while True:
+            send_segments(data, args.piece)
+
+
+def datagram_echo(args: argparse.Namespace) -> None:
+    """Echo datagrams in an event loop on `args.module`."""
+    module = importlib.import_module(args.module)
+    if args.module != "socket":
+        module.install()
+    import asyncio
+
+    class EchoDatagrams(asyncio.DatagramProtocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            assert isinstance(transport, asyncio.DatagramTransport)
+            self.sendto = transport.sendto
+
+        def datagram_received(self, data: bytes, addr: Any) -> None:
+            self.sendto(data, addr)
+
+    async def serve() -> None:
+        loop = asyncio.get_running_loop()
+        address = ("127.0.0.1", 0)
+        if args.module == "socket":
+            transport, _ = await loop.create_datagram_endpoint(EchoDatagrams, address)
+        else:
+            transport, _ = await module.datagram_endpoint(EchoDatagrams, address)
+        print(transport.get_extra_info("sockname")[1], flush=True)
+        await loop.create_future()
+
+    beside_threads(args, serve)
+
+
 def asyncio_echo(args: argparse.Namespace) -> None:
     """Echo any number of connections in an event loop on `args.module`."""
     if args.module != "socket":
         importlib.import_module(args.module).install()
     import asyncio
 
-    from .computing import computing_threads, cpu_bound_thread
     from .tls import server_context
 
     class Echo(asyncio.Protocol):
@@ -119,6 +163,17 @@ def asyncio_echo(args: argparse.Namespace) -> None:
 
     # After the installation: its contexts have other classes.
     context = server_context() if args.tls else None
+    beside_threads(args, serve)
+
+
+def beside_threads(
+    args: argparse.Namespace, serve: Callable[[], Coroutine[Any, Any, None]]
+) -> None:
+    """Run a server, if asked beside computing threads."""
+    import asyncio
+
+    from .computing import computing_threads, cpu_bound_thread
+
     sys.setswitchinterval(args.interval)
     with ExitStack() as stack:
         if args.pinned:
@@ -130,28 +185,32 @@ def asyncio_echo(args: argparse.Namespace) -> None:
         asyncio.run(serve())
 
 
+KINDS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "peer": lambda args: peer(args.delay, args.tls),
+    "source": lambda args: source(args.descriptor, args.piece, args.tls),
+    "sink": lambda args: sink(args.descriptor, args.tls),
+    "asyncio": asyncio_echo,
+    "datagrams": datagram_echo,
+    "flood": flood,
+}
+
+
 def main() -> None:
     """Run the process that the command line names."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=["peer", "source", "sink", "asyncio"])
+    parser.add_argument("kind", choices=[*KINDS])
     parser.add_argument("module", nargs="?", default="socket")
     parser.add_argument("--delay", type=float, default=0.0)
     parser.add_argument("--descriptor", type=int)
     parser.add_argument("--piece", type=int)
+    parser.add_argument("--port", type=int)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--counts")
     parser.add_argument("--interval", type=float, default=sys.getswitchinterval())
     parser.add_argument("--pinned", action="store_true")
     parser.add_argument("--tls", action="store_true")
     args = parser.parse_args()
-    if args.kind == "asyncio":
-        asyncio_echo(args)
-    elif args.kind == "sink":
-        sink(args.descriptor, args.tls)
-    elif args.kind == "source":
-        source(args.descriptor, args.piece, args.tls)
-    else:
-        peer(args.delay, args.tls)
+    KINDS[args.kind](args)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from . import (
     bulk,
     convoy,
+    datagrams,
     files,
     lookup,
     moving,
@@ -23,6 +24,7 @@ GROUPS = [
     peers.GROUP,
     peers.SERVERS,
     programs.GROUP,
+    datagrams.GROUP,
     tls.GROUP,
     tls.WAITS,
     files.GROUP,
