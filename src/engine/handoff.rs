@@ -13,12 +13,15 @@
 //! There is one call under way at a time, for all who wait: who wakes up while it is, joins. It is
 //! made only where the lock has lately been held by a thread that computes, and that thread computes
 //! at least as long between two of them as the last one took it.
+//!
+//! Where several threads compute, the one that yielded may find another of them in its place, and
+//! nobody else can make a call before it returns. Then the lock is passed on, see [`pass_on`].
 
 use std::ffi::{c_int, c_void};
 use std::hint::spin_loop;
 use std::sync::OnceLock;
 use std::sync::atomic::{
-    AtomicBool, AtomicU32, AtomicU64,
+    AtomicBool, AtomicU32, AtomicU64, AtomicUsize,
     Ordering::{Relaxed, SeqCst},
 };
 use std::thread;
@@ -57,6 +60,15 @@ const RETURN: Duration = Duration::from_micros(50);
 const TURN: Duration = Duration::from_millis(5);
 /// How long to sleep between two looks whether one can ask.
 const PAUSE: Duration = Duration::from_micros(50);
+/// Having waited so long for the lock after a call means that several threads compute.
+const SEVERAL_WAIT: u64 = 1_000_000;
+/// For so long at most they compute then before the next, in nanoseconds: they have computed meanwhile, too.
+const PASSED: u64 = 500_000;
+/// How often a thread may make the call before it gives the lock up: the interpreter makes up to a
+/// hundred in a row, those that a call adds among them, and looks what else there is to do then.
+const REPEATED: u32 = 300;
+/// So many requests are passed on from thread to thread then.
+const SEVERAL_CREDIT: u32 = 64;
 /// What the interval is lowered to on 3.11. No program sets such a value itself.
 const LOWERED: Duration = Duration::from_micros(3);
 
@@ -86,6 +98,15 @@ static VAIN: AtomicU32 = AtomicU32::new(0);
 /// When the last call ended, and how long it took, in nanoseconds of [`clock`].
 static ENDED: AtomicU64 = AtomicU64::new(0);
 static TOOK: AtomicU64 = AtomicU64::new(0);
+/// When those for whom a thread yielded last had done with the lock.
+static OFFER_ENDED: AtomicU64 = AtomicU64::new(0);
+/// Requests that are still to be passed on, see [`pass_on`].
+static SEVERAL: AtomicU32 = AtomicU32::new(0);
+/// The thread that was told last to give the lock up, and how often in a row.
+static TOLD: AtomicUsize = AtomicUsize::new(0);
+static TIMES: AtomicU32 = AtomicU32::new(0);
+/// When the first thread of those that a request is passed on by was asked.
+static PASSING: AtomicU64 = AtomicU64::new(0);
 /// Whether there is but one processor, where who stays awake keeps the other from running.
 static ONE_PROCESSOR: AtomicBool = AtomicBool::new(false);
 /// The interval to put back, in microseconds, on 3.11.
@@ -206,6 +227,9 @@ fn ask(means: Means) -> bool {
             spin();
         }
     }
+    if SEVERAL.load(Relaxed) > 0 {
+        return true;
+    }
     let vain = VAIN.load(Relaxed);
     let vain = if vain >= IN_VAIN && !vain.is_multiple_of(RETRY) {
         vain.wrapping_add(1).max(IN_VAIN)
@@ -257,6 +281,10 @@ extern "C" fn yield_lock(cookie: *mut c_void) -> c_int {
     let began = clock();
     BROKEN.fetch_or(cookie as usize != COOKIE, SeqCst);
     let may = !BROKEN.load(SeqCst) && !PAUSED.load(SeqCst);
+    if may && SEVERAL.load(Relaxed) > 0 {
+        pass_on(began);
+        return 0;
+    }
     INSIDE.store(true, SeqCst);
     // Who asked may have the lock already, and be the one that makes the call.
     if may && !closes() && pending::without_lock(offer) {
@@ -264,6 +292,10 @@ extern "C" fn yield_lock(cookie: *mut c_void) -> c_int {
         let ended = clock();
         TOOK.store(ended.saturating_sub(began), Relaxed);
         ENDED.store(ended, Relaxed);
+        let waited = ended.saturating_sub(OFFER_ENDED.load(Relaxed));
+        if waited > SEVERAL_WAIT && pending::can_release_soon() {
+            SEVERAL.store(SEVERAL_CREDIT, Relaxed);
+        }
     } else {
         count(&EXPIRED);
     }
@@ -287,6 +319,51 @@ fn offer() {
     // Whoever falls asleep over a lock takes long to wake up.
     stay_awake(RETURN, || TAKEN.load(SeqCst));
     OFFERED.store(false, SeqCst);
+    OFFER_ENDED.store(clock(), Relaxed);
+}
+
+/// Where several threads compute, one that has yielded inside of a call may have to wait for the
+/// others, and until it returns nobody can be asked. So each of them gives the lock up after the
+/// call instead, to the one that has waited longest, and the next that has it is asked in turn,
+/// until nobody who asked is left.
+fn pass_on(now: u64) {
+    let ended = if closes() {
+        &SERVED
+    } else if !goes_on() {
+        &EXPIRED
+    } else if !pending::add(
+        MEANS.get().copied().unwrap_or(Means::None),
+        yield_lock,
+        COOKIE,
+    ) {
+        &REFUSED
+    } else {
+        if PASSING.load(Relaxed) == 0 {
+            PASSING.store(now.max(1), Relaxed);
+        }
+        return;
+    };
+    let began = PASSING.swap(0, Relaxed);
+    TOLD.store(0, Relaxed);
+    // Who asked had the lock already where nobody was told.
+    count(if began == 0 { &EXPIRED } else { ended });
+    if began != 0 {
+        TOOK.store(now.saturating_sub(began).min(PASSED), Relaxed);
+        ENDED.store(now, Relaxed);
+        SEVERAL.store(SEVERAL.load(Relaxed).saturating_sub(1), Relaxed);
+    }
+    STATE.fetch_and(COUNT, SeqCst);
+}
+
+/// Has this thread give the lock up; false where that cannot be, as at the interpreter's end, which
+/// makes calls until there are none, and gives nothing up.
+fn goes_on() -> bool {
+    pending::release_soon().is_some_and(|thread| {
+        let is_same = TOLD.swap(thread, Relaxed) == thread;
+        let times = if is_same { TIMES.load(Relaxed) + 1 } else { 1 };
+        TIMES.store(times, Relaxed);
+        times <= REPEATED
+    })
 }
 
 /// Ends a call for which nobody waits any more.
@@ -339,6 +416,9 @@ fn prepare(py: Python<'_>) {
     );
     // Without it nobody may yield.
     let watched = means == Means::None || watch_forks(py).is_ok();
+    if watched {
+        pending::find_eval_breaker(py, means);
+    }
     MEANS.set(if watched { means } else { Means::None }).ok();
 }
 

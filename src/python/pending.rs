@@ -7,7 +7,10 @@
 //! by a thread that waits for the lock.
 
 use std::ffi::{CStr, c_int, c_ulong, c_void};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
 use std::time::Duration;
 
 use pyo3::ffi;
@@ -101,6 +104,59 @@ pub(crate) fn add(means: Means, callback: Callback, argument: usize) -> bool {
             Means::Interval | Means::None => false,
         }
     }
+}
+
+/// Where the interpreter keeps what a thread has to do between two bytecodes: a word of its state,
+/// behind three pointers, since 3.13.
+const EVAL_BREAKER: usize = 3;
+/// In it: the thread has to give the lock up …
+const DROP_REQUEST: usize = 1 << 0;
+/// … and there are calls to make.
+const CALLS_TO_DO: usize = 1 << 2;
+
+/// Whether it is where it is taken to be.
+static FOUND: AtomicBool = AtomicBool::new(false);
+
+/// The word of this thread.
+fn eval_breaker(_py: Python<'_>) -> &AtomicUsize {
+    // SAFETY: attached, so that there is a state, which is longer than this and lives as long as
+    // the thread; the interpreter uses the word as an atomic one, too.
+    unsafe {
+        &*ffi::PyThreadState_Get()
+            .cast::<AtomicUsize>()
+            .add(EVAL_BREAKER)
+    }
+}
+
+/// Finds out whether [`release_soon`] can be used: a call that is added has to show in the word.
+pub(crate) fn find_eval_breaker(py: Python<'_>, means: Means) {
+    extern "C" fn nothing(_: *mut c_void) -> c_int {
+        0
+    }
+    if (13..=NEWEST).contains(&py.version_info().minor) && means == Means::AnyThread {
+        let word = eval_breaker(py);
+        let before = word.load(SeqCst);
+        let added = add(means, nothing, 0);
+        let changed = (before ^ word.load(SeqCst)) & !DROP_REQUEST;
+        FOUND.store(added && changed == CALLS_TO_DO, Relaxed);
+    }
+}
+
+/// Whether [`release_soon`] can be used.
+pub(crate) fn can_release_soon() -> bool {
+    FOUND.load(Relaxed) && !is_finalizing()
+}
+
+/// Has the thread that makes a pending call give the lock up soon after it, as it does after the
+/// switch interval: to the one that has waited longest, and not before somebody has it. Tells
+/// which thread that is by a number; None where it cannot be told.
+pub(crate) fn release_soon() -> Option<usize> {
+    can_release_soon().then(|| {
+        // SAFETY: the interpreter calls pending calls attached.
+        let word = eval_breaker(unsafe { Python::assume_attached() });
+        word.fetch_or(DROP_REQUEST, SeqCst);
+        std::ptr::from_ref(word).addr()
+    })
 }
 
 /// The switch interval in microseconds. Needs no lock on 3.11, where alone it is to be called.

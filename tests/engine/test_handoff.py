@@ -60,10 +60,9 @@ def most(waits):
     # Most of so many waits did not have to wait for the interval.
     before, began = counters()["yields"], time.monotonic()
     yield from range(waits)
-    if sys.version_info < (3, 12):
-        assert time.monotonic() - began < waits * INTERVAL / 2
-    else:
-        assert counters()["yields"] - before > waits / 2, counters()
+    assert time.monotonic() - began < waits * INTERVAL / 2
+    # Some find the lock free.
+    assert sys.version_info < (3, 12) or counters()["yields"] > before, counters()
 
 def settled():
     now = counters()
@@ -188,6 +187,22 @@ learn(other)
 for _ in most(20):
     once()
 stop.set()
+""")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="there one alone is asked")
+def test_several_threads_compute() -> None:
+    run("""
+threads = computing(3)
+learn(sock)
+for _ in most(60):
+    wait(sock)
+stop.set()
+for thread in threads:
+    thread.join()
+for _ in range(1000):
+    pass  # the last may be answered here
+assert settled() == 0, counters()
 """)
 
 
