@@ -14,7 +14,7 @@ use crate::engine::{Attempt, AttemptMode, Plan, drive};
 use crate::python::args::{Int, Size, nonnegative};
 use crate::python::audit::audit;
 use crate::python::buffer::BufferSlot;
-use crate::python::bytes::{SCRATCH, bytes_of, with_scratch};
+use crate::python::bytes::{BytesBuilder, SCRATCH, bytes_of, with_scratch};
 use crate::python::error::{Error, Result};
 use crate::sys::ancillary::{self, Control};
 use crate::sys::message::{self, IoVec};
@@ -34,6 +34,9 @@ const UDP_GRO: i32 = 104;
 const MOST: usize = 64;
 /// The longest payload that a datagram of UDP over IPv4 has room for.
 const LONGEST: usize = 65_507;
+/// Reads that are expected to bring more go into memory of their own at once: copied out of the
+/// scratch memory they take half as long again.
+const LARGE: usize = 16 * 1024;
 /// As long as the buffers that the kernel makes by joining.
 const JOINED: isize = 65_535;
 
@@ -225,21 +228,30 @@ impl Socket {
         let room = ancillary::space(size_of::<libc::c_int>()).unwrap_or_default();
         let mut control = Control::with_capacity(room).ok_or(Error::Os(Errno::NOMEM))?;
         // No datagram of UDP, joined or not, is longer than the scratch memory.
-        with_scratch(len.min(SCRATCH), |scratch| {
-            let received =
-                self.receive_message(py, &piece(scratch), scratch.len(), &mut control, flags.0)?;
-            let count = received.len.min(scratch.len());
-            let data = bytes_of(py, scratch, count)?;
-            let joined = control.messages().flatten().find_map(|message| {
-                (message.level == SOL_UDP && message.kind == UDP_GRO)
-                    .then(|| message.data.try_into().ok())
-                    .flatten()
-            });
-            let size = joined.map_or(count, |bytes| {
-                usize::try_from(i32::from_ne_bytes(bytes)).unwrap_or(count)
-            });
-            Ok((data, size, self.build_address(py, &received.address)?))
-        })
+        let len = len.min(SCRATCH);
+        let (data, received) = if self.channel.expected() > LARGE {
+            let builder = BytesBuilder::new(py, len)?;
+            let pieces = piece(builder.region());
+            let received = self.receive_message(py, &pieces, len, &mut control, flags.0)?;
+            (builder.finish(received.len.min(len))?, received)
+        } else {
+            with_scratch(len, |scratch| {
+                let pieces = piece(scratch);
+                let received = self.receive_message(py, &pieces, len, &mut control, flags.0)?;
+                let data = bytes_of(py, scratch, received.len.min(len))?;
+                Ok::<_, PyErr>((data, received))
+            })?
+        };
+        let joined = control.messages().flatten().find_map(|message| {
+            (message.level == SOL_UDP && message.kind == UDP_GRO)
+                .then(|| message.data.try_into().ok())
+                .flatten()
+        });
+        let count = data.as_bytes().len();
+        let size = joined.map_or(count, |bytes| {
+            usize::try_from(i32::from_ne_bytes(bytes)).unwrap_or(count)
+        });
+        Ok((data, size, self.build_address(py, &received.address)?))
     }
 
     /// Choose whether the kernel joins datagrams of one sender; ``UDP_GRO`` of udp(7).

@@ -43,7 +43,7 @@ def roomy(setup: Setup) -> Setup:
         feeder.bind(("127.0.0.1", 0))
         feeder.connect(names["b"].getsockname())
         names["b"].connect(feeder.getsockname())
-        slots = bytearray(BATCH * ROOM)
+        slots = bytearray(BATCH * 64)
         return {**names, "feed": feeder, "batch": socket is oxisock, "slots": slots}
 
     return both
@@ -70,7 +70,7 @@ def receiving(method: str, count: int = BATCH) -> Run:
             elif names.batch:
                 recv_many_into = b.recv_many_into
                 start = clock()
-                recv_many_into(slots, ROOM)
+                recv_many_into(slots, 64)
             elif method == "recvfrom":
                 recvfrom = b.recvfrom
                 start = clock()
@@ -132,7 +132,6 @@ def sending_segments(names: Any, n: int) -> float:
     """Send a buffer that the kernel cuts, against a call for each piece of it."""
     a, clock, elapsed = names.a, time.perf_counter, 0.0
     data, piece = payload(SEGMENTS * SEGMENT), payload(SEGMENT)
-    # Joined, so that the other end costs the sender the same on both sides: next to nothing.
     for _ in batches(n, SEGMENTS):
         if names.batch:
             send_segments = a.send_segments
