@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
@@ -38,7 +39,11 @@ fn initial_busy_poll() -> u64 {
     let micros = std::env::var(BUSY_POLL_VARIABLE)
         .ok()
         .and_then(|text| text.trim().parse::<u64>().ok())
-        .unwrap_or(DEFAULT_BUSY_POLL_MICROS);
+        .unwrap_or_else(|| {
+            // On one processor the peer cannot answer meanwhile.
+            let alone = available_parallelism().is_ok_and(|count| count.get() == 1);
+            if alone { 0 } else { DEFAULT_BUSY_POLL_MICROS }
+        });
     Duration::from_micros(micros).min(MAX_BUSY_POLL).as_nanos() as u64
 }
 
@@ -160,8 +165,8 @@ pub(crate) fn tune(name: &str, value: usize) -> PyResult<usize> {
 /// Busy-polling catches answers that come within some tens of microseconds without the cost
 /// of sleeping and waking. Each socket learns whether it helps; a socket where it does not
 /// goes to sleep at once: it helps where it takes less than two thirds of the time of the last
-/// sleep. The initial value is 150 microseconds, or what the environment variable
-/// ``OXISOCK_BUSY_POLL_US`` says, in microseconds.
+/// sleep. The initial value is 150 microseconds, 0 where the process has one processor only, or
+/// what the environment variable ``OXISOCK_BUSY_POLL_US`` says, in microseconds.
 ///
 /// Args:
 ///     seconds: the longest time to busy-poll, 0 to 0.005. 0 switches it off.

@@ -16,7 +16,7 @@ import pytest
 import oxisock
 from oxisock import _socket
 from tests.helpers.net import connected, datagrams
-from tests.helpers.process import handled
+from tests.helpers.process import handled, run_python
 
 ROUNDS = 200
 
@@ -266,8 +266,20 @@ def test_time_to_look_again_is_bounded(seconds: Any) -> None:
     assert oxisock.getbusypoll() == before
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cannot be set here")
+def test_nobody_looks_again_on_one_processor() -> None:
+    code = (
+        "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]);"
+        "import oxisock; print(oxisock.getbusypoll())"
+    )
+    assert float(run_python(code).stdout) == 0
+
+
+USUAL = 150e-6 if len(os.sched_getaffinity(0)) > 1 else 0.0
+
+
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("0", 0.0), ("20", 20e-6), ("1000000", 0.005), ("nonsense", 150e-6)]
+    ("text", "seconds"), [("0", 0.0), ("20", 20e-6), ("1000000", 0.005), ("nonsense", USUAL)]
 )
 def test_time_to_look_again_comes_from_the_environment(text: Any, seconds: Any) -> None:
     code = "import oxisock; print(oxisock.getbusypoll())"

@@ -2,6 +2,7 @@
 
 import ast
 import enum
+import importlib
 import inspect
 import io
 import re
@@ -438,6 +439,7 @@ def test_everything_that_is_documented_exists(documentation: Any) -> None:
     kinds = "function|class|method|data|attribute|exception|property"
     named = re.findall(rf"(?:py:)?(?:{kinds})(?:\}}|::)\s+(?:oxisock\.)?([\w.]+)", documentation)
     gone: list[Any] = []
+    importlib.import_module("oxisock.selectors")  # and with it oxisock.select
     for name in named:
         value: Any = oxisock
         for part in name.split("."):
