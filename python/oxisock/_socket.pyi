@@ -1719,13 +1719,13 @@ class TLSSession:
             Bytes, or how many of them went into the buffer.
         """
     def write(self, *args: Any) -> int:
-        """Write at most one record's payload; SSL_write_ex(3).
+        """Write payload, all of it; SSL_write_ex(3).
 
         Args:
             args: one bytes-like object.
 
         Returns:
-            How many bytes were taken.
+            How many bytes that were.
         """
     def stats(self) -> _SocketStatistics:
         """Tell what the engine has done for this session so far, as ``socket.stats`` does.
@@ -1745,9 +1745,6 @@ class TLSSession:
     def forget_descriptor(self) -> None:
         """Forget the descriptor, which the caller takes over: who waits for it ends with ``EBADF``."""
     def __getattr__(self, name: str, /) -> Any: ...
-    def __setattr__(self, name: str, value: Any, /) -> None: ...
-    def __delattr__(self, name: str, /) -> None: ...
-    def __dir__(self) -> list[str]: ...
 
 def tls_session(session: Any, owner: Any, fd: int, /) -> Any:
     """Replace the session object of ``_ssl`` by one whose reads and writes go through the engine.

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["SSLSocket", "TLSObject", "exchange", "tls_status"]
 
 
+_SEND, _SENDALL = ssl.SSLSocket.send, ssl.SSLSocket.sendall
+
+
 class _Bounded:
     """The timeout of a socket while ``_ssl`` waits for it: no longer than the deadline allows."""
 
@@ -82,6 +85,31 @@ class SSLSocket(ssl.SSLSocket):
         """
         with _Bounded(self):
             return super().unwrap()
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Send all of the data within the socket's timeout.
+
+        Args:
+            data: a bytes-like object.
+            flags: 0.
+
+        Raises:
+            TimeoutError: nothing could be sent for as long as the timeout; how much was sent
+                before cannot be told.
+        """
+        session = self._sslobj
+        if (
+            type(session) is TLSSession
+            and type(data) is bytes
+            and data
+            and not flags
+            # What a program has put into their place is to be called.
+            and type(self).send is _SEND
+            and ssl.SSLSocket.sendall is _SENDALL
+            and session.write(data) == len(data)
+        ):
+            return
+        super().sendall(data, flags)
 
     def _use_engine(self) -> None:
         session = self._sslobj

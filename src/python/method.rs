@@ -16,7 +16,7 @@ use pyo3::intern;
 use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 use pyo3::pyclass::boolean_struct::True;
-use pyo3::types::{PyModule, PyString, PyType};
+use pyo3::types::{PyModule, PyString, PyTuple, PyType};
 use pyo3::{IntoPyObjectExt, PyClass};
 
 use crate::python::args;
@@ -54,6 +54,28 @@ macro_rules! no_arguments {
         $crate::python::method::Fast {
             name: stringify!($name),
             entry: $crate::python::method::Entry::NoArguments(call),
+        }
+    }};
+}
+
+/// The entry point of a method with one argument, `|&object, &argument| -> PyResult<_>`.
+macro_rules! one_argument {
+    ($class:ty, $name:ident, $call:expr) => {{
+        unsafe extern "C" fn call(
+            slf: *mut pyo3::ffi::PyObject,
+            argument: *mut pyo3::ffi::PyObject,
+        ) -> *mut pyo3::ffi::PyObject {
+            // SAFETY: called attached, by a descriptor, which checks the type, with an argument
+            // that is alive.
+            unsafe {
+                $crate::python::method::on::<$class, _>(slf, |object, py| {
+                    $call(object, &pyo3::Borrowed::from_ptr(py, argument))
+                })
+            }
+        }
+        $crate::python::method::Fast {
+            name: stringify!($name),
+            entry: $crate::python::method::Entry::OneArgument(call),
         }
     }};
 }
@@ -133,7 +155,7 @@ macro_rules! function {
     }};
 }
 
-pub(crate) use {function, getter, no_arguments, positional};
+pub(crate) use {function, getter, no_arguments, one_argument, positional};
 
 /// Positional arguments as the interpreter passes them.
 pub(crate) struct Arguments<'py> {
@@ -161,6 +183,30 @@ impl<'py> Arguments<'py> {
         self.py
     }
 
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, index: usize) -> Option<Borrowed<'_, 'py, PyAny>> {
+        // SAFETY: the count says that it is there.
+        (index < self.count).then(|| unsafe { Borrowed::from_ptr(self.py, *self.first.add(index)) })
+    }
+
+    /// Calls what takes any arguments, see [`generally`].
+    #[cold]
+    pub(crate) fn generally<T>(
+        &self,
+        call: impl FnOnce(&Bound<'_, PyTuple>) -> PyResult<T>,
+    ) -> PyResult<T> {
+        generally(self.py, |py| {
+            let all = (0..self.count).filter_map(|index| self.get(index));
+            let all: Vec<_> = all.map(|argument| argument.to_owned()).collect();
+            call(&PyTuple::new(py, all)?)
+        })
+    }
+
     /// The one argument that has to be there, and the number that may stand behind it.
     #[inline]
     pub(crate) fn one_and_flags(&self, name: &str) -> PyResult<(Borrowed<'_, 'py, PyAny>, i32)> {
@@ -179,6 +225,22 @@ impl<'py> Arguments<'py> {
         };
         Ok((at(0), flags))
     }
+}
+
+/// Does what is rare and need not be fast, with PyO3 knowing that it is attached: `PyErr`s may be
+/// dropped there.
+#[cold]
+pub(crate) fn generally<T>(
+    py: Python<'_>,
+    call: impl FnOnce(Python<'_>) -> PyResult<T>,
+) -> PyResult<T> {
+    let mut call = Some(call);
+    let mut done = Python::try_attach(|py| call.take().map(|call| call(py))).flatten();
+    // While the interpreter ends there is no attaching.
+    if let Some(call) = call {
+        done = Some(call(py));
+    }
+    done.unwrap_or_else(|| Err(PanicException::new_err("nothing was called")))
 }
 
 /// # Safety
@@ -299,6 +361,29 @@ pub(crate) fn swap(module: &Bound<'_, PyModule>, functions: &[Fast]) -> PyResult
             Bound::from_owned_ptr_or_err(py, swapped)?
         };
         module.setattr(fast.name, swapped)?;
+    }
+    Ok(())
+}
+
+/// Puts the second entry points of a native class's own methods in the place of PyO3's, for a class
+/// whose objects are never of a subclass.
+pub(crate) fn quicken<C: Inherited>(class: &Bound<'_, PyType>) -> PyResult<()> {
+    let py = class.py();
+    for fast in C::FAST {
+        let value = class.getattr(fast.name)?;
+        // SAFETY: as in `inherit`.
+        let swapped = unsafe {
+            if value.get_type_ptr() != &raw mut ffi::PyMethodDescr_Type {
+                continue;
+            }
+            let definition = (*value.as_ptr().cast::<ffi::PyMethodDescrObject>()).d_method;
+            let Some(definition) = with_entry(&*definition, &fast.entry) else {
+                continue;
+            };
+            let swapped = ffi::PyDescr_NewMethod(class.as_type_ptr(), definition);
+            Bound::from_owned_ptr_or_err(py, swapped)?
+        };
+        class.setattr(fast.name, swapped)?;
     }
     Ok(())
 }

@@ -8,29 +8,40 @@ use pyo3::exceptions::PyTimeoutError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple, PyWeakrefReference};
 
 use super::lock::SessionLock;
-use super::proof;
+use super::owner::{is_socket, timeout_of};
+use super::wanted::WANTED;
+use super::{members, proof};
 use crate::engine::{
     Attempt, AttemptMode, Channel, Counted, Interest, Mode, Operation, Plan, drive,
 };
 use crate::python::args;
 use crate::python::buffer::BufferSlot;
-use crate::python::bytes::{SCRATCH, bytes_of, with_scratch};
+use crate::python::bytes::{BytesBuilder, bytes_of, with_scratch};
 use crate::python::error::Error;
+use crate::python::method::{
+    Arguments, Fast, Inherited, discard, generally, one_argument, positional,
+};
 use crate::socket::close_descriptor;
 use crate::sys::descriptor::Named;
 use crate::sys::openssl::{Moved, Session, Transport};
 use crate::sys::{self, BorrowedFd, Errno, Region, Timeout};
 
-/// The most payload that a record has, RFC 8446, 5.1: no call of OpenSSL moves more.
+/// The most payload that a record has, RFC 8446, 5.1, and that a read brings.
 const RECORD: usize = 16 * 1024;
+
+/// A byte that is encrypted or decrypted takes as long as so many that are only copied.
+const COST: usize = 2;
+
+/// Reads that are expected to bring as many bytes go into memory of their own at once, as those
+/// of plain sockets.
+const LARGE: usize = 1024;
 
 /// Reading or writing.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Direction {
+pub(super) enum Direction {
     Read,
     Write,
 }
@@ -78,7 +89,7 @@ pub(crate) struct TlsSession {
     genuine: Py<PyAny>,
     session: Session,
     /// The socket, by a weak reference, and what moves its records; None on memory.
-    link: Option<(Py<PyAny>, Transport)>,
+    link: Option<(Py<PyWeakrefReference>, Transport)>,
     channel: Channel,
     lock: SessionLock,
 }
@@ -96,17 +107,22 @@ pub(crate) struct TlsSession {
 #[pyo3(signature = (session, owner, fd, /))]
 pub(crate) fn tls_session<'py>(
     session: &Bound<'py, PyAny>,
-    owner: Option<Bound<'py, PyAny>>,
+    owner: Option<Bound<'py, PyWeakrefReference>>,
     fd: RawFd,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = session.py();
     let Some(found) = proof::find(session, fd)? else {
         return Ok(session.clone());
     };
+    members::complete(&session.get_type())?;
     let channel = Channel::new();
     let link = match owner {
         None => None,
         Some(owner) => {
+            match owner.upgrade() {
+                Some(socket) if is_socket(&socket)? => {}
+                _ => return Ok(session.clone()),
+            }
             // SAFETY: the session was just made, so that nobody is inside it; the object below
             // keeps it alive. The descriptor is closed by `close_descriptor` below, when nobody
             // uses the channel, or with the owner, who has this object in hand until then.
@@ -166,14 +182,15 @@ impl TlsSession {
         py: Python<'_>,
         direction: Direction,
         region: Region<'_>,
-        owner: &Py<PyAny>,
+        owner: &Py<PyWeakrefReference>,
     ) -> PyResult<Option<usize>> {
         self.channel.follow_timeout(timeout_of(owner.bind(py))?);
         let interest = direction.interest();
-        let mut occupied = self.lock.is_mine();
-        if occupied {
-            return Ok(None);
-        }
+        let size = match direction {
+            Direction::Read => self.channel.expected().clamp(1, RECORD).min(region.len()),
+            Direction::Write => region.len(),
+        };
+        let mut occupied = false;
         loop {
             // What occupies the session must be waited for without the interpreter lock.
             let plan = Plan {
@@ -182,11 +199,7 @@ impl TlsSession {
                     Direction::Write => Operation::Send,
                 },
                 interest,
-                size: if occupied {
-                    usize::MAX
-                } else {
-                    region.len().min(RECORD)
-                },
+                size: if occupied { usize::MAX } else { COST * size },
                 tries: true,
                 polls: interest == Interest::Read,
             };
@@ -194,8 +207,15 @@ impl TlsSession {
                 self.attempt(direction, region, fd, mode, occupied)
             });
             return match result {
-                Ok(Step::Moved(count)) => Ok(Some(count)),
+                Ok(Step::Moved(count)) => {
+                    if direction == Direction::Read {
+                        self.channel.received(count);
+                    }
+                    Ok(Some(count))
+                }
                 Ok(Step::Delegate) => Ok(None),
+                // By a call of this thread, of which a callback came back to the session.
+                Ok(Step::Occupied) if self.lock.is_mine() => Ok(None),
                 Ok(Step::Occupied) => {
                     occupied = true;
                     continue;
@@ -250,15 +270,21 @@ impl TlsSession {
         direction: Direction,
         region: Region<'_>,
     ) -> PyResult<Option<usize>> {
-        if self.lock.is_mine() {
-            return Ok(None);
-        }
-        let held = self.lock.acquire(py);
+        let held = match self.lock.try_acquire() {
+            Some(held) => held,
+            None if self.lock.is_mine() => return Ok(None),
+            None => self.lock.acquire(py),
+        };
         // SAFETY: the lock is held.
         let moved = unsafe { self.step(direction, region) };
         drop(held);
         match moved {
-            Moved::Bytes(count) => Ok(Some(count)),
+            Moved::Bytes(count) => {
+                if direction == Direction::Read {
+                    self.channel.received(count);
+                }
+                Ok(Some(count))
+            }
             Moved::WantRead if direction == Direction::Read => {
                 WANTED.raise(py, direction).map_or(Ok(None), Err)
             }
@@ -266,6 +292,7 @@ impl TlsSession {
         }
     }
 
+    #[inline]
     fn moved(
         &self,
         py: Python<'_>,
@@ -278,8 +305,24 @@ impl TlsSession {
         }
     }
 
+    /// The object of `_ssl`.
+    pub(super) fn genuine<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
+        self.genuine.bind(py)
+    }
+
+    /// Does something with the object of `_ssl` that waits for nothing, with nobody else inside
+    /// the session.
+    pub(super) fn alone<T>(
+        &self,
+        py: Python<'_>,
+        run: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T>,
+    ) -> PyResult<T> {
+        let _held = (!self.lock.is_mine()).then(|| self.lock.acquire(py));
+        run(self.genuine.bind(py))
+    }
+
     /// Makes a call of `_ssl`, with nobody else inside the session.
-    fn delegate<'py>(
+    pub(super) fn delegate<'py>(
         &self,
         py: Python<'py>,
         name: &Bound<'py, PyString>,
@@ -303,66 +346,11 @@ impl TlsSession {
     }
 }
 
-/// The timeout of a socket of the standard library.
-fn timeout_of(owner: &Bound<'_, PyAny>) -> PyResult<Timeout> {
-    let py = owner.py();
-    static GETTIMEOUT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let gettimeout = GETTIMEOUT.get_or_try_init(py, || {
-        let class = py
-            .import(intern!(py, "_socket"))?
-            .getattr(intern!(py, "socket"))?;
-        Ok::<_, PyErr>(class.getattr(intern!(py, "gettimeout"))?.unbind())
-    })?;
-    let socket = owner.call0()?;
-    if socket.is_none() {
-        return Err(Error::CLOSED.into());
-    }
-    args::timeout(&gettimeout.bind(py).call1((socket,))?)
-}
-
-/// The exceptions of `_ssl` that say that nothing can be moved now. The first of each is raised
-/// by `_ssl` itself; asyncio has one after each read, which is why the others are made here.
-struct Wanted([PyOnceLock<Py<PyAny>>; 2]);
-
-static WANTED: Wanted = Wanted([const { PyOnceLock::new() }; 2]);
-
-impl Wanted {
-    fn raise(&self, py: Python<'_>, direction: Direction) -> Option<PyErr> {
-        let known = self.0[direction as usize].get(py)?.bind(py);
-        let copy = || -> PyResult<PyErr> {
-            let error = known
-                .get_type()
-                .call1(known.getattr("args")?.cast::<PyTuple>()?)?;
-            for name in ["library", "reason"] {
-                error.setattr(name, known.getattr(name)?)?;
-            }
-            Ok(PyErr::from_value(error))
-        };
-        Some(copy().unwrap_or_else(|error| error))
-    }
-
-    /// Keeps what `_ssl` has raised, without the traceback, if it is one of these.
-    fn learn(&self, py: Python<'_>, direction: Direction, error: &PyErr) {
-        let name = match direction {
-            Direction::Read => "SSLWantReadError",
-            Direction::Write => "SSLWantWriteError",
-        };
-        let cell = &self.0[direction as usize];
-        let keep = || -> PyResult<()> {
-            let class = py.import("_ssl")?.getattr(name)?;
-            let value = error.value(py);
-            if cell.get(py).is_none() && value.get_type().is(&class) {
-                let kept = class.call1(value.getattr("args")?.cast::<PyTuple>()?)?;
-                for name in ["library", "reason"] {
-                    kept.setattr(name, value.getattr(name)?)?;
-                }
-                cell.set(py, kept.unbind()).ok();
-            }
-            Ok(())
-        };
-        // It is raised all the same, and learned next time.
-        keep().ok();
-    }
+impl Inherited for TlsSession {
+    const FAST: &'static [Fast] = &[
+        positional!(TlsSession, read, TlsSession::read_fast),
+        one_argument!(TlsSession, write, TlsSession::write_fast),
+    ];
 }
 
 #[pymethods]
@@ -376,42 +364,21 @@ impl TlsSession {
     ///     Bytes, or how many of them went into the buffer.
     #[pyo3(signature = (*args))]
     fn read<'py>(&self, args: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+        // Right for all arguments. The usual ones have their own way, `read_fast`.
         let py = args.py();
-        let size = match args.len() {
-            1 | 2 => args::size(&args.get_item(0)?).unwrap_or(-1),
-            _ => -1,
-        };
-        let found = match (args.len(), size) {
-            (1, 1..) => self.read_bytes(py, size as usize),
-            (2, _) => self.read_into(&args.get_item(1)?, size),
-            _ => Ok(None),
-        };
-        match found? {
-            Some(result) => Ok(result),
-            None => self.genuinely(py, Direction::Read, intern!(py, "read"), args),
-        }
+        self.genuinely(py, Direction::Read, intern!(py, "read"), args)
     }
 
-    /// Write at most one record's payload; SSL_write_ex(3).
+    /// Write payload, all of it; SSL_write_ex(3).
     ///
     /// Args:
     ///     args: one bytes-like object.
     ///
     /// Returns:
-    ///     How many bytes were taken.
+    ///     How many bytes that were.
     #[pyo3(signature = (*args))]
     fn write<'py>(&self, args: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
         let py = args.py();
-        if args.len() == 1 {
-            let data = args.get_item(0)?;
-            let mut slot = BufferSlot::new();
-            if let Ok(data) = slot.readable(&data)
-                && data.len() > 0
-                && let Some(count) = self.moved(py, Direction::Write, data.region())?
-            {
-                return Ok(count.into_pyobject(py)?.into_any());
-            }
-        }
         self.genuinely(py, Direction::Write, intern!(py, "write"), args)
     }
 
@@ -446,49 +413,73 @@ impl TlsSession {
         self.channel.wake_users(py);
     }
 
-    fn __getattr__<'py>(
-        slf: &Bound<'py, Self>,
-        name: &Bound<'py, PyString>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let py = slf.py();
-        let value = slf.get().genuine.bind(py).getattr(name)?;
-        if !value.is_callable() {
-            return Ok(value);
-        }
-        let method = Delegated {
-            session: slf.clone().unbind(),
-            name: name.clone().unbind(),
-        };
-        Ok(Bound::new(py, method)?.into_any())
-    }
-
-    fn __setattr__(&self, name: &Bound<'_, PyString>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        let py = name.py();
-        let _held = (!self.lock.is_mine()).then(|| self.lock.acquire(py));
-        self.genuine.bind(py).setattr(name, value)
-    }
-
-    fn __delattr__(&self, name: &Bound<'_, PyString>) -> PyResult<()> {
-        self.genuine.bind(name.py()).delattr(name)
-    }
-
-    fn __dir__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.genuine.bind(py).call_method0(intern!(py, "__dir__"))
-    }
-
     fn __traverse__(&self, visit: PyVisit<'_>) -> std::result::Result<(), PyTraverseError> {
         visit.call(&self.genuine)
     }
 }
 
 impl TlsSession {
+    /// [`TlsSession::read`] of what the engine can carry.
+    fn read_fast<'py>(&self, arguments: &Arguments<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let py = arguments.py();
+        let size = match arguments.get(0).map(|size| args::size(&size)) {
+            Some(Ok(size)) => size,
+            Some(Err(error)) => {
+                discard(py, error);
+                -1
+            }
+            None => -1,
+        };
+        let found = match (arguments.len(), size) {
+            (1, 1..) => self.read_bytes(py, size as usize)?,
+            (2, _) => match arguments.get(1) {
+                Some(buffer) => self.read_into(&buffer, size)?,
+                None => None,
+            },
+            _ => None,
+        };
+        match found {
+            Some(result) => Ok(result),
+            None => Ok(arguments
+                .generally(|arguments| self.read(arguments).map(Bound::unbind))?
+                .into_bound(py)),
+        }
+    }
+
+    /// [`TlsSession::write`] of what the engine can carry.
+    fn write_fast<'py>(&self, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = data.py();
+        let mut slot = BufferSlot::new();
+        match slot.readable(data) {
+            Ok(data) if data.len() > 0 => {
+                if let Some(count) = self.moved(py, Direction::Write, data.region())? {
+                    return Ok(count.into_pyobject(py)?.into_any());
+                }
+            }
+            Ok(_) => {}
+            Err(error) => discard(py, error),
+        }
+        let written = generally(py, |py| {
+            self.write(&PyTuple::new(py, [data])?).map(Bound::unbind)
+        })?;
+        Ok(written.into_bound(py))
+    }
+
     fn read_bytes<'py>(&self, py: Python<'py>, size: usize) -> PyResult<Option<Bound<'py, PyAny>>> {
-        with_scratch(size.min(SCRATCH), |scratch| {
-            let Some(count) = self.moved(py, Direction::Read, scratch)? else {
-                return Ok(None);
-            };
-            Ok(Some(bytes_of(py, scratch, count)?.into_any()))
-        })
+        let size = size.min(RECORD);
+        if self.channel.expected() < LARGE {
+            return with_scratch(size, |scratch| {
+                let Some(count) = self.moved(py, Direction::Read, scratch)? else {
+                    return Ok(None);
+                };
+                Ok(Some(bytes_of(py, scratch, count)?.into_any()))
+            });
+        }
+        let builder = BytesBuilder::new(py, size)?;
+        let Some(count) = self.moved(py, Direction::Read, builder.region())? else {
+            return Ok(None);
+        };
+        Ok(Some(builder.finish(count)?.into_any()))
     }
 
     /// As `_ssl` has it, a size that is no size means the whole buffer.
@@ -499,8 +490,12 @@ impl TlsSession {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = buffer.py();
         let mut slot = BufferSlot::new();
-        let Ok(buffer) = slot.writable(buffer) else {
-            return Ok(None);
+        let buffer = match slot.writable(buffer) {
+            Ok(buffer) => buffer,
+            Err(error) => {
+                discard(py, error);
+                return Ok(None);
+            }
         };
         let len = match usize::try_from(size) {
             Ok(size) if (1..=buffer.len()).contains(&size) => size,
@@ -536,27 +531,5 @@ impl TlsSession {
 impl Drop for TlsSession {
     fn drop(&mut self) {
         self.leave_descriptor();
-    }
-}
-
-/// A method of `_ssl`'s object, called with nobody else inside the session.
-#[pyclass(frozen, module = "oxisock._socket", name = "TLSMethod")]
-struct Delegated {
-    session: Py<TlsSession>,
-    name: Py<PyString>,
-}
-
-#[pymethods]
-impl Delegated {
-    #[pyo3(signature = (*args, **keywords))]
-    fn __call__<'py>(
-        &self,
-        args: &Bound<'py, PyTuple>,
-        keywords: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let py = args.py();
-        self.session
-            .get()
-            .delegate(py, self.name.bind(py), args, keywords)
     }
 }

@@ -96,6 +96,53 @@ def test_a_session_is_on_the_engine_and_looks_like_ever() -> None:
         assert client.server_hostname == HOST
 
 
+def test_the_rest_of_the_object_is_that_of_ssl() -> None:
+    def scenario(kind: str) -> Trace:
+        with session(kind) as (client, _):
+            inner = client._sslobj
+            other = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            trace: Trace = [outcome(setattr, inner, "context", other), inner.context is other]
+            trace += [inner.server_side, inner.owner is client, inner.session_reused]
+            trace += [inner.getpeercert(True) == client.getpeercert(True)]
+            for name, value in (("context", 1), ("server_side", True), ("nosuch", 1)):
+                try:
+                    setattr(inner, name, value)
+                except Exception as error:
+                    trace.append(type(error))
+            public = {name for name in dir(inner) if not name.startswith("_")}
+            return [*trace, sorted(public - {"close_descriptor", "forget_descriptor", "stats"})]
+
+    assert len(same(scenario)) > 5
+
+
+@pytest.mark.differs("`_ssl` crashes")
+def test_attributes_of_the_object_cannot_be_deleted() -> None:
+    with session("engine") as (client, _):
+        for name in ("owner", "context", "session"):
+            with pytest.raises(AttributeError, match=f"'{name}' of a TLS session cannot be"):
+                delattr(client._sslobj, name)
+
+
+@pytest.mark.parametrize("method", ["send", "sendall"])
+def test_what_a_program_puts_in_the_place_of_a_method_is_called(
+    monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    def scenario(kind: str) -> Trace:
+        trace: Trace = []
+        genuine: Any = getattr(ssl.SSLSocket, method)
+
+        def logged(self: Any, data: Any, flags: int = 0) -> Any:
+            trace.append(bytes(data))
+            return genuine(self, data, flags)
+
+        with monkeypatch.context() as patch, session(kind) as (client, server):
+            patch.setattr(ssl.SSLSocket, method, logged)
+            client.sendall(b"whole")
+            return [*trace, server.recv(10)]
+
+    assert same(scenario)[-1] == b"whole"
+
+
 @pytest.mark.parametrize("number", ["1.2", "1.3"])
 @pytest.mark.parametrize("key", ["ec", "rsa"])
 def test_moves_data(number: str, key: str) -> None:
@@ -154,6 +201,7 @@ def test_bad_arguments(number: str) -> None:
                 item[0],
                 item[1]
                 .replace("'TLSSession'", "'_SSLSocket'")
+                .replace("TLSSession.", "_SSLSocket.")
                 .replace("oxisock._socket.TLSSession", "_ssl._SSLSocket"),
             )
             if isinstance(item, tuple)

@@ -79,6 +79,7 @@ functions! {
     SSL_is_init_finished: fn(*const Ssl) -> c_int;
     SSL_set_bio: fn(*mut Ssl, *mut Bio, *mut Bio);
     ERR_clear_error: fn();
+    ERR_peek_error: fn() -> c_ulong;
     BIO_get_new_index: fn() -> c_int;
     BIO_meth_new: fn(c_int, *const c_char) -> *mut BioMethod;
     BIO_meth_set_read_ex: fn(*mut BioMethod, ReadCall) -> c_int;

@@ -125,10 +125,9 @@ impl Session {
     /// Nobody else may be inside the session, and the region must be writable.
     pub unsafe fn read(self, into: Region<'_>) -> Moved {
         let mut count = 0;
-        // SAFETY: the session is alive and the region valid for its length. An error that an
-        // earlier call left in the thread's queue would be taken for one of this call.
+        // SAFETY: the session is alive and the region valid for its length.
         unsafe {
-            (self.library.ERR_clear_error)();
+            self.forget_errors();
             let done = (self.library.SSL_read_ex)(
                 self.ssl.as_ptr(),
                 into.as_ptr().cast(),
@@ -139,7 +138,7 @@ impl Session {
         }
     }
 
-    /// Writes at most one record's payload.
+    /// Writes all of the data, in as many records as it takes.
     ///
     /// # Safety
     /// Nobody else may be inside the session, and the region must be readable.
@@ -147,7 +146,7 @@ impl Session {
         let mut count = 0;
         // SAFETY: as in `read`.
         unsafe {
-            (self.library.ERR_clear_error)();
+            self.forget_errors();
             let done = (self.library.SSL_write_ex)(
                 self.ssl.as_ptr(),
                 data.as_ptr().cast(),
@@ -155,6 +154,18 @@ impl Session {
                 &mut count,
             );
             self.outcome(done, count)
+        }
+    }
+
+    /// Clears the thread's queue of errors: one that an earlier call left there would be taken for
+    /// one of the next call. It is nearly always empty, and asking is cheaper than clearing.
+    #[inline]
+    fn forget_errors(self) {
+        // SAFETY: both take nothing and work on the queue of this thread.
+        unsafe {
+            if (self.library.ERR_peek_error)() != 0 {
+                (self.library.ERR_clear_error)();
+            }
         }
     }
 
