@@ -141,18 +141,21 @@ def rust(session):
 
 
 # What nobody here can run, or only slowly (tools/debian.sh --arch): it has to compile at least.
+# Rust's name of the system, the width of a pointer, the interpreter, and how that was built.
 PLATFORMS = {
-    "aarch64-apple-darwin": 64,
-    "x86_64-unknown-freebsd": 64,
-    "x86_64-unknown-linux-musl": 64,
-    "i686-unknown-linux-gnu": 32,
+    "macos": ("aarch64-apple-darwin", 64, "3.13", ""),
+    "freebsd": ("x86_64-unknown-freebsd", 64, "3.13", ""),
+    "musl": ("x86_64-unknown-linux-musl", 64, "3.13", ""),
+    "i386": ("i686-unknown-linux-gnu", 32, "3.13", ""),
+    "free-threaded": ("x86_64-unknown-linux-gnu", 64, "3.14", "Py_GIL_DISABLED"),
 }
 
 
 @nox.session(python=False)
-@nox.parametrize("target", list(PLATFORMS), ids=list(PLATFORMS))
-def platforms(session, target):
+@nox.parametrize("platform", list(PLATFORMS), ids=list(PLATFORMS))
+def platforms(session, platform):
     """Compile the package for other systems; neither their linker nor their Python is needed."""
+    target, width, version, flags = PLATFORMS[platform]
     root = session.run("rustc", "--print", "sysroot", external=True, silent=True).strip()
     library = Path(root, "lib/rustlib", target, "lib")
     if not library.exists() and shutil.which("rustup"):
@@ -162,8 +165,8 @@ def platforms(session, target):
         session.skip(f"Rust's standard library for {target} is not installed")
     config = Path(session.create_tmp(), "pyo3.txt").resolve()
     config.write_text(
-        f"implementation=CPython\nversion={NEWEST.rstrip('t')}\nshared=true\n"
-        f"pointer_width={PLATFORMS[target]}\nsuppress_build_script_link_lines=true\n"
+        f"implementation=CPython\nversion={version}\nshared=true\n"
+        f"pointer_width={width}\nbuild_flags={flags}\nsuppress_build_script_link_lines=true\n"
     )
     environment = {"PYO3_CONFIG_FILE": str(config), "CARGO_TARGET_DIR": "target/platforms"}
     packages = ["--package", "oxisock", "--package", "oxisock-sys", "--all-targets"]

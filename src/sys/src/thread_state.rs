@@ -29,7 +29,7 @@ pub fn state(thread: i32) -> io::Result<State> {
     let count = File::open(format!("/proc/self/task/{thread}/syscall"))?.read(&mut text)?;
     let end = text[..count].iter().position(u8::is_ascii_whitespace);
     let word = std::str::from_utf8(&text[..end.unwrap_or(count)]).unwrap_or_default();
-    Ok(match word.parse::<i64>() {
+    Ok(match word.parse::<libc::c_long>() {
         Ok(libc::SYS_futex) => State::Lock,
         Ok(0..) => State::Call,
         // "running", or -1 for what waits outside of a system call, such as for a page.
