@@ -131,6 +131,15 @@ def docs(session):
     session.run("python", "tools/check_links.py")
 
 
+@nox.session(python=NEWEST, default=False)
+def browser(session):
+    """Look at the documentation in Chromium: no error, and nothing wider than a telephone."""
+    install_wheel(session, "docs")
+    output = Path(session.cache_dir, "docs", "html")
+    session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", output)
+    session.run("python", "tools/browse_docs.py", output)
+
+
 @nox.session(python=False)
 def rust(session):
     """Run the tests of what knows no Python."""

@@ -1,5 +1,6 @@
 """Every program in `examples`, run as a reader would run it."""
 
+import json
 import os
 import re
 import socket as std
@@ -128,6 +129,23 @@ def test_sniffer_of_an_unknown_interface(flags: tuple[str, ...]) -> None:
     done = run(flags, "sniffer.py", "1", "nonexistent0")
     assert done.returncode == 1
     assert done.stderr.startswith("nonexistent0: [Errno 19]")
+
+
+# -- comparison --------------------------------------------------------------------------------
+
+
+def test_compare(tmp_path: Path) -> None:
+    """Each row is a gain or says that it is none."""
+    out = tmp_path / "results.json"
+    head, *lines = succeeds(ALONE, "compare.py", "--rounds", "1", "--json", str(out)).splitlines()
+    assert head.split() == ["standard", "oxisock"]
+    verdict = r"[0-9.e+]+ times faster|no gain|a loss: [0-9.]+ times slower"
+    assert [line for line in lines if not re.search(rf"(ms|µs|ns)  ({verdict})$", line)] == []
+    results = json.loads(out.read_text())
+    assert len(results) == len(lines) == 5
+    for row in results.values():
+        assert 0 < row["standard"] < 1
+        assert 0 < row["oxisock"] < 1
 
 
 # -- metrics -----------------------------------------------------------------------------------
