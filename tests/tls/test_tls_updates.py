@@ -2,12 +2,13 @@
 
 import socket
 import ssl
+import threading
 from typing import Any
 
 import pytest
 
 import oxisock
-from tests.helpers.tls import HOST, PATIENCE, OpenSSLServer, authority, identity
+from tests.helpers.tls import HOST, PATIENCE, OpenSSLServer, authority, identity, version
 
 CLASSES = {"standard": ssl.SSLSocket, "engine": oxisock.SSLSocket}
 
@@ -48,3 +49,68 @@ def test_what_the_peer_changes_is_not_noticed(option: str, commands: bytes) -> N
     assert [item for item in engine if isinstance(item, bytes)] == [
         b"data %d\n" % number for number in range(len(commands))
     ]
+
+
+def accepted(server: ssl.SSLContext, far: socket.socket, made: list[Any]) -> None:
+    session = server.wrap_socket(far, server_side=True)
+    session.sendall(b"tickets before this")
+    made.append(session)
+
+
+@pytest.mark.parametrize("number", ["1.2", "1.3"])
+def test_sessions_are_taken_up_again(number: str) -> None:
+    def sessions(kind: str) -> list[Any]:
+        client = authority().client_context(**version(number))
+        client.sslsocket_class = CLASSES[kind]
+        server = identity().server_context(**version(number))
+        trace: list[Any] = []
+        ticket: ssl.SSLSession | None = None
+        for _ in range(3):
+            near, far = socket.socketpair()
+            made: list[Any] = []
+            thread = threading.Thread(target=accepted, args=(server, far, made))
+            thread.start()
+            with client.wrap_socket(near, server_hostname=HOST, session=ticket) as one:
+                trace.append(one.recv(100))
+                thread.join(PATIENCE)
+                with made[0] as other:
+                    trace += [one.session_reused, other.session_reused]
+                    ticket = one.session
+                    assert ticket is not None
+                    trace.append(ticket.has_ticket)
+        return trace
+
+    standard, engine = (sessions(kind) for kind in CLASSES)
+    assert engine == standard
+    assert engine[1::4] == [False, True, True]
+
+
+def test_a_certificate_of_the_client_after_the_handshake() -> None:
+    def late(kind: str) -> list[Any]:
+        client = authority().client_context(post_handshake_auth=True)
+        client.sslsocket_class = CLASSES[kind]
+        client.load_cert_chain(identity().certfile, identity().keyfile)
+        server = identity().server_context(post_handshake_auth=True)
+        server.sslsocket_class = CLASSES[kind]
+        server.verify_mode = ssl.CERT_REQUIRED
+        server.load_verify_locations(authority().cafile)
+        near, far = socket.socketpair()
+        made: list[Any] = []
+        thread = threading.Thread(target=accepted, args=(server, far, made))
+        thread.start()
+        with client.wrap_socket(near, server_hostname=HOST) as one:
+            trace: list[Any] = [one.recv(100)]
+            thread.join(PATIENCE)
+            with made[0] as other:
+                trace.append(other.getpeercert())
+                other.verify_client_post_handshake()
+                # The request goes with the next write, the certificate with the read of it.
+                other.sendall(b"who?")
+                trace.append(one.recv(10))
+                one.sendall(b"me")
+                trace += [other.recv(10), bool(other.getpeercert())]
+        return trace
+
+    standard, engine = (late(kind) for kind in CLASSES)
+    assert engine == standard
+    assert engine[1:] == [None, b"who?", b"me", True]
