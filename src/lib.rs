@@ -53,6 +53,8 @@ mod _socket {
     #[pymodule_export]
     use crate::lookup::{getresolvertimeout, setresolvertimeout};
     #[pymodule_export]
+    use crate::python::late::keep_library;
+    #[pymodule_export]
     use crate::resolver::{
         getaddrinfo, gethostbyaddr, gethostbyname, gethostbyname_ex, gethostname, getifaddrs,
         getnameinfo, getprotobyname, getservbyname, getservbyport, if_indextoname, if_nameindex,

@@ -3,8 +3,8 @@
 Every name of the interpreter's own ``socket`` module is here, with the same behaviour.
 Constants, enumerations and functions that are written in Python get into the module when they are
 first asked for (``_lazy``), which keeps the import short. What they are made of is in memory by
-then: a program may have left the file system for good (chroot(2)), its rights to read it, or its
-last free descriptor.
+then (``_held``): a program may have left the file system for good (chroot(2)), its rights to
+read it, or its last free descriptor. Only ``ssl`` and what needs it is left for later.
 """
 
 try:
@@ -20,10 +20,8 @@ except ImportError as error:
         path=__file__,
     ) from None
 
-# For what the program comes to need later; only ``ssl`` and what needs it is left for then.
-from . import _descriptors, _errors, _files, _functions, _install, _lazy
+from . import _held
 from ._class import socket
-from ._peers import getifaddrs
 from ._socket import (
     CMSG_LEN,
     CMSG_SPACE,
@@ -74,9 +72,13 @@ error = OSError
 timeout = TimeoutError
 
 
+_held.hold_all()
+
+
 def __getattr__(name: str) -> object:
-    return _lazy.fetch(globals(), name)
+    return _held.load("oxisock._lazy").fetch(globals(), name)
 
 
 def __dir__() -> list[str]:
-    return _lazy.listing(globals())
+    listing: list[str] = _held.load("oxisock._lazy").listing(globals())
+    return listing

@@ -4,7 +4,7 @@ import sys
 from _warnings import warn
 from abc import ABCMeta
 
-from . import _files, _peers, _sendfile
+from ._held import Method, load
 from ._socket import Socket, construct, dup, register_class
 
 TYPE_CHECKING = False
@@ -13,6 +13,16 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn, Self
 
     from ._files import SocketIO
+
+
+def _open_first(*arguments: "Any") -> "Any":
+    """Import what makefile() needs; from then on that calls it itself."""
+    global _open_file
+    _open_file = load("oxisock._files").open_file
+    return _open_file(*arguments)
+
+
+_open_file = _open_first
 
 
 class _SocketType(ABCMeta):
@@ -67,13 +77,13 @@ class socket(Socket, metaclass=_SocketType):  # noqa: N801 - the name of the sta
     __slots__ = ("__weakref__",)
     __module__ = "oxisock"
 
-    peer_credentials = _peers.peer_credentials
-    tcp_info = _peers.tcp_info
-    sendfile = _sendfile.sendfile
-    _sendfile_use_sendfile = _sendfile._sendfile_use_sendfile
-    _sendfile_use_send = _sendfile._sendfile_use_send
-    _sendfile_zerocopy = _sendfile._sendfile_zerocopy
-    _check_sendfile_params = _sendfile._check_sendfile_params
+    peer_credentials = Method("oxisock._peers")
+    tcp_info = Method("oxisock._peers")
+    sendfile = Method("oxisock._sendfile")
+    _sendfile_use_sendfile = Method("oxisock._sendfile")
+    _sendfile_use_send = Method("oxisock._sendfile")
+    _sendfile_zerocopy = Method("oxisock._sendfile")
+    _check_sendfile_params = Method("oxisock._sendfile")
 
     def __enter__(self) -> "Self":
         return self
@@ -147,7 +157,7 @@ class socket(Socket, metaclass=_SocketType):  # noqa: N801 - the name of the sta
         Raises:
             ValueError: the mode is another, or a text file is to be unbuffered.
         """
-        return _files.open_file(self, mode, buffering, encoding, errors, newline)  # pyright: ignore[reportArgumentType]
+        return _open_file(self, mode, buffering, encoding, errors, newline)  # type: ignore[no-any-return]
 
     def dup(self) -> "Self":
         """Make a second socket of the same open file, in the same mode; dup(2).

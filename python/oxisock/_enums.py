@@ -5,9 +5,9 @@ the native module; an enumeration is built from the names with its prefix, in th
 with the behaviour that the running interpreter gives the same class of its own ``socket``.
 """
 
-import enum
 import sys
 
+from ._held import load
 from ._socket import constant, constants, family_member, kind_member
 
 TYPE_CHECKING = False
@@ -35,11 +35,12 @@ def _build(name: str) -> "type[IntEnum]":
     pairs = sorted(
         (value, member) for member, value in constants(prefix).items() if member.isupper()
     )
+    enum = load("enum")
     body: dict[str, object] = {member: value for value, member in pairs}
     body.update(__module__=__package__, __doc__=doc)
     # The decorator that the standard library makes its own of: half the time of a class
     # statement, and the same class on every version.
-    decorate = enum._simple_enum(getattr(enum, base), boundary=enum.KEEP)  # type: ignore[attr-defined]
+    decorate = enum._simple_enum(getattr(enum, base), boundary=enum.KEEP)
     built: type[IntEnum] = decorate(type(name, (), body))
     return built
 

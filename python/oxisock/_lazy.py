@@ -8,6 +8,7 @@ somebody, as fetching ``sslerror`` would import it, and OpenSSL with it.
 import sys
 
 from . import _enums
+from ._held import load
 
 # The module of each name, where it has the same name.
 _HOMES = {
@@ -24,6 +25,7 @@ _HOMES = {
     "datagram_endpoint": "oxisock._datagrams",
     "fromfd": "oxisock._functions",
     "getfqdn": "oxisock._functions",
+    "getifaddrs": "oxisock._peers",
     "has_dualstack_ipv6": "oxisock._functions",
     "install": "oxisock._install",
     "installed": "oxisock._install",
@@ -81,9 +83,7 @@ def _find(namespace: "Namespace", name: str) -> object:
     if name == "__all__":
         return sorted({*_own(namespace), *_constants()} - _UNLISTED)
     if name in _HOMES:
-        home = _HOMES[name]
-        __import__(home)
-        return getattr(sys.modules[home], _ELSEWHERE.get(name, name))
+        return getattr(load(_HOMES[name]), _ELSEWHERE.get(name, name))
     return _enums.resolve(name)
 
 

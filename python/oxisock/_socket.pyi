@@ -1654,6 +1654,16 @@ def register_class(class_: _Class, /) -> _Class:
         goes on with it.
     """
 
+def keep_library(path: str, /) -> bool:
+    """Keep a shared library in memory, so that it can be loaded without its file; dlopen(3).
+
+    Args:
+        path: the path under which it will be loaded.
+
+    Returns:
+        Whether that was possible.
+    """
+
 def constant(name: str) -> int | str | bool | None:
     """Return the value of one constant, or None if this platform has none of that name."""
 

@@ -4,6 +4,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
+use crate::python::late;
+
 /// Members of one enumeration of `oxisock._enums`, fetched when the first one is needed.
 struct Members<const N: usize> {
     class: &'static str,
@@ -39,7 +41,7 @@ impl<const N: usize> Members<N> {
     /// The member with that number, the number itself where there is none.
     fn find<'py>(&self, py: Python<'py>, value: i32) -> PyResult<Bound<'py, PyAny>> {
         let by_value = self.by_value.get_or_try_init(py, || {
-            let members = py.import("oxisock._enums")?.getattr("members")?;
+            let members = late::module(py, "oxisock._enums")?.getattr("members")?;
             PyResult::Ok(
                 members
                     .call1((self.class,))?

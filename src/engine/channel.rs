@@ -145,7 +145,7 @@ impl Channel {
     }
 
     /// Begins an operation: the descriptor stays open until the guard goes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn enter(&self) -> Result<Guard<'_>> {
         protect();
         self.after_fork_reset();
@@ -156,7 +156,10 @@ impl Channel {
             generation: self.generation.load(Ordering::Relaxed),
             mode_changes: self.mode_changes.load(Ordering::SeqCst),
         };
-        guard.check_open()?;
+        // Whether it still has that number each use sees for itself.
+        if guard.number < 0 {
+            return Err(Error::CLOSED);
+        }
         Ok(guard)
     }
 
@@ -429,19 +432,8 @@ pub(crate) struct Guard<'a> {
 }
 
 impl Guard<'_> {
-    #[inline]
     fn is_open(&self) -> bool {
         self.channel.number() == self.number
-    }
-
-    /// Fails where the socket was closed since, or never was open.
-    #[inline]
-    pub(crate) fn check_open(&self) -> Result<()> {
-        if self.number >= 0 && self.is_open() {
-            Ok(())
-        } else {
-            Err(Error::CLOSED)
-        }
     }
 
     /// Makes a system call that does not sleep, attached to the interpreter.

@@ -21,16 +21,19 @@ pub(crate) use reader::{Reader, ReaderMethods};
 pub(crate) use source::{Source, open_source};
 pub(crate) use text::{TextMethods, TextReader};
 
-use crate::python::method::inherit;
+use crate::python::method::{discard, inherit};
 
 /// The native state of a file.
 #[inline]
 fn state_of<'py, S: PyTypeInfo>(file: &Bound<'py, PyAny>) -> PyResult<Bound<'py, S>> {
     match file.getattr(intern!(file.py(), "_state")) {
         Ok(state) => Ok(state.cast_into::<S>()?),
-        Err(_) => Err(PyValueError::new_err(
-            "I/O operation on uninitialized object",
-        )),
+        Err(error) => {
+            discard(file.py(), error);
+            Err(PyValueError::new_err(
+                "I/O operation on uninitialized object",
+            ))
+        }
     }
 }
 

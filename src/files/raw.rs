@@ -11,7 +11,7 @@ use super::source::{Received, Source, copy, receive, receive_into, unsupported};
 use super::state_of;
 use crate::python::args::Size;
 use crate::python::buffer::BufferSlot;
-use crate::python::method::Inherited;
+use crate::python::method::{Fast, Inherited, no_arguments};
 use crate::socket;
 
 /// How much a read without a size asks for at a time.
@@ -21,7 +21,19 @@ const STEP: usize = 1 << 16;
 #[pyclass(frozen, subclass, module = "oxisock._socket")]
 pub(crate) struct RawMethods;
 
-impl Inherited for RawMethods {}
+impl Inherited for RawMethods {
+    /// What io calls while a buffer is made and closed on top of a stream.
+    const FAST: &'static [Fast] = &[
+        no_arguments!(RawMethods, readable, RawMethods::readable),
+        no_arguments!(RawMethods, flush, |slf| {
+            RawMethods::flush(slf).map(|()| slf.py().None())
+        }),
+        no_arguments!(RawMethods, tell, RawMethods::tell),
+        no_arguments!(RawMethods, close, |slf| {
+            RawMethods::close(slf).map(|()| slf.py().None())
+        }),
+    ];
+}
 
 fn source<'py>(raw: &Bound<'py, RawMethods>) -> PyResult<Bound<'py, Source>> {
     state_of(raw.as_any())

@@ -14,10 +14,10 @@ use super::held::Held;
 use super::source::{Received, Source, copy};
 use super::state_of;
 use super::turn::{Taken, Turn};
-use crate::python::args::Size;
+use crate::python::args::{self, Size};
 use crate::python::buffer::BufferSlot;
 use crate::python::bytes::BytesBuilder;
-use crate::python::method::Inherited;
+use crate::python::method::{Arguments, Fast, Inherited, positional};
 use crate::sys::{Region, find_byte};
 
 /// How much a read without a size asks for at a time.
@@ -291,7 +291,37 @@ pub(super) fn gather<'py>(
 #[pyclass(frozen, subclass, module = "oxisock._socket")]
 pub(crate) struct ReaderMethods;
 
-impl Inherited for ReaderMethods {}
+impl Inherited for ReaderMethods {
+    const FAST: &'static [Fast] = &[
+        positional!(ReaderMethods, readline, ReaderMethods::readline_fast),
+        positional!(ReaderMethods, read, ReaderMethods::read_fast),
+    ];
+}
+
+impl ReaderMethods {
+    fn readline_fast<'py>(
+        slf: &Bound<'py, Self>,
+        arguments: &Arguments<'py>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        Self::readline(slf, size_of(arguments, "readline")?)
+    }
+
+    fn read_fast<'py>(
+        slf: &Bound<'py, Self>,
+        arguments: &Arguments<'py>,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        Self::read(slf, size_of(arguments, "read")?)
+    }
+}
+
+/// The size that reads take, None for all.
+pub(super) fn size_of(arguments: &Arguments<'_>, method: &str) -> PyResult<Option<Size>> {
+    match arguments.at_most_one(method)? {
+        None => Ok(Some(Size(-1))),
+        Some(size) if size.is_none() => Ok(None),
+        Some(size) => args::size(&size).map(|size| Some(Size(size))),
+    }
+}
 
 #[inline]
 fn reader<'py>(file: &Bound<'py, ReaderMethods>) -> PyResult<Bound<'py, Reader>> {

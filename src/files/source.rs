@@ -14,6 +14,7 @@ use super::reader::Reader;
 use super::turn::Turn;
 use crate::python::args::{self, Size};
 use crate::python::error::Error;
+use crate::python::method::discard;
 use crate::python::thread::protect;
 use crate::socket::{self, Socket};
 use crate::sys::Region;
@@ -196,8 +197,14 @@ pub(super) fn receive_into<'py>(
     protect();
     loop {
         match sock.call_method1(intern!(py, "recv_into"), (buffer,)) {
-            Err(error) if is(&error, libc::EAGAIN, py) => return Ok(py.None().into_bound(py)),
-            Err(error) if error.is_instance_of::<PyInterruptedError>(py) => py.check_signals()?,
+            Err(error) if is(&error, libc::EAGAIN, py) => {
+                discard(py, error);
+                return Ok(py.None().into_bound(py));
+            }
+            Err(error) if error.is_instance_of::<PyInterruptedError>(py) => {
+                discard(py, error);
+                py.check_signals()?;
+            }
             result => return result,
         }
     }

@@ -12,11 +12,11 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 
-use super::reader::{Reader, as_limit};
+use super::reader::{Reader, as_limit, size_of};
 use super::state_of;
 use super::turn::{Taken, Turn};
-use crate::python::args::Size;
-use crate::python::method::Inherited;
+use crate::python::args::{self, Size};
+use crate::python::method::{Arguments, Fast, Inherited, discard, positional};
 use crate::python::thread::protect;
 
 /// How much is decoded at a time, as in io.
@@ -129,9 +129,13 @@ impl Text {
     }
 
     fn hold(&mut self, text: Bound<'_, PyString>) {
-        self.text = Some(text.unbind());
+        let py = text.py();
+        // Let go of here and now, which a `Py` is not on the fast entry points.
+        let before = self.text.replace(text.unbind()).into_iter();
+        before
+            .chain(self.more.drain(..))
+            .for_each(|text| drop(text.into_bound(py)));
         self.position = 0;
-        self.more.clear();
     }
 
     fn len(&self, py: Python<'_>) -> isize {
@@ -227,8 +231,11 @@ impl TextReader {
             Ok(decoded) => decoded,
             Err(error) => {
                 // A decoder written in Python may be interrupted like any other code.
-                if !error.is_instance_of::<PyUnicodeError>(py) {
-                    reader.get().unread(reader, bytes)?;
+                if !error.is_instance_of::<PyUnicodeError>(py)
+                    && let Err(second) = reader.get().unread(reader, bytes)
+                {
+                    discard(py, error);
+                    return Err(second);
                 }
                 return Err(error);
             }
@@ -362,7 +369,32 @@ impl TextReader {
 #[pyclass(frozen, subclass, module = "oxisock._socket")]
 pub(crate) struct TextMethods;
 
-impl Inherited for TextMethods {}
+impl Inherited for TextMethods {
+    const FAST: &'static [Fast] = &[
+        positional!(TextMethods, readline, TextMethods::readline_fast),
+        positional!(TextMethods, read, TextMethods::read_fast),
+    ];
+}
+
+impl TextMethods {
+    fn readline_fast<'py>(
+        slf: &Bound<'py, Self>,
+        arguments: &Arguments<'py>,
+    ) -> PyResult<Bound<'py, PyString>> {
+        let size = match arguments.at_most_one("readline")? {
+            None => Size(-1),
+            Some(size) => Size(args::size(&size)?),
+        };
+        Self::readline(slf, size)
+    }
+
+    fn read_fast<'py>(
+        slf: &Bound<'py, Self>,
+        arguments: &Arguments<'py>,
+    ) -> PyResult<Bound<'py, PyString>> {
+        Self::read(slf, size_of(arguments, "read")?)
+    }
+}
 
 #[inline]
 fn reader<'py>(file: &Bound<'py, TextMethods>) -> PyResult<Bound<'py, TextReader>> {

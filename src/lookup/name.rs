@@ -11,6 +11,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyString, PyType};
 
 use super::{Entry, Hints, Service, lookup};
 use crate::python::error::{Error, Result};
+use crate::python::late;
 use crate::sys::lookup::Failure;
 use crate::sys::{SockAddr, numeric};
 
@@ -106,11 +107,10 @@ fn has_valid_labels(name: &str) -> bool {
 /// library raises.
 pub(crate) fn unencodable(py: Python<'_>, cause: &PyErr) -> PyErr {
     static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let class = CLASS.import(py, "oxisock._errors", "HostNameError");
-    match class {
+    match late::class(py, &CLASS, "oxisock._errors", "HostNameError") {
         Ok(class) => {
             let message = format!("host name cannot be encoded: {}", cause.value(py));
-            let error = PyErr::from_type(class.clone(), (libc::EAI_NONAME, message));
+            let error = PyErr::from_type(class, (libc::EAI_NONAME, message));
             error.set_cause(py, Some(cause.clone_ref(py)));
             error
         }

@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
+use super::late;
 use crate::sys::Errno;
 
 /// What can go wrong below the argument parsing.
@@ -139,15 +140,11 @@ enum Class {
 fn lookup_class(py: Python<'_>, class: Class, code: i32, message: String) -> PyErr {
     static CLASSES: [PyOnceLock<Py<PyType>>; 2] = [const { PyOnceLock::new() }; 2];
     let name = match class {
-        Class::Lookup => intern!(py, "gaierror"),
-        Class::Host => intern!(py, "herror"),
+        Class::Lookup => "gaierror",
+        Class::Host => "herror",
     };
-    let found = CLASSES[class as usize].get_or_try_init(py, || {
-        let class = py.import(intern!(py, "_socket"))?.getattr(name)?;
-        Ok::<_, PyErr>(class.cast_into::<PyType>()?.unbind())
-    });
-    match found {
-        Ok(class) => PyErr::from_type(class.bind(py).clone(), (code, message)),
+    match late::class(py, &CLASSES[class as usize], "_socket", name) {
+        Ok(class) => PyErr::from_type(class, (code, message)),
         Err(error) => error,
     }
 }

@@ -41,7 +41,7 @@ pub(crate) trait Inherited: PyClass {
     const FAST: &'static [Fast] = &[];
 }
 
-/// The entry point of a method without arguments, `|&object| -> PyResult<_>`.
+/// The entry point of a method without arguments, `|&bound| -> PyResult<_>`.
 macro_rules! no_arguments {
     ($class:ty, $name:ident, $call:expr) => {{
         unsafe extern "C" fn call(
@@ -49,7 +49,7 @@ macro_rules! no_arguments {
             _: *mut pyo3::ffi::PyObject,
         ) -> *mut pyo3::ffi::PyObject {
             // SAFETY: called attached, by a descriptor, which checks the type.
-            unsafe { $crate::python::method::on::<$class, _>(slf, |object, _| $call(object)) }
+            unsafe { $crate::python::method::on::<$class, _>(slf, $call) }
         }
         $crate::python::method::Fast {
             name: stringify!($name),
@@ -58,7 +58,7 @@ macro_rules! no_arguments {
     }};
 }
 
-/// The entry point of a method with one argument, `|&object, &argument| -> PyResult<_>`.
+/// The entry point of a method with one argument, `|&bound, &argument| -> PyResult<_>`.
 macro_rules! one_argument {
     ($class:ty, $name:ident, $call:expr) => {{
         unsafe extern "C" fn call(
@@ -68,8 +68,8 @@ macro_rules! one_argument {
             // SAFETY: called attached, by a descriptor, which checks the type, with an argument
             // that is alive.
             unsafe {
-                $crate::python::method::on::<$class, _>(slf, |object, py| {
-                    $call(object, &pyo3::Borrowed::from_ptr(py, argument))
+                $crate::python::method::on::<$class, _>(slf, |object| {
+                    $call(object, &pyo3::Borrowed::from_ptr(object.py(), argument))
                 })
             }
         }
@@ -80,7 +80,7 @@ macro_rules! one_argument {
     }};
 }
 
-/// The entry point of a method with positional arguments, `|&object, &arguments| -> PyResult<_>`.
+/// The entry point of a method with positional arguments, `|&bound, &arguments| -> PyResult<_>`.
 macro_rules! positional {
     ($class:ty, $name:ident, $call:expr) => {{
         unsafe extern "C" fn call(
@@ -92,7 +92,7 @@ macro_rules! positional {
             // arguments that are alive.
             unsafe {
                 let arguments = $crate::python::method::Arguments::new(arguments, count);
-                $crate::python::method::on::<$class, _>(slf, |object, _| $call(object, &arguments))
+                $crate::python::method::on::<$class, _>(slf, |object| $call(object, &arguments))
             }
         }
         $crate::python::method::Fast {
@@ -102,7 +102,7 @@ macro_rules! positional {
     }};
 }
 
-/// The entry point of a read-only attribute, `|&object| -> PyResult<_>`.
+/// The entry point of a read-only attribute, `|&bound| -> PyResult<_>`.
 macro_rules! getter {
     ($class:ty, $name:ident, $call:expr) => {{
         unsafe extern "C" fn call(
@@ -110,7 +110,7 @@ macro_rules! getter {
             _: *mut std::ffi::c_void,
         ) -> *mut pyo3::ffi::PyObject {
             // SAFETY: called attached, by a descriptor, which checks the type.
-            unsafe { $crate::python::method::on::<$class, _>(slf, |object, _| $call(object)) }
+            unsafe { $crate::python::method::on::<$class, _>(slf, $call) }
         }
         $crate::python::method::Fast {
             name: stringify!($name),
@@ -183,6 +183,19 @@ impl<'py> Arguments<'py> {
         self.py
     }
 
+    /// The one argument that may be there.
+    #[inline]
+    pub(crate) fn at_most_one(&self, name: &str) -> PyResult<Option<Borrowed<'_, 'py, PyAny>>> {
+        match self.count {
+            0 => Ok(None),
+            // SAFETY: the count says that it is there.
+            1 => Ok(Some(unsafe { Borrowed::from_ptr(self.py, *self.first) })),
+            count => Err(PyTypeError::new_err(format!(
+                "{name}() takes at most 1 argument ({count} given)"
+            ))),
+        }
+    }
+
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.count
@@ -208,22 +221,15 @@ impl<'py> Arguments<'py> {
     }
 
     /// The one argument that has to be there, and the number that may stand behind it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn one_and_flags(&self, name: &str) -> PyResult<(Borrowed<'_, 'py, PyAny>, i32)> {
-        if !(1..=2).contains(&self.count) {
-            return Err(PyTypeError::new_err(format!(
-                "{name}() takes 1 or 2 positional arguments but {} were given",
-                self.count
-            )));
-        }
         // SAFETY: the count says that they are there.
         let at = |index| unsafe { Borrowed::from_ptr(self.py, *self.first.add(index)) };
-        let flags = if self.count == 2 {
-            args::int(&at(1))?
-        } else {
-            0
-        };
-        Ok((at(0), flags))
+        match self.count {
+            1 => Ok((at(0), 0)),
+            2 => Ok((at(0), args::int(&at(1))?)),
+            count => Err(wrong_count(name, count)),
+        }
     }
 }
 
@@ -243,12 +249,19 @@ pub(crate) fn generally<T>(
     done.unwrap_or_else(|| Err(PanicException::new_err("nothing was called")))
 }
 
+#[cold]
+fn wrong_count(name: &str, count: usize) -> PyErr {
+    PyTypeError::new_err(format!(
+        "{name}() takes 1 or 2 positional arguments but {count} were given"
+    ))
+}
+
 /// # Safety
 /// Attached to the interpreter; the object is alive and of the class.
 #[inline(always)]
 pub(crate) unsafe fn on<'py, C, T>(
     slf: *mut PyObject,
-    call: impl FnOnce(&C, Python<'py>) -> PyResult<T>,
+    call: impl FnOnce(&Bound<'py, C>) -> PyResult<T>,
 ) -> *mut PyObject
 where
     C: PyClass<Frozen = True> + Sync,
@@ -257,8 +270,8 @@ where
     // SAFETY: the caller's promise.
     unsafe {
         let slf = Borrowed::from_ptr(Python::assume_attached(), slf);
-        let object = slf.cast_unchecked::<C>().get();
-        returned(slf.py(), || call(object, slf.py()))
+        let object = slf.cast_unchecked::<C>();
+        returned(slf.py(), || call(&object))
     }
 }
 

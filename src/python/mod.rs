@@ -6,6 +6,7 @@ pub(crate) mod audit;
 pub(crate) mod buffer;
 pub(crate) mod bytes;
 pub(crate) mod error;
+pub(crate) mod late;
 pub(crate) mod method;
 #[cfg(not(Py_GIL_DISABLED))]
 pub(crate) mod pending;

@@ -15,6 +15,7 @@ use crate::python::audit::audit;
 use crate::python::buffer::{BufferSlot, BuffersSlot};
 use crate::python::bytes::{BytesBuilder, bytes_of};
 use crate::python::error::{Error, Result};
+use crate::python::late;
 use crate::sys::ancillary::Control;
 use crate::sys::{self, Region, message};
 
@@ -135,8 +136,13 @@ impl Socket {
 /// The exception for a stream that ended before everything was there.
 fn incomplete(partial: &Bound<'_, PyBytes>, expected: usize) -> PyErr {
     static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    match CLASS.import(partial.py(), "oxisock._errors", "IncompleteReadError") {
-        Ok(class) => PyErr::from_type(class.clone(), (partial.clone().unbind(), expected)),
+    match late::class(
+        partial.py(),
+        &CLASS,
+        "oxisock._errors",
+        "IncompleteReadError",
+    ) {
+        Ok(class) => PyErr::from_type(class, (partial.clone().unbind(), expected)),
         Err(error) => error,
     }
 }

@@ -434,7 +434,7 @@ impl Socket {
     }
 
     /// Note that a file of the socket was closed; the last one closes a closed socket.
-    fn _decref_socketios(slf: &Bound<'_, Self>) -> PyResult<()> {
+    pub(super) fn _decref_socketios(slf: &Bound<'_, Self>) -> PyResult<()> {
         let socket = slf.get();
         if socket.files.load(Relaxed) > 0 {
             socket.files.fetch_sub(1, Relaxed);

@@ -134,17 +134,14 @@ impl Socket {
 
 impl Inherited for Socket {
     const FAST: &'static [Fast] = &[
-        no_arguments!(Socket, fileno, |socket: &Socket| Ok(socket.fileno())),
-        no_arguments!(
-            Socket,
-            gettimeout,
-            |socket: &Socket| Ok(socket.gettimeout())
-        ),
-        no_arguments!(Socket, getblocking, |socket: &Socket| Ok(
-            socket.getblocking()
-        )),
-        getter!(Socket, timeout, |socket: &Socket| Ok(socket.timeout())),
-        getter!(Socket, proto, |socket: &Socket| Ok(socket.protocol())),
+        no_arguments!(Socket, fileno, |slf| Ok(slf.get().fileno())),
+        no_arguments!(Socket, gettimeout, |slf| Ok(slf.get().gettimeout())),
+        no_arguments!(Socket, getblocking, |slf| Ok(slf.get().getblocking())),
+        no_arguments!(Socket, _decref_socketios, |slf| {
+            Socket::_decref_socketios(slf).map(|()| slf.py().None())
+        }),
+        getter!(Socket, timeout, |slf| Ok(slf.get().timeout())),
+        getter!(Socket, proto, |slf| Ok(slf.get().protocol())),
         positional!(Socket, recv, Socket::recv_fast),
         positional!(Socket, send, Socket::send_fast),
         positional!(Socket, sendall, Socket::sendall_fast),

@@ -97,7 +97,8 @@ impl Socket {
             return Ok(PyBytes::new(py, b""));
         }
         // Only a stream may be read in pieces, and only where no flag says otherwise.
-        let in_pieces = flags == 0 && self.is_stream(py) && !self.waits_for_more(py);
+        let traits = self.traits.of(py, &self.channel);
+        let in_pieces = flags == 0 && traits.is_stream && !traits.waits_for_more;
         let expected = self.channel.expected();
         let exact = len <= 2 * expected;
         if !exact && expected < LARGE && (in_pieces || len <= SCRATCH) && !self.drops(py, flags) {
@@ -124,11 +125,12 @@ impl Socket {
 
     /// [`Socket::recv`] without PyO3's way to it.
     pub(super) fn recv_fast<'py>(
-        &self,
+        slf: &Bound<'py, Self>,
         arguments: &Arguments<'py>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let (bufsize, flags) = arguments.one_and_flags("recv")?;
-        self.recv(arguments.py(), Size(args::size(&bufsize)?), Int(flags))
+        let bufsize = Size(args::size(&bufsize)?);
+        slf.get().recv(slf.py(), bufsize, Int(flags))
     }
 
     /// More of a stream whose first part filled the memory it had: what is there already

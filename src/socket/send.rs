@@ -103,16 +103,19 @@ impl Socket {
     }
 
     /// [`Socket::send`] without PyO3's way to it.
-    pub(super) fn send_fast(&self, arguments: &Arguments<'_>) -> PyResult<usize> {
+    pub(super) fn send_fast(slf: &Bound<'_, Self>, arguments: &Arguments<'_>) -> PyResult<usize> {
         let (data, flags) = arguments.one_and_flags("send")?;
-        self.send_data(arguments.py(), &data, flags)
+        slf.get().send_data(slf.py(), &data, flags)
     }
 
     /// [`Socket::sendall`] without PyO3's way to it.
-    pub(super) fn sendall_fast(&self, arguments: &Arguments<'_>) -> PyResult<Py<PyAny>> {
+    pub(super) fn sendall_fast(
+        slf: &Bound<'_, Self>,
+        arguments: &Arguments<'_>,
+    ) -> PyResult<Py<PyAny>> {
         let (data, flags) = arguments.one_and_flags("sendall")?;
-        self.sendall_data(arguments.py(), &data, flags)?;
-        Ok(arguments.py().None())
+        slf.get().sendall_data(slf.py(), &data, flags)?;
+        Ok(slf.py().None())
     }
 
     /// What `sendall` does.

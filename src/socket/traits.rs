@@ -42,8 +42,7 @@ impl CachedTraits {
     pub(super) fn of(&self, py: Python<'_>, channel: &Channel) -> Traits {
         let mut bits = self.0.load(Relaxed);
         if bits == 0 {
-            // What fails here makes the operation itself fail, which says how.
-            bits = channel.lend(py, |fd| self.ask(fd)).unwrap_or_default();
+            bits = self.learn(py, channel);
         }
         Traits {
             is_stream: bits & STREAM != 0,
@@ -52,6 +51,11 @@ impl CachedTraits {
     }
 
     #[cold]
+    fn learn(&self, py: Python<'_>, channel: &Channel) -> u8 {
+        // What fails here makes the operation itself fail, which says how.
+        channel.lend(py, |fd| self.ask(fd)).unwrap_or_default()
+    }
+
     fn ask(&self, fd: BorrowedFd<'_>) -> u8 {
         let Ok(kind) = descriptor::kind(fd) else {
             return 0;

@@ -348,8 +348,8 @@ impl TlsSession {
 
 impl Inherited for TlsSession {
     const FAST: &'static [Fast] = &[
-        positional!(TlsSession, read, TlsSession::read_fast),
-        one_argument!(TlsSession, write, TlsSession::write_fast),
+        positional!(TlsSession, read, TlsSession::read_entry),
+        one_argument!(TlsSession, write, TlsSession::write_entry),
     ];
 }
 
@@ -419,6 +419,20 @@ impl TlsSession {
 }
 
 impl TlsSession {
+    fn read_entry<'py>(
+        slf: &Bound<'py, Self>,
+        arguments: &Arguments<'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        slf.get().read_fast(arguments)
+    }
+
+    fn write_entry<'py>(
+        slf: &Bound<'py, Self>,
+        data: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        slf.get().write_fast(data)
+    }
+
     /// [`TlsSession::read`] of what the engine can carry.
     fn read_fast<'py>(&self, arguments: &Arguments<'py>) -> PyResult<Bound<'py, PyAny>> {
         let py = arguments.py();

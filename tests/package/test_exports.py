@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 import oxisock
+import oxisock.select
+import oxisock.selectors
 from oxisock import _socket as native
 from tests.helpers.process import python
 

@@ -17,6 +17,7 @@ pub mod io;
 pub mod keepalive;
 #[cfg(target_vendor = "apple")]
 pub mod kernel_control;
+mod library;
 pub mod lookup;
 pub mod machine;
 pub mod memory;
@@ -40,6 +41,7 @@ pub use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 pub use address::{SockAddr, Sockaddr};
 pub use descriptor::SocketSpec;
 pub use errno::{Errno, Result};
+pub use library::keep_library;
 pub use memory::{Region, find_byte};
 pub use timeout::Timeout;
 

@@ -11,8 +11,14 @@ mod handler {
     use std::cell::Cell;
     use std::ffi::c_void;
     use std::mem::MaybeUninit;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     use crate::system::cleanup::{Buffer, pop, push as push_buffer};
+    use crate::wake::{Thread, fork_count};
+
+    /// The last thread that asked and has its handler: nearly always the one that asks next, which
+    /// then need not look at its thread-local storage.
+    static LAST: AtomicUsize = AtomicUsize::new(0);
 
     /// A handler that runs before the first frame is unwound: handlers run as soon as the
     /// frame that holds their buffer has been left, and the heap is in no frame.
@@ -20,6 +26,9 @@ mod handler {
 
     impl Drop for Handler {
         fn drop(&mut self) {
+            // The next thread may have the same number.
+            let me = Thread::current().number();
+            LAST.compare_exchange(me, 0, Relaxed, Relaxed).ok();
             let buffer = self.0.get();
             if !buffer.is_null() {
                 // SAFETY: this thread has pushed the buffer, from a box, and the stack that
@@ -52,23 +61,44 @@ mod handler {
         // the end of the thread.
         unsafe { push_buffer(buffer, hang, ended as *mut c_void) };
         handler.0.set(buffer);
+        // From here on a fork is noticed.
+        fork_count();
+    }
+
+    /// In the child of a fork, whose threads may get the numbers of those that are not there.
+    pub(crate) fn forked() {
+        LAST.store(0, Relaxed);
     }
 
     #[inline]
     pub fn stop(ended: fn() -> bool) {
+        let me = Thread::current().number();
+        if LAST.load(Relaxed) != me {
+            look_up(me, ended);
+        }
+    }
+
+    #[inline(never)]
+    fn look_up(me: usize, ended: fn() -> bool) {
         // While a thread's locals are dropped there is nothing left to be protected.
         HANDLER
             .try_with(|handler| {
                 if handler.0.get().is_null() {
                     push(handler, ended);
                 }
+                LAST.store(me, Relaxed);
             })
             .ok();
     }
 }
 
 #[cfg(unwinding_exit)]
+pub(crate) use handler::forked;
+#[cfg(unwinding_exit)]
 pub use handler::stop;
+
+#[cfg(not(unwinding_exit))]
+pub(crate) fn forked() {}
 
 /// From now on, this thread stops at the place where it is ended if `ended` says so: that its
 /// stack must not be unwound.

@@ -24,6 +24,7 @@ unsafe impl Send for Thread {}
 unsafe impl Sync for Thread {}
 
 impl Thread {
+    #[inline]
     pub fn current() -> Self {
         // SAFETY: takes nothing and cannot fail.
         Thread(unsafe { libc::pthread_self() })
@@ -118,6 +119,7 @@ extern "C" fn has_forked() {
 
 extern "C" fn forked() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
+    crate::thread_end::forked();
     has_forked();
 }
 
