@@ -73,7 +73,7 @@ mod _socket {
         Datagram, Socket, close, connect_host, construct_with, dup, getconnectionattemptdelay,
         getconnecttimeout, getdefaultkeepalive, getdefaulttimeout, register_class,
         setconnectionattemptdelay, setconnecttimeout, setdefaultkeepalive, setdefaulttimeout,
-        socketpair,
+        socketpair, write_unraisable,
     };
 
     #[pymodule_export]

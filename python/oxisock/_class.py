@@ -5,7 +5,7 @@ from _warnings import warn
 from abc import ABCMeta
 
 from ._held import Method, load
-from ._socket import Socket, construct, dup, register_class
+from ._socket import Socket, construct, dup, register_class, write_unraisable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,8 +117,8 @@ class socket(Socket, metaclass=_SocketType):  # noqa: N801 - the name of the sta
             try:
                 # On the account of who let go of it.
                 warn(f"unclosed {self!r}", ResourceWarning, 2, self)
-            except Warning:
-                raise  # the program made an error of it
+            except Warning as exc:
+                write_unraisable(exc, self)  # the program made an error of it
             except Exception:
                 pass  # at shutdown, when the repr cannot import what it needs any more
             finally:

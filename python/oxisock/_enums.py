@@ -6,6 +6,7 @@ with the behaviour that the running interpreter gives the same class of its own 
 """
 
 import sys
+from errno import EAGAIN, EWOULDBLOCK
 
 from ._held import load
 from ._socket import constant, constants, family_member, kind_member
@@ -25,6 +26,31 @@ _ENUMERATIONS = {
 }
 _CLASSES = {prefix: name for name, (prefix, _, _) in _ENUMERATIONS.items()}
 
+# Private in the standard library too, but programs know them.
+_blocking_errnos = {EAGAIN, EWOULDBLOCK}
+
+
+def _intenum_converter(value: int, enum_klass: "type[IntEnum]") -> int:
+    """Return the member of an enumeration with that value, or the value where there is none."""
+    try:
+        return enum_klass(value)
+    except ValueError:
+        return value
+
+
+def _reduce(member: "IntEnum", _: object) -> "tuple[type, tuple[int]]":
+    """Have pickle name what a process without oxisock can read, too."""
+    import socket
+
+    value = int(member)
+    try:
+        standard = getattr(socket, type(member).__name__)
+        standard(value)
+    except (AttributeError, ValueError):
+        return int, (value,)  # a constant that the standard library does not know
+    return standard, (value,)
+
+
 _built: "dict[str, type[IntEnum]]" = {}
 
 
@@ -37,11 +63,12 @@ def _build(name: str) -> "type[IntEnum]":
     )
     enum = load("enum")
     body: dict[str, object] = {member: value for value, member in pairs}
-    body.update(__module__=__package__, __doc__=doc)
+    body.update(__module__="socket", __doc__=doc)
     # The decorator that the standard library makes its own of: half the time of a class
     # statement, and the same class on every version.
     decorate = enum._simple_enum(getattr(enum, base), boundary=enum.KEEP)
     built: type[IntEnum] = decorate(type(name, (), body))
+    built.__reduce_ex__ = _reduce  # type: ignore[method-assign, assignment]
     return built
 
 
@@ -75,7 +102,7 @@ def resolve(name: str) -> object:
     value = constant(name)
     if value is None:
         raise AttributeError(
-            f"module {__package__!r} has no attribute {name!r}",
+            f"module {_public_name()!r} has no attribute {name!r}",
             name=name,
             obj=sys.modules.get(__name__.partition(".")[0]),
         )
@@ -83,6 +110,12 @@ def resolve(name: str) -> object:
     if owner is None or not name.isupper():
         return value
     return enumeration(owner)[name]
+
+
+def _public_name() -> str:
+    """Return the name by which the program knows the module."""
+    public = __name__.partition(".")[0]
+    return "socket" if sys.modules.get("socket") is sys.modules.get(public) else public
 
 
 def names() -> list[str]:

@@ -87,6 +87,7 @@ def install(*, rebind: bool = False) -> Installation:
             _previous = current
             _standard.remember(current)
             sys.modules["socket"] = _public
+            _call_it("socket")
     # Outside our lock, and by each caller, so that none returns before it is done: an import takes
     # locks of its own, and may run anything.
     for name in _IN_PLACE:
@@ -127,12 +128,19 @@ def uninstall() -> None:
         # Also where there was none: TLS sockets are of its class, and modules hold its marks.
         sys.modules["socket"] = _previous or _standard.module()
         _previous = None
+        _call_it(_public.__name__)
         _imports.forget(*_IN_PLACE, "multiprocessing.reduction")
         for name in _IN_PLACE.values():
             # In memory if it was put in place at all.
             if name in sys.modules:
                 sys.modules[name].exchange(False)
         _rebind.undo()
+
+
+def _call_it(module: str) -> None:
+    """Have ``repr`` and pickle name the module by which programs get our classes."""
+    for cls in (_public.socket, _public.SocketIO):
+        cls.__module__ = module
 
 
 def _is_armed(finder: "Any") -> bool:

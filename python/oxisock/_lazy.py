@@ -45,12 +45,20 @@ _HOMES = {
     "_GiveupOnSendfile": "oxisock._sendfile",
     "_LOCALHOST": "oxisock._functions",
     "_LOCALHOST_V6": "oxisock._functions",
+    "_blocking_errnos": "oxisock._enums",
     "_fallback_socketpair": "oxisock._functions",
+    "_intenum_converter": "oxisock._enums",
+    "IntEnum": "enum",
+    "IntFlag": "enum",
 }
 _ELSEWHERE = {"sslerror": "SSLError"}
+# What the standard module happens to import: programs reach through it for these.
+_MODULES = ("array", "errno", "io", "os", "selectors", "sys")
 # Not in `__all__`: after `import ssl` and `from socket import *`, `ssl` has to be the module.
 _UNLISTED = frozenset(
     (
+        "IntEnum",
+        "IntFlag",
         "SSLObject",
         "SSLSocket",
         "TLSObject",
@@ -72,7 +80,15 @@ def fetch(namespace: "Namespace", name: str) -> object:
     """Return a name of the public module and keep it in the module's namespace."""
     value = namespace[name] = _find(namespace, name)
     if "ssl" in sys.modules and "__getattr__" in namespace:
-        for missing in (*_HOMES, "__all__", *_constants(), "EBADF", "EAGAIN", "EWOULDBLOCK"):
+        for missing in (
+            *_HOMES,
+            *_MODULES,
+            "__all__",
+            *_constants(),
+            "EBADF",
+            "EAGAIN",
+            "EWOULDBLOCK",
+        ):
             if missing not in namespace:
                 namespace[missing] = _find(namespace, missing)
         namespace.pop("__getattr__", None)
@@ -82,6 +98,9 @@ def fetch(namespace: "Namespace", name: str) -> object:
 def _find(namespace: "Namespace", name: str) -> object:
     if name == "__all__":
         return sorted({*_own(namespace), *_constants()} - _UNLISTED)
+    if name in _MODULES:
+        # ``oxisock.selectors`` takes the place of the standard one when it is imported.
+        return __import__(name)
     if name in _HOMES:
         return getattr(load(_HOMES[name]), _ELSEWHERE.get(name, name))
     return _enums.resolve(name)

@@ -1643,6 +1643,14 @@ def construct(fd: int, cls: Callable[..., _T], /, *args: Any, **kwargs: Any) -> 
         What the class returned.
     """
 
+def write_unraisable(error: BaseException, object: object, /) -> None:
+    """Hand an exception that cannot be raised to ``sys.unraisablehook``.
+
+    Args:
+        error: the exception.
+        object: what it happened in.
+    """
+
 def register_class(class_: _Class, /) -> _Class:
     """Tell the native module which class to make sockets of.
 

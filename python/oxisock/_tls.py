@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ._class import socket
 from ._install import installed
 from ._socket import TLSSession, deadline_left, tls_session, tls_unavailable
+from ._unbound import accept, enable
 
 if TYPE_CHECKING:
     from typing import Any, Self
@@ -111,6 +112,23 @@ class SSLSocket(ssl.SSLSocket):
             return
         super().sendall(data, flags)
 
+    def accept(self) -> Any:
+        """Accept a connection, and perform the handshake if the listener was made so.
+
+        Returns:
+            The socket, of the listener's context, and the peer's address.
+        """
+        # By a socket of the program's own class: it may be a guarded one, or count.
+        plain, address = accept(self)
+        listener: Any = self
+        secure = self.context.wrap_socket(
+            plain,
+            do_handshake_on_connect=listener.do_handshake_on_connect,
+            suppress_ragged_eofs=listener.suppress_ragged_eofs,
+            server_side=True,
+        )
+        return secure, address
+
     def _use_engine(self) -> None:
         session = self._sslobj
         if session is not None and _has_no_hook(self.context):
@@ -191,5 +209,6 @@ def tls_status() -> str:
     return f"active: {_ssl.OPENSSL_VERSION}" if reason is None else f"off: {reason}"
 
 
+enable()
 if installed():
     exchange(True)

@@ -341,7 +341,7 @@ impl Channel {
         // Before the system is told: whoever gets `EAGAIN` for it has to find the change.
         let before = self.timeout.swap(timeout.to_nanos(), Ordering::SeqCst);
         if self.nonblocking.load(Ordering::Relaxed) != nonblocking
-            || (self.shared.load(Ordering::Relaxed) && !matches!(Mode::of(timeout), Mode::Timed(_)))
+            || self.shared.load(Ordering::Relaxed)
         {
             self.mode_changes.fetch_add(1, Ordering::SeqCst);
             let set = file.lend(py, |fd| descriptor::set_nonblocking(fd, nonblocking))?;

@@ -45,11 +45,13 @@ pub(super) fn init(
     match fileno {
         Some(fileno) => {
             let fd = named_descriptor(fileno)?;
+            // By what the caller says of the type, as the system's answer has no such flag.
+            let timeout = initial_timeout(if spec.kind == -1 { 0 } else { spec.kind });
             let found = identify(fd.borrow(), spec).map_err(Error::from)?;
             if fd.borrow().as_raw_fd() != socket.channel.number() {
                 socket.channel.vacate(py);
             }
-            socket.adopt(fd, found, engine::default_timeout())?;
+            socket.adopt(fd, found, timeout)?;
         }
         None => {
             let timeout = initial_timeout(spec.kind);
@@ -180,6 +182,18 @@ pub(crate) fn register_class<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<
         RECV_INTO.set(py, method.unbind()).ok();
     }
     Ok(CLASS.get(py).map_or(class, |class| class.bind(py)).clone())
+}
+
+/// Hand an exception that cannot be raised to ``sys.unraisablehook``.
+///
+/// Args:
+///     error: the exception.
+///     object: what it happened in.
+#[pyfunction]
+#[pyo3(signature = (error, object, /))]
+pub(crate) fn write_unraisable(error: Bound<'_, PyAny>, object: &Bound<'_, PyAny>) {
+    let py = object.py();
+    PyErr::from_value(error).write_unraisable(py, Some(object));
 }
 
 /// What a program has put into the place of `oxisock.socket`, if it has: the standard library's

@@ -77,14 +77,14 @@ class TestSideBySide:
     @pytest.mark.parametrize("name", ENUMERATIONS)
     def test_class(self, name: Any) -> None:
         std, ours = getattr(socket, name), getattr(oxisock, name)
-        assert ours.__module__ == "oxisock"
+        assert ours.__module__ == "socket"
         assert (ours.__name__, ours.__qualname__) == (std.__name__, std.__qualname__)
         assert ours.__mro__[1:] == std.__mro__[1:]
         assert getattr(ours, "_boundary_", None) is getattr(std, "_boundary_", None)
         assert repr(ours) == repr(std)
         assert ours is getattr(oxisock, name) is _enums.enumeration(name)
         own = set(vars(std)) - set(std.__members__)
-        assert own == set(vars(ours)) - set(ours.__members__)
+        assert own | {"__reduce_ex__"} == set(vars(ours)) - set(ours.__members__)
 
     @pytest.mark.parametrize("name", ENUMERATIONS)
     def test_members_behave(self, name: Any) -> None:
@@ -128,17 +128,23 @@ class TestSideBySide:
 class TestPickle:
     @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
     def test_round_trip(self, protocol: Any) -> None:
-        for name in ENUMERATIONS:
-            for member in getattr(oxisock, name):
-                assert pickle.loads(pickle.dumps(member, protocol)) is member
-        flags = oxisock.MSG_PEEK | oxisock.MSG_DONTWAIT
-        assert pickle.loads(pickle.dumps(flags, protocol)) is flags
-        kind = oxisock.SocketKind
-        assert pickle.loads(pickle.dumps(kind, protocol)) is kind
+        """What is not installed is read by anybody, as the standard library's member or a number.
 
-    def test_same_form_as_the_standard_module(self) -> None:
-        ours, std = pickle.dumps(oxisock.AF_INET, 0), pickle.dumps(socket.AF_INET, 0)
-        assert ours.replace(b"oxisock", b"socket") == std
+        tests/package/test_public_code.py has what is installed.
+        """
+        for name in ENUMERATIONS:
+            standard = getattr(socket, name)
+            for member in getattr(oxisock, name):
+                data = pickle.dumps(member, protocol)
+                assert b"oxisock" not in data
+                found = pickle.loads(data)
+                assert found == member
+                assert type(found) is standard or (
+                    type(found) is int and member not in standard.__members__.values()
+                )
+        flags = oxisock.MSG_PEEK | oxisock.MSG_DONTWAIT
+        found = pickle.loads(pickle.dumps(flags, protocol))
+        assert found is socket.MSG_PEEK | socket.MSG_DONTWAIT
 
     def test_fresh_process(self) -> None:
         data = pickle.dumps((oxisock.AF_INET, oxisock.MSG_PEEK | oxisock.MSG_OOB))

@@ -51,7 +51,7 @@ def report(path: Path, *options: str, arguments: Any = (), **environment: Any) -
 
 DATA = """
     import socket, sys
-    print(socket.socket.__module__, sys.argv[1:])
+    print(socket.__name__, sys.argv[1:])
     listener = socket.create_server(("127.0.0.1", 0))
     client = socket.create_connection(listener.getsockname())
     server, _ = listener.accept()
