@@ -145,14 +145,6 @@ def program_of(options: Namespace) -> list[str]:
     return list(options.program)
 
 
-def watch_interpreters(name: str, value: str) -> None:
-    """Have the interpreters that this process starts do the same, by a ``sitecustomize``."""
-    os.environ[name] = value
-    folder = os.path.join(os.path.dirname(__file__), "_startup")
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = folder + (os.pathsep + before if before else "")
-
-
 def main(options: Namespace) -> int:
     """Run the program and report. Returns its exit status, or 2 for a wrong command line."""
     program = program_of(options)
@@ -185,7 +177,8 @@ def main(options: Namespace) -> int:
 
     def prepare() -> None:
         nonlocal started
-        watch_interpreters(SETTINGS, f"{'standard' if options.standard else 'oxisock'}:{folder}")
+        os.environ[SETTINGS] = f"{'standard' if options.standard else 'oxisock'}:{folder}"
+        _run.reach_children(True)
         session.start(options.standard)
         if options.every:
             threading.Thread(target=_repeat, args=(now, options.every), daemon=True).start()

@@ -138,17 +138,22 @@ _OPTIONS: "dict[str, tuple[Callable[[str], object], str]]" = {
 
 def _prepare(children: bool) -> None:
     """Install oxisock here, and in each Python that is started from here, or in none."""
+    reach_children(children)
+    install(rebind=True)
+
+
+def reach_children(reach: bool) -> None:
+    """Have each Python that is started from here begin with ``_children``, or none."""
     from os import environ, path, pathsep
 
     folder = path.join(path.dirname(__file__), "_children")
     paths = [entry for entry in environ.get("PYTHONPATH", "").split(pathsep) if entry != folder]
-    if children:
+    if reach:
         environ["PYTHONPATH"] = pathsep.join([folder, *filter(None, paths)])
     elif any(paths):
         environ["PYTHONPATH"] = pathsep.join(paths)
     else:
         environ.pop("PYTHONPATH", None)
-    install(rebind=True)
 
 
 def _take_option(arguments: "list[str]") -> "list[str] | None":

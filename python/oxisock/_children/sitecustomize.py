@@ -1,8 +1,9 @@
-"""What a Python started by a program under ``python -m oxisock run`` does first.
+"""What a Python started by a program under ``oxisock run`` or ``oxisock report`` does first.
 
-``run`` puts this file's folder at the head of PYTHONPATH, and the module ``site`` imports it by its
+They put this file's folder at the head of PYTHONPATH, and the module ``site`` imports it by its
 name. It hides itself, lets the environment's own ``sitecustomize`` have its turn, and sees to it
-that ``import socket`` gives oxisock. Nothing is loaded before somebody imports ``socket``.
+that ``import socket`` gives oxisock, or that what sockets do is watched. Under ``run`` nothing is
+loaded before somebody imports ``socket``.
 
 Any Python may come by here, also older ones and those of other environments, which it leaves alone.
 """
@@ -58,9 +59,9 @@ class _Finder:
 
 
 def _start(here: str) -> None:
-    """Hide the folder ``here`` and wait for ``import socket``, if this Python has oxisock."""
+    """Hide the folder ``here``; watch or wait for ``import socket``, if this Python has oxisock."""
     from importlib.machinery import EXTENSION_SUFFIXES
-    from os import path
+    from os import environ, path
 
     while here in sys.path:
         sys.path.remove(here)
@@ -70,7 +71,13 @@ def _start(here: str) -> None:
     if path.dirname(package) in sys.path and any(
         path.exists(path.join(package, "_socket" + suffix)) for suffix in EXTENSION_SUFFIXES
     ):
-        sys.meta_path.insert(0, _Finder())
+        watched = environ.get("OXISOCK_REPORT")
+        if watched:
+            from oxisock._report import start_child
+
+            start_child(watched)
+        else:
+            sys.meta_path.insert(0, _Finder())
 
 
 _start(__file__.rpartition("/")[0])
