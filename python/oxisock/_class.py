@@ -79,7 +79,7 @@ class socket(Socket, metaclass=_SocketType):  # noqa: N801 - the name of the sta
 
     peer_credentials = Method("oxisock._peers")
     tcp_info = Method("oxisock._peers")
-    sendfile = Method("oxisock._sendfile")
+    sendfile = Method("oxisock._sendfile")  # pyright: ignore[reportAssignmentType]
     _sendfile_use_sendfile = Method("oxisock._sendfile")
     _sendfile_use_send = Method("oxisock._sendfile")
     _sendfile_zerocopy = Method("oxisock._sendfile")
