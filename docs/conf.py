@@ -22,10 +22,16 @@ nitpicky = True
 nitpick_ignore = [
     ("py:class", name)
     for name in (
+        "AbstractEventLoop",
         "Address",
         "AncillaryItem",
+        "DatagramProtocol",
         "IOBase",
+        "Installation",
+        "P",
         "ReadableBuffer",
+        "SocketStatistics",
+        "Statistics",
         "WriteableBuffer",
         "socket.gaierror",
     )

@@ -3,7 +3,7 @@
 from abc import ABCMeta
 from collections.abc import Callable
 from io import BufferedReader, BufferedRWPair, BufferedWriter, IOBase, TextIOWrapper
-from typing import Literal, NoReturn, Protocol, Self, overload
+from typing import Any, Literal, NoReturn, Protocol, Self, overload
 
 from ._files import SocketIO
 from ._peers import Credentials, TCPInfo
@@ -14,6 +14,9 @@ class _SendableFile(Protocol):
     def seek(self, offset: int, /) -> object: ...
 
 class _SocketType(ABCMeta):
+    def __new__(
+        mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any
+    ) -> Any: ...
     def __instancecheck__(cls, instance: object) -> bool: ...
     def __subclasscheck__(cls, subclass: type) -> bool: ...
 

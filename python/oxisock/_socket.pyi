@@ -1724,6 +1724,7 @@ class LockSampler:
     def stop(self) -> None:
         """Take no further look."""
 
+@final
 class TLSSession:
     """A TLS session in the place of the object that ``_ssl`` made for it."""
 
@@ -1790,7 +1791,7 @@ def stats() -> _Statistics:
     ``sockets``. A forked process begins with those of its parent.
 
     Returns:
-        A dict of these: ``operations``, a dict with the number of calls by kind, ``receive``, ``send``, ``accept``,
+        A dict with ``operations``, a dict with the number of calls by kind, ``receive``, ``send``, ``accept``,
         ``connect``, ``select`` and ``lookup``, those that failed among them; ``bytes``, a dict of
         ``received`` and ``sent``, of the calls that succeeded, for TLS those of the payload; ``waits`` and ``wait_seconds``, dicts of how often and how
         long calls waited for the ``network`` and, back from there, for the interpreter's ``lock``;

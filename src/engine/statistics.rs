@@ -312,7 +312,7 @@ pub(super) fn count_closed() {
 /// ``sockets``. A forked process begins with those of its parent.
 ///
 /// Returns:
-///     A dict of these: ``operations``, a dict with the number of calls by kind, ``receive``, ``send``, ``accept``,
+///     A dict with ``operations``, a dict with the number of calls by kind, ``receive``, ``send``, ``accept``,
 ///     ``connect``, ``select`` and ``lookup``, those that failed among them; ``bytes``, a dict of
 ///     ``received`` and ``sent``, of the calls that succeeded, for TLS those of the payload; ``waits`` and ``wait_seconds``, dicts of how often and how
 ///     long calls waited for the ``network`` and, back from there, for the interpreter's ``lock``;
