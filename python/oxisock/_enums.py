@@ -38,7 +38,7 @@ def _intenum_converter(value: int, enum_klass: "type[IntEnum]") -> int:
         return value
 
 
-def _reduce(member: "IntEnum", _: object) -> "tuple[type, tuple[int]]":
+def _reduce(member: "IntEnum") -> "tuple[type, tuple[int]]":
     """Have pickle name what a process without oxisock can read, too."""
     import socket
 
@@ -68,7 +68,13 @@ def _build(name: str) -> "type[IntEnum]":
     # statement, and the same class on every version.
     decorate = enum._simple_enum(getattr(enum, base), boundary=enum.KEEP)
     built: type[IntEnum] = decorate(type(name, (), body))
-    built.__reduce_ex__ = _reduce  # type: ignore[method-assign, assignment]
+    try:
+        # No method: the class is to have those of the standard library's.
+        from copyreg import pickle
+
+        pickle(built, _reduce)
+    except (ImportError, OSError):
+        pass  # out of reach by now, and pickle with it
     return built
 
 

@@ -98,8 +98,10 @@ def fetch(namespace: "Namespace", name: str) -> object:
 def _find(namespace: "Namespace", name: str) -> object:
     if name == "__all__":
         return sorted({*_own(namespace), *_constants()} - _UNLISTED)
+    if name == "selectors":
+        # Ours, as `from oxisock import selectors` asks here first; it has all that theirs has.
+        return load("oxisock.selectors")
     if name in _MODULES:
-        # ``oxisock.selectors`` takes the place of the standard one when it is imported.
         return __import__(name)
     if name in _HOMES:
         return getattr(load(_HOMES[name]), _ELSEWHERE.get(name, name))

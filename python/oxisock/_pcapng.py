@@ -113,6 +113,8 @@ class Stream:
         self._begun = False
         self._ended: set[int] = set()
         self._mirrored = False
+        # Bytes that were received, and told of, before it was known that their sender is here.
+        self._heard = 0
 
     def _segment(self, time: int, end: int, flags: int, data: bytes = b"") -> None:
         source, target = self._ends[end], self._ends[1 - end]
@@ -136,10 +138,21 @@ class Stream:
 
     def data(self, time: int, data: bytes, *, sent: bool) -> None:
         """Write data that went one way or the other."""
-        if not sent and self._mirrored:
-            return  # the far end has told of it when it sent
+        if not sent:
+            if self._mirrored:
+                return  # the far end tells of it
+            self._heard += len(data)
+        self._write(time, data, 0 if sent else 1)
+
+    def data_of_the_far_end(self, time: int, data: bytes) -> None:
+        """Write data that the far end has sent, but for what was received meanwhile."""
+        told = min(self._heard, len(data))
+        self._heard -= told
+        if data[told:]:
+            self._write(time, data[told:], 1)
+
+    def _write(self, time: int, data: bytes, end: int) -> None:
         self._begin(time)
-        end = 0 if sent else 1
         for start, stop in pairwise((*range(0, len(data), _SEGMENT), len(data))):
             self._segment(time, end, PSH | ACK, data[start:stop])
 
@@ -170,10 +183,7 @@ class Mirror:
     def data(self, time: int, data: bytes, *, sent: bool) -> None:
         """Write data that went one way or the other, unless the other end has written it."""
         if sent:
-            stream = self._far
-            stream._mirrored = False
-            stream.data(time, data, sent=False)
-            stream._mirrored = True
+            self._far.data_of_the_far_end(time, data)
 
     def skip(self, length: int, *, sent: bool) -> None:
         """Leave out data that went and were not seen."""

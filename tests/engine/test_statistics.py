@@ -4,8 +4,8 @@ import errno
 import os
 import ssl
 import sysconfig
+import textwrap
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,7 +15,7 @@ import pytest
 import oxisock
 from oxisock import _socket as native
 from tests.helpers.net import listening
-from tests.helpers.process import Task, run_python, wait_until
+from tests.helpers.process import Task, output, python, run_python
 from tests.helpers.tls import HOST, authority, identity, serving_tls
 
 
@@ -197,20 +197,28 @@ def test_a_wait_for_the_network_is_told_apart_from_one_for_the_lock() -> None:
 )
 def test_a_wait_for_the_lock_is_counted() -> None:
     """A thread keeps the lock in one long call, so that whoever wakes up meanwhile waits."""
-    a, b = oxisock.socketpair()
-    with a, b:
-        before = native.counters()["released"]
-        task = Task(b.recv, 1)
-        wait_until(lambda: native.counters()["released"] > before)
+    program = """
+        import threading, time, oxisock
+        from oxisock._socket import counters
+        a, b = oxisock.socketpair()
+        before = counters()["released"]
+        thread = threading.Thread(target=b.recv, args=[1])
+        thread.start()
+        while counters()["released"] == before:
+            time.sleep(0.01)
         time.sleep(0.05)
         a.send(b"x")
         began = time.perf_counter()
         sum(range(10_000_000))  # one call of C that never lets go
         held = time.perf_counter() - began
-        task.result()
+        thread.join()
         lock = b.stats()["wait_seconds"]["lock"]
-    # Not all of it: the thread has to wake up first.
-    assert held / 4 < lock < held * 4
+        # Not all of it: the thread has to wake up first.
+        assert held / 4 < lock < held * 4, (held, lock)
+        a.close(), b.close()
+    """
+    # Nobody may be asked for the lock before that call begins.
+    output(python("-W", "error", "-c", textwrap.dedent(program), OXISOCK_YIELD="0"))
 
 
 def test_selectors_and_lookups() -> None:
