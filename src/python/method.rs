@@ -325,7 +325,7 @@ pub(crate) fn is_native<C: PyClass>(class: &Bound<'_, PyType>, name: &str) -> Py
         // What the class has, whatever its metaclass hands out in the place of it.
         // SAFETY: the interpreter's class of classes has the function; both objects are alive.
         let method = unsafe {
-            let get = (*(&raw const ffi::PyType_Type)).tp_getattro;
+            let get = ffi::PyType_Type.tp_getattro;
             let get = get.ok_or_else(|| PyTypeError::new_err("no attributes of classes"))?;
             let found = get(class.as_ptr(), name.as_ptr());
             Bound::from_owned_ptr_or_err(class.py(), found)?
