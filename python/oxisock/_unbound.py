@@ -7,7 +7,7 @@ chooses between the two. It does so from when ``ssl`` is in use, as nothing else
 
 import _socket
 import sys
-from types import MethodDescriptorType, WrapperDescriptorType
+from types import MethodDescriptorType
 
 import oxisock as _public
 
@@ -75,9 +75,8 @@ def accept(listener: "Any") -> "tuple[Any, Any]":
 
 def _get(cls: type, name: str) -> object:
     value = type.__getattribute__(cls, name)
-    if type(value) in (MethodDescriptorType, WrapperDescriptorType) and not (
-        value.__objclass__ is object or value.__objclass__ is type
-    ):
+    # What `inspect` asks for says how the class is called.
+    if not name.startswith("__") and type(value) is MethodDescriptorType:
         found = _made.get(value)
         return _made.setdefault(value, Unbound(value)) if found is None else found
     return value

@@ -64,7 +64,8 @@ elif _default is _standard.SelectSelector:
 replaced = {
     name: (getattr(_standard, name), globals()[name])
     for name in __all__
-    if name.endswith("Selector") and name != "BaseSelector"
+    # gevent takes some away.
+    if name.endswith("Selector") and name != "BaseSelector" and hasattr(_standard, name)
 }
 
 
