@@ -100,7 +100,10 @@ def _find(namespace: "Namespace", name: str) -> object:
         return sorted({*_own(namespace), *_constants()} - _UNLISTED)
     if name == "selectors":
         # Ours, as `from oxisock import selectors` asks here first; it has all that theirs has.
-        return load("oxisock.selectors")
+        try:
+            return load("oxisock.selectors")
+        except AttributeError:
+            pass  # gevent and eventlet have taken away what it builds on
     if name in _MODULES:
         return __import__(name)
     if name in _HOMES:
