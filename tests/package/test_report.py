@@ -38,7 +38,9 @@ def program(tmp_path: Path) -> Any:
 def report(path: Path, *options: str, arguments: Any = (), **environment: Any) -> Any:
     """Run a program under the command; its report as data, in step with the text."""
     done = python(
-        "-W", "error", *REPORT, *options, "--json", path.parent / "report.json", path, *arguments,
+        # A thread samples what the program's own wait for, beside which 3.15 warns of forks.
+        "-W", "error", "-W", "ignore:This process", *REPORT,
+        *options, "--json", path.parent / "report.json", path, *arguments,
         **{"COLUMNS": "200", **environment},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

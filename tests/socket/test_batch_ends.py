@@ -128,6 +128,7 @@ def test_a_handler_that_raises(unix: Pair, call: str) -> None:
     assert found
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # that is the test
 def test_a_fork_in_the_middle(unix: Pair) -> None:
     """The child has the socket and none of the threads; the batch of the parent goes on."""
     one, other = unix
