@@ -53,8 +53,8 @@ pub(crate) fn bytes_of<'py>(
     len: usize,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let have = region.first(len);
-    // SAFETY: the driver has reported that the kernel wrote these bytes, and nothing writes
-    // to scratch memory before the thread's next read.
+    // SAFETY: the driver has reported that the kernel wrote these bytes, and nothing writes to
+    // memory of the thread before its next read.
     let data = unsafe { std::slice::from_raw_parts(have.as_ptr(), have.len()) };
     if len == data.len() {
         return Ok(PyBytes::new(py, data));

@@ -187,9 +187,7 @@ impl<'py> Arguments<'py> {
     #[inline]
     pub(crate) fn at_most_one(&self, name: &str) -> PyResult<Option<Borrowed<'_, 'py, PyAny>>> {
         match self.count {
-            0 => Ok(None),
-            // SAFETY: the count says that it is there.
-            1 => Ok(Some(unsafe { Borrowed::from_ptr(self.py, *self.first) })),
+            0 | 1 => Ok(self.get(0)),
             count => Err(PyTypeError::new_err(format!(
                 "{name}() takes at most 1 argument ({count} given)"
             ))),

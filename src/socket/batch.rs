@@ -13,6 +13,7 @@ use crate::engine::{Attempt, AttemptMode, Datagrams, Plan, drive};
 use crate::python::args::{Int, Size, nonnegative};
 use crate::python::audit::audit;
 use crate::python::buffer::{BufferSlot, BuffersSlot, snapshot};
+use crate::python::bytes::bytes_of;
 use crate::python::error::{Error, Result};
 use crate::sys::batch::{Datagram, LIMIT, Outgoing, Slots};
 use crate::sys::message::IoVec;
@@ -39,11 +40,11 @@ thread_local! {
 
 /// This thread's room, for one call: what is built of it may run code that receives as well. It is
 /// given back when the call ends, however it does.
-pub(super) struct Lent(Option<Room>);
+struct Lent(Option<Room>);
 
 impl Lent {
     /// Room with at least `len` bytes.
-    pub(super) fn new(len: usize) -> PyResult<Self> {
+    fn new(len: usize) -> PyResult<Self> {
         let mut room = KEPT.take().unwrap_or_else(|| Room {
             slots: Slots::new(),
             memory: Box::default(),
@@ -61,7 +62,7 @@ impl Lent {
     }
 
     /// The slots, with room for so much ancillary data in each of `count`, and `len` bytes of memory.
-    pub(super) fn parts(
+    fn parts(
         &mut self,
         control: usize,
         count: usize,
@@ -94,38 +95,36 @@ impl Drop for Lent {
 
 /// What is asked for: up to `count` datagrams, each into `stride` bytes of the region.
 #[derive(Clone, Copy)]
-pub(super) struct Batch<'a> {
-    pub(super) region: Region<'a>,
-    pub(super) stride: usize,
-    pub(super) count: usize,
-    pub(super) flags: i32,
+struct Batch<'a> {
+    region: Region<'a>,
+    stride: usize,
+    count: usize,
+    flags: i32,
     /// Whether a system call writes behind what the one before it has written. Otherwise what it
     /// has written is taken meanwhile, and it writes there again.
-    pub(super) keeps: bool,
+    keeps: bool,
     /// Whether the senders' addresses are wanted.
-    pub(super) named: bool,
+    named: bool,
 }
 
 /// Where the datagrams of at most `len` bytes stand in this thread's memory.
-pub(super) struct Layout {
-    pub(super) stride: usize,
-    /// How many of them there are, at most as many as one system call takes.
-    pub(super) fit: usize,
+#[derive(Clone, Copy)]
+pub(super) struct Places<'a> {
+    region: Region<'a>,
+    stride: usize,
+    len: usize,
 }
 
-impl Layout {
-    pub(super) fn new(len: usize, count: usize) -> PyResult<Self> {
-        // Slots that all begin at the same place of a page would share a few cache lines.
-        let stride = len
-            .checked_next_multiple_of(CACHE_LINE)
-            .map(|len| len | CACHE_LINE)
-            .ok_or_else(|| PyMemoryError::new_err(()))?;
-        let fit = count.min(LIMIT).min((ROOM / stride).max(1));
-        Ok(Layout { stride, fit })
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.stride * self.fit
+impl Places<'_> {
+    /// What was received in one of them, of a datagram of that length.
+    pub(super) fn bytes<'py>(
+        self,
+        py: Python<'py>,
+        index: usize,
+        received: usize,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let slot = self.region.skip(index * self.stride);
+        bytes_of(py, slot, received.min(self.len))
     }
 }
 
@@ -209,7 +208,7 @@ impl Socket {
 
     /// Receives a batch: waits for the first datagram in the mode of the socket, and takes then
     /// what is there. `take` gets the datagrams of each system call.
-    pub(super) fn receive_batch(
+    fn receive_batch(
         &self,
         py: Python<'_>,
         slots: &mut Slots,
@@ -258,6 +257,41 @@ impl Socket {
             }
         }
         Ok(())
+    }
+
+    /// Receives a batch into this thread's memory, with room for so much ancillary data of each
+    /// datagram. `take` gets those of each system call, and where they stand.
+    pub(super) fn receive_batch_here(
+        &self,
+        py: Python<'_>,
+        count: usize,
+        len: usize,
+        control: usize,
+        flags: i32,
+        mut take: impl FnMut(&mut Slots, Places<'_>) -> PyResult<()>,
+    ) -> PyResult<()> {
+        // Slots that all begin at the same place of a page would share a few cache lines.
+        let stride = len
+            .checked_next_multiple_of(CACHE_LINE)
+            .map(|len| len | CACHE_LINE)
+            .ok_or_else(|| PyMemoryError::new_err(()))?;
+        let fit = count.min(LIMIT).min((ROOM / stride).max(1));
+        let mut room = Lent::new(stride * fit)?;
+        let (slots, region) = room.parts(control, fit, stride * fit)?;
+        let places = Places {
+            region,
+            stride,
+            len,
+        };
+        let batch = Batch {
+            region,
+            stride,
+            count,
+            flags,
+            keeps: false,
+            named: true,
+        };
+        self.receive_batch(py, slots, batch, |slots| take(slots, places))
     }
 
     /// Receives a batch into the caller's buffer.
@@ -380,22 +414,10 @@ impl Socket {
         let len = nonnegative(bufsize.0, "negative buffersize in recvfrom_many")?;
         self.check_datagrams(py)?;
         let list = PyList::empty(py);
-        let layout = Layout::new(len, count)?;
-        let mut room = Lent::new(layout.len())?;
-        let (slots, region) = room.parts(0, 0, layout.len())?;
         let mut senders = Senders::new(self);
-        let batch = Batch {
-            region,
-            stride: layout.stride,
-            count,
-            flags: flags.0,
-            keeps: false,
-            named: true,
-        };
-        self.receive_batch(py, slots, batch, |slots| {
+        self.receive_batch_here(py, count, len, 0, flags.0, |slots, places| {
             for (index, datagram) in slots.received().enumerate() {
-                let slot = region.skip(index * layout.stride);
-                let data = received_bytes(py, slot.first(datagram.len.min(len)));
+                let data = places.bytes(py, index, datagram.len)?;
                 let address = senders.build(py, datagram.address)?;
                 list.append((data, address))?;
             }
@@ -539,14 +561,6 @@ impl Socket {
         let outgoing = outgoing(buffers.pieces(), &addresses)?;
         Ok(socket.send_batch(py, outgoing, buffers.total_len(), flags.0)?)
     }
-}
-
-/// A datagram as a bytes object.
-pub(super) fn received_bytes<'py>(py: Python<'py>, region: Region<'_>) -> Bound<'py, PyBytes> {
-    // SAFETY: the system has written these bytes, as it says, and nothing writes to them before
-    // the next system call.
-    let data = unsafe { std::slice::from_raw_parts(region.as_ptr(), region.len()) };
-    PyBytes::new(py, data)
 }
 
 pub(super) fn outgoing<'a>(

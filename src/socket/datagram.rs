@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use super::Socket;
-use super::batch::{Batch, LARGEST, Layout, Lent, Senders, positive, received_bytes};
+use super::batch::{LARGEST, Senders, positive};
 use super::multicast::{interface_index, numeric_host};
 use crate::address::host_text;
 use crate::ancillary;
@@ -242,26 +242,14 @@ impl Socket {
         let len = nonnegative(bufsize.0, "negative buffersize in recvmsg_many")?;
         let control = ancillary::checked_size(ancbufsize.0)?;
         self.check_datagrams(py)?;
-        let layout = Layout::new(len, count)?;
-        let mut room = Lent::new(layout.len())?;
-        let (slots, region) = room.parts(control, layout.fit, layout.len())?;
         let list = PyList::empty(py);
         let nothing = PyTuple::empty(py);
         let mut senders = Senders::new(self);
         // Those that came with the datagrams in the list: closed where that does not get out.
         let mut descriptors: Vec<OwnedFd> = Vec::new();
-        let batch = Batch {
-            region,
-            stride: layout.stride,
-            count,
-            flags: flags.0,
-            keeps: false,
-            named: true,
-        };
-        self.receive_batch(py, slots, batch, |slots| {
+        self.receive_batch_here(py, count, len, control, flags.0, |slots, places| {
             for (index, received) in slots.received().enumerate() {
-                let slot = region.skip(index * layout.stride);
-                let data = received_bytes(py, slot.first(received.len.min(len)));
+                let data = places.bytes(py, index, received.len)?;
                 let mut info = Info::default();
                 let ancdata = match received.control {
                     Some(control) if control.messages().next().is_some() => {

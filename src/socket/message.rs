@@ -9,7 +9,7 @@ use crate::engine::drive;
 use crate::python::args::{Given, Int, Size, nonnegative};
 use crate::python::audit::audit;
 use crate::python::buffer::BuffersSlot;
-use crate::python::bytes::{SCRATCH, bytes_of, with_scratch};
+use crate::python::bytes::{BytesBuilder, SCRATCH, bytes_of, with_scratch};
 use crate::python::error::Result;
 use crate::sys::ancillary::Control;
 use crate::sys::message::{self, IoVec, Received};
@@ -49,7 +49,7 @@ impl Socket {
     }
 
     /// One recvmsg(2), in the mode of the socket.
-    pub(super) fn receive_message(
+    fn receive_message(
         &self,
         py: Python<'_>,
         pieces: &[IoVec],
@@ -77,6 +77,30 @@ impl Socket {
         )?;
         self.channel.received(received.len);
         Ok(received)
+    }
+
+    /// One recvmsg(2) into a bytes object: into a builder's own memory, or by way of the scratch
+    /// memory, which has to be long enough then. A longer datagram's length is told by the flags
+    /// alone.
+    pub(super) fn receive_whole<'py>(
+        &self,
+        py: Python<'py>,
+        len: usize,
+        builder: Option<BytesBuilder<'py>>,
+        control: &mut Control,
+        flags: i32,
+    ) -> PyResult<(Bound<'py, PyBytes>, Received)> {
+        if let Some(builder) = builder {
+            let pieces = piece(builder.region());
+            let received = self.receive_message(py, &pieces, len, control, flags)?;
+            return Ok((builder.finish(received.len.min(len))?, received));
+        }
+        with_scratch(len, |scratch| {
+            let pieces = piece(scratch);
+            let received = self.receive_message(py, &pieces, len, control, flags)?;
+            let data = bytes_of(py, scratch, received.len.min(len))?;
+            Ok((data, received))
+        })
     }
 
     /// What all forms of receiving a message return behind the data.
@@ -214,21 +238,10 @@ impl Socket {
     ) -> PyResult<Bound<'py, PyTuple>> {
         let len = nonnegative(bufsize.0, "negative buffer size in recvmsg()")?;
         let mut control = ancillary::buffer(ancbufsize.0)?;
-        let (data, received): (Bound<'py, PyBytes>, Received) =
-            if len > SCRATCH || self.drops(py, flags.0) {
-                let builder = self.builder(py, len, flags.0)?;
-                let pieces = piece(builder.region());
-                let received = self.receive_message(py, &pieces, len, &mut control, flags.0)?;
-                // A longer datagram's length is told by the flags alone.
-                (builder.finish(received.len.min(len))?, received)
-            } else {
-                with_scratch(len, |scratch| {
-                    let pieces = piece(scratch);
-                    let received = self.receive_message(py, &pieces, len, &mut control, flags.0)?;
-                    let data = bytes_of(py, scratch, received.len.min(len))?;
-                    Ok::<_, PyErr>((data, received))
-                })?
-            };
+        let builder = (len > SCRATCH || self.drops(py, flags.0))
+            .then(|| self.builder(py, len, flags.0))
+            .transpose()?;
+        let (data, received) = self.receive_whole(py, len, builder, &mut control, flags.0)?;
         let (list, flags, address) = self.describe_message(py, &received, &control)?;
         let result = (data, list, flags, address).into_pyobject(py)?;
         control.release();

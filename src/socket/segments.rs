@@ -14,7 +14,7 @@ use crate::engine::{Attempt, AttemptMode, Plan, drive};
 use crate::python::args::{Int, Size, nonnegative};
 use crate::python::audit::audit;
 use crate::python::buffer::BufferSlot;
-use crate::python::bytes::{BytesBuilder, SCRATCH, bytes_of, with_scratch};
+use crate::python::bytes::{BytesBuilder, SCRATCH};
 use crate::python::error::{Error, Result};
 use crate::sys::ancillary::{self, Control};
 use crate::sys::message::{self, IoVec};
@@ -229,19 +229,10 @@ impl Socket {
         let mut control = Control::with_capacity(room).ok_or(Error::Os(Errno::NOMEM))?;
         // No datagram of UDP, joined or not, is longer than the scratch memory.
         let len = len.min(SCRATCH);
-        let (data, received) = if self.channel.expected() > LARGE {
-            let builder = BytesBuilder::new(py, len)?;
-            let pieces = piece(builder.region());
-            let received = self.receive_message(py, &pieces, len, &mut control, flags.0)?;
-            (builder.finish(received.len.min(len))?, received)
-        } else {
-            with_scratch(len, |scratch| {
-                let pieces = piece(scratch);
-                let received = self.receive_message(py, &pieces, len, &mut control, flags.0)?;
-                let data = bytes_of(py, scratch, received.len.min(len))?;
-                Ok::<_, PyErr>((data, received))
-            })?
-        };
+        let builder = (self.channel.expected() > LARGE)
+            .then(|| BytesBuilder::new(py, len))
+            .transpose()?;
+        let (data, received) = self.receive_whole(py, len, builder, &mut control, flags.0)?;
         let joined = control.messages().flatten().find_map(|message| {
             (message.level == SOL_UDP && message.kind == UDP_GRO)
                 .then(|| message.data.try_into().ok())

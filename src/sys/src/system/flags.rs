@@ -1,4 +1,5 @@
-//! Systems whose calls set close-on-exec and the mode of the descriptors that they make.
+//! What all systems but Apple's have: calls that set close-on-exec and the mode of the descriptors
+//! that they make, a send(2) that honours its flags, `SO_PROTOCOL`.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd};
@@ -6,7 +7,9 @@ use std::os::fd::{AsRawFd, FromRawFd};
 use libc::{c_int, sockaddr, socklen_t};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::{BorrowedFd, OwnedFd, Result, syscall};
+use crate::{BorrowedFd, OwnedFd, Result, option, syscall};
+
+pub(crate) use libc::{MSG_NOSIGNAL as NO_SIGNAL, TCP_KEEPIDLE as KEEPALIVE_IDLE};
 
 /// What may stand in the type of a socket that is asked for, beside the type.
 pub(crate) const KIND_FLAGS: c_int = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
@@ -57,4 +60,21 @@ pub(crate) unsafe fn accept(
         let accepted = syscall!(accept4(fd.as_raw_fd(), address, len, flags))?;
         Ok(OwnedFd::from_raw_fd(accepted))
     }
+}
+
+/// How many bytes send(2) with these flags may be given: as many as there are, as it honours
+/// `MSG_DONTWAIT`.
+#[inline]
+pub(crate) fn room(_: BorrowedFd<'_>, _flags: c_int) -> Result<usize> {
+    Ok(usize::MAX)
+}
+
+/// Makes sends on the socket raise no `SIGPIPE`, where [`NO_SIGNAL`] does not.
+pub(crate) fn set_no_sigpipe(_: BorrowedFd<'_>) -> Result<()> {
+    Ok(())
+}
+
+/// The protocol of an open socket, `SO_PROTOCOL`.
+pub(crate) fn protocol(fd: BorrowedFd<'_>) -> Result<c_int> {
+    option::get::<c_int>(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL)
 }

@@ -13,21 +13,10 @@ pub(crate) use super::bsd::{
     FAMILIES_WITH_WIDE_OPTIONS, FAMILIES_WITHOUT_PEER_ADDRESSES, UNACKNOWLEDGED_TIMEOUT,
     blocked_signals, errno_location, hardware_address, in_main_thread, other_address,
 };
-pub(crate) use super::flags::{KIND_FLAGS, NONBLOCK};
-pub(crate) use super::flags::{accept, open, open_pair};
-pub(crate) use libc::{MSG_NOSIGNAL as NO_SIGNAL, TCP_KEEPIDLE as KEEPALIVE_IDLE};
-
-/// How many bytes send(2) with these flags may be given: as many as there are, as it honours
-/// `MSG_DONTWAIT`.
-#[inline]
-pub(crate) fn room(_: BorrowedFd<'_>, _flags: c_int) -> Result<usize> {
-    Ok(usize::MAX)
-}
-
-/// Makes sends on the socket raise no `SIGPIPE`, where [`NO_SIGNAL`] does not.
-pub(crate) fn set_no_sigpipe(_: BorrowedFd<'_>) -> Result<()> {
-    Ok(())
-}
+pub(crate) use super::flags::{
+    KEEPALIVE_IDLE, KIND_FLAGS, NO_SIGNAL, NONBLOCK, accept, open, open_pair, protocol, room,
+    set_no_sigpipe,
+};
 
 /// sendfile(2), from that place of the file.
 pub(crate) fn sendfile(
@@ -54,11 +43,6 @@ pub(crate) fn sendfile(
         )
     };
     sent(result, done)
-}
-
-/// The protocol of an open socket, `SO_PROTOCOL`.
-pub(crate) fn protocol(fd: BorrowedFd<'_>) -> Result<c_int> {
-    crate::option::get::<c_int>(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL)
 }
 
 /// Signals that nobody has a use for, the best one first: the real-time ones of `<sys/signal.h>`,

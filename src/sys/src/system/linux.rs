@@ -6,11 +6,11 @@ use libc::{c_int, pthread_t, sockaddr};
 
 use crate::{BorrowedFd, Errno, Result};
 
-pub(crate) use super::flags::{KIND_FLAGS, NONBLOCK};
-pub(crate) use super::flags::{accept, open, open_pair};
-pub(crate) use libc::{
-    __errno_location as errno_location, MSG_NOSIGNAL as NO_SIGNAL, TCP_KEEPIDLE as KEEPALIVE_IDLE,
+pub(crate) use super::flags::{
+    KEEPALIVE_IDLE, KIND_FLAGS, NO_SIGNAL, NONBLOCK, accept, open, open_pair, protocol, room,
+    set_no_sigpipe,
 };
+pub(crate) use libc::__errno_location as errno_location;
 
 /// Opens a connection on the way, tcp(7).
 pub(crate) const FASTOPEN: c_int = libc::MSG_FASTOPEN;
@@ -24,18 +24,6 @@ pub(crate) const FAMILIES_WITH_WIDE_OPTIONS: &[c_int] = &[libc::AF_VSOCK];
 /// What bounds the time for which sent data may stay unacknowledged, tcp(7).
 pub(crate) const UNACKNOWLEDGED_TIMEOUT: Option<c_int> = Some(libc::TCP_USER_TIMEOUT);
 
-/// How many bytes send(2) with these flags may be given: as many as there are, as it honours
-/// `MSG_DONTWAIT`.
-#[inline]
-pub(crate) fn room(_: BorrowedFd<'_>, _flags: c_int) -> Result<usize> {
-    Ok(usize::MAX)
-}
-
-/// Makes sends on the socket raise no `SIGPIPE`, where [`NO_SIGNAL`] does not.
-pub(crate) fn set_no_sigpipe(_: BorrowedFd<'_>) -> Result<()> {
-    Ok(())
-}
-
 /// sendfile(2), from that place of the file.
 pub(crate) fn sendfile(
     to: BorrowedFd<'_>,
@@ -47,11 +35,6 @@ pub(crate) fn sendfile(
     // SAFETY: the offset is writable during the call.
     let sent = unsafe { libc::sendfile64(to.as_raw_fd(), file.as_raw_fd(), &mut offset, count) };
     usize::try_from(sent).map_err(|_| Errno::last())
-}
-
-/// The protocol of an open socket, `SO_PROTOCOL`.
-pub(crate) fn protocol(fd: BorrowedFd<'_>) -> Result<c_int> {
-    crate::option::get::<c_int>(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL)
 }
 
 /// Whether this is the thread that the process began with.
