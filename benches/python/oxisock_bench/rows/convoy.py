@@ -26,6 +26,15 @@ BUSY: dict[str, Any] = {
     "rounds": 0.3,
     "least": 8,
 }
+# The same for a server in a process of its own, with the thread beside it there.
+BUSY_SERVER: dict[str, Any] = {
+    "busy_server": True,
+    "rivals": True,
+    "concurrent": True,
+    "slice": 1.0,
+    "rounds": 0.1,
+    "least": 50,
+}
 
 row = GROUP.row
 for name, setup, target in [("unix", unix, 300), ("udp", udp, 300), ("tcp", tcp, 200)]:
@@ -57,11 +66,6 @@ row(
     asyncio_server(50, threads=1, pinned=True),
     request_load,
     target=50,
-    busy_server=True,
-    rivals=True,
-    concurrent=True,
-    slice=1.0,
-    rounds=0.1,
-    least=50,
+    **BUSY_SERVER,
     note="requests to an asyncio echo server with 50 connections, the thread beside it",
 )

@@ -20,7 +20,7 @@ from ..row import Group, Probe, Setup
 from ..setups import TIMEOUT, tcp, unix
 from ..tls import both_over_tls, contexts, handshakes, on_memory, over_tls
 from .bulk import READ, TOTAL
-from .convoy import BUSY
+from .convoy import BUSY, BUSY_SERVER
 from .moving import EXACT, PAIR
 from .peers import ADDED
 from .sizes import label
@@ -80,12 +80,7 @@ row(
     asyncio_server(50, threads=1, pinned=True, tls=True),
     request_load,
     target=20,
-    busy_server=True,
-    rivals=True,
-    concurrent=True,
-    slice=1.0,
-    rounds=0.1,
-    least=50,
+    **BUSY_SERVER,
     note="the same server, a CPU-bound thread beside it",
 )
 
