@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import gc
 import json
-import os
 import random
 import resource
 import selectors as standard_selectors
@@ -23,6 +22,7 @@ from typing import Any
 
 import oxisock
 import oxisock.selectors
+from tests.helpers.process import descriptors
 
 MESSAGE = 64
 
@@ -31,10 +31,6 @@ def memory() -> int:
     """The process's resident memory in bytes."""
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * resource.getpagesize()
-
-
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
 
 
 def room_for(count: int) -> int:
@@ -135,7 +131,7 @@ WAYS = {"selectors": by_selectors, "asyncio": by_asyncio, "threads": by_threads}
 
 def hold(module: Any, count: int, way: str, rounds: int) -> dict[str, Any]:
     """Open the connections, send messages through all of them so often, and close them."""
-    before = descriptors()
+    before = len(descriptors())
     pairs = Pairs(module, count)
     use = WAYS[way]
     use(module, pairs)  # warms up
@@ -149,7 +145,8 @@ def hold(module: Any, count: int, way: str, rounds: int) -> dict[str, Any]:
     pairs.close()
     return {
         "module": module.__name__, "connections": count, "by": way, "bytes": pairs.bytes,
-        "seconds": round(best, 4), "memory grown": grown, "descriptors left": descriptors() - before
+        "seconds": round(best, 4), "memory grown": grown,
+        "descriptors left": len(descriptors()) - before,
     }  # fmt: skip
 
 
@@ -174,11 +171,11 @@ def cycles(count: int) -> dict[str, Any]:
         for _ in range(min(count, 1000)):
             cycle()
         gc.collect()
-        before, warm = descriptors(), memory()
+        before, warm = len(descriptors()), memory()
         for _ in range(count):
             cycle()
         gc.collect()
-        grown, left = memory() - warm, descriptors() - before
+        grown, left = memory() - warm, len(descriptors()) - before
         return {"cycles": count, "memory grown": grown, "descriptors left": left}
 
 

@@ -52,6 +52,16 @@ def received(count):
     while len(found) < count:
         found += a.recvfrom_many(64)
     return [data for data, _ in found]
+
+def rest():
+    # What is there, and comes within half a second.
+    a.settimeout(0.5)
+    found = []
+    try:
+        while True:
+            found += received(1)
+    except TimeoutError:
+        return found
 """
 V4 = SETUP.format(six="", host="127.0.0.1", headers=28)
 V6 = SETUP.format(six="6", host="::1", headers=48)
@@ -107,13 +117,7 @@ def test_a_queue_that_is_full_loses_some_in_silence() -> None:
         + """
 texts = [b"%d " % number * 200 for number in range(300)]
 assert send(texts) == []
-a.settimeout(0.5)
-found = []
-try:
-    while True:
-        found += received(1)
-except TimeoutError:
-    pass
+found = rest()
 # Some are missing; those that are there are whole, in order, and there once.
 assert 0 < len(found) < 300, len(found)
 numbers = [int(data.split()[0]) for data in found]
@@ -138,14 +142,7 @@ def test_a_network_that_loses_doubles_and_reorders() -> None:
 from collections import Counter
 texts = [b"%d " % number * 200 for number in range(2000)]
 assert send(texts) == []
-a.settimeout(0.5)
-found = []
-try:
-    while True:
-        found += received(1)
-except TimeoutError:
-    pass
-counts = Counter(found)
+counts = Counter(rest())
 assert 1000 < len(counts) < 2000 and set(counts) <= set(texts)
 assert max(counts.values()) <= 3
 """,
