@@ -63,10 +63,25 @@ def undo() -> None:
             namespace[name] = theirs
 
 
+def pairs(standard: ModuleType, ours: "dict[str, object]", names: "Iterable[str]") -> "Replaced":
+    """Return what of a standard module is replaced, and by what of the same name of ours.
+
+    A system may lack some of the names, and gevent takes some away.
+    """
+    return {
+        name: (getattr(standard, name), ours[name]) for name in names if hasattr(standard, name)
+    }
+
+
 def swap(module: ModuleType, replaced: "Replaced", ours: bool) -> None:
     """Put our objects into a module, or the standard ones back.
 
     Only in the place of one another: what somebody else has put there stays.
+
+    Args:
+        module: the standard module.
+        replaced: see ``pairs``.
+        ours: whether ours are put there.
     """
     for name, (theirs, here) in replaced.items():
         before, after = (theirs, here) if ours else (here, theirs)

@@ -41,13 +41,14 @@ class Session:
 
     def __init__(self, folder: str, standard: bool) -> None:
         self.folder = folder
+        self.standard = standard
         self.recorder = Recorder(standard)
         self._exit = os._exit
         self._process = os.getpid()
 
-    def start(self, standard: bool) -> None:
+    def start(self) -> None:
         """Watch this process and those that it forks."""
-        self.recorder.watcher.start(watched_module(standard))
+        self.recorder.watcher.start(watched_module(self.standard))
         os.register_at_fork(after_in_child=self._after_fork)
         # Forked processes end by this one, without what atexit has.
         os._exit = self._leave  # type: ignore[assignment]
@@ -72,7 +73,7 @@ class Session:
         except OSError:
             pass  # the reporting process has gone
 
-    def total(self, standard: bool) -> Data:
+    def total(self) -> Data:
         """Put together what all processes have seen."""
         parts = [self.recorder.data()]
         for name in sorted(os.listdir(self.folder)):
@@ -82,7 +83,7 @@ class Session:
                         parts.append(json.load(file))
                 except (OSError, ValueError):
                     continue  # still being written
-        return summary(parts, standard)
+        return summary(parts, self.standard)
 
 
 def watched_module(standard: bool) -> ModuleType:
@@ -98,21 +99,28 @@ def start_child(settings: str) -> None:
     mode, _, folder = settings.partition(":")
     session = Session(folder, mode == "standard")
     atexit.register(session.write)
-    session.start(mode == "standard")
+    session.start()
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """Describe the command to a parser."""
-    parser.description = (
-        "Run a program and tell at its end what it has done with sockets, how long it waited for "
-        "the network and for the interpreter lock, and what oxisock saves. The report goes to the "
-        "standard error stream."
-    )
+def describe(parser: ArgumentParser, command: str, description: str) -> None:
+    """Give a parser what the commands have in common that run a program and watch it."""
+    parser.description = description
     _run.describe_program(parser)
     parser.add_argument(
         "--standard",
         action="store_true",
-        help="watch the standard library instead of replacing it by oxisock",
+        help=f"{command} the standard library instead of replacing it by oxisock",
+    )
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Describe the command to a parser."""
+    describe(
+        parser,
+        "watch",
+        "Run a program and tell at its end what it has done with sockets, how long it waited for "
+        "the network and for the interpreter lock, and what oxisock saves. The report goes to the "
+        "standard error stream.",
     )
     parser.add_argument(
         "--every",
@@ -173,13 +181,13 @@ def main(options: Namespace) -> int:
             sys.stderr.flush()
 
     def now() -> None:
-        show(session.total(options.standard))
+        show(session.total())
 
     def prepare() -> None:
         nonlocal started
         os.environ[SETTINGS] = f"{'standard' if options.standard else 'oxisock'}:{folder}"
         _run.reach_children(True)
-        session.start(options.standard)
+        session.start()
         if options.every:
             threading.Thread(target=_repeat, args=(now, options.every), daemon=True).start()
         if hasattr(signal, "SIGUSR1") and signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL:
@@ -194,7 +202,7 @@ def main(options: Namespace) -> int:
         try:
             if not started:
                 return
-            total = session.total(options.standard)
+            total = session.total()
             show(total)
             if options.json == "-":
                 json.dump(total, sys.stdout, indent=1)

@@ -43,12 +43,8 @@ def describe(parser: "ArgumentParser") -> None:
     parser.description = "Run a program, unchanged, with its `import socket` answered by oxisock."
     describe_program(parser)
     defaults = parser.add_argument_group("what sockets get that the program does not set itself")
-    for names in (
-        ("--keepalive", "IDLE,INTERVAL,COUNT", "have dead peers of TCP noticed, in seconds"),
-        ("--resolver-timeout", "SECONDS", "the longest time that a name lookup may take"),
-        ("--deadline-connect", "SECONDS", "the longest time of a connect without a timeout"),
-    ):
-        defaults.add_argument(names[0], metavar=names[1], help=names[2])
+    for name, (_, _, value, text) in _OPTIONS.items():
+        defaults.add_argument(name, metavar=value, help=text)
     children = "leave other processes that the program starts alone, but for those that it forks"
     parser.add_argument("--no-children", action="store_true", help=children)
     parser.epilog = (
@@ -119,19 +115,26 @@ def start(arguments: list[str], command: str, prepare: "Callable[[], object]") -
     return _as_main(_run_stdin if first == "-" else _run_path, first, rest)
 
 
-# Each with what it does here, and the environment variable that has children do it.
-_OPTIONS: "dict[str, tuple[Callable[[str], object], str]]" = {
+# Each with what it does here, the environment variable that has children do it, what its value is,
+# and what it is for.
+_OPTIONS: "dict[str, tuple[Callable[[str], object], str, str, str]]" = {
     "--keepalive": (
         lambda value: setdefaultkeepalive(*map(int, value.split(","))),
         "OXISOCK_KEEPALIVE",
+        "IDLE,INTERVAL,COUNT",
+        "have dead peers of TCP noticed, in seconds",
     ),
     "--resolver-timeout": (
         lambda value: setresolvertimeout(float(value)),
         "OXISOCK_RESOLVER_TIMEOUT",
+        "SECONDS",
+        "the longest time that a name lookup may take",
     ),
     "--deadline-connect": (
         lambda value: setconnecttimeout(float(value)),
         "OXISOCK_CONNECT_TIMEOUT",
+        "SECONDS",
+        "the longest time of a connect without a timeout",
     ),
 }
 
@@ -164,7 +167,7 @@ def _take_option(arguments: "list[str]") -> "list[str] | None":
         if not rest:
             return None
         value, *rest = rest
-    apply, variable = _OPTIONS[name]
+    apply, variable, _, _ = _OPTIONS[name]
     try:
         apply(value)
     except (TypeError, ValueError, OverflowError):

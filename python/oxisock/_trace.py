@@ -217,15 +217,11 @@ def moved(name: str, arguments: Any, keywords: Any, result: Any) -> Iterator[tup
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Describe the command to a parser."""
-    parser.description = (
+    _report.describe(
+        parser,
+        "trace",
         "Run a program and print its socket calls to the standard error stream: time, thread, "
-        "place, socket, arguments, result, and how long it took."
-    )
-    _run.describe_program(parser)
-    parser.add_argument(
-        "--standard",
-        action="store_true",
-        help="trace the standard library instead of replacing it by oxisock",
+        "place, socket, arguments, result, and how long it took.",
     )
     parser.add_argument(
         "--peer",

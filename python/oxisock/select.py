@@ -6,6 +6,7 @@ the place of the standard library's. All else is the standard library's own.
 """
 
 import select as _standard
+from functools import partial
 from select import *  # noqa: F403
 
 from . import _rebind, _socket
@@ -20,23 +21,8 @@ if not TYPE_CHECKING:
         epoll = _socket.epoll
 
 # What ``install`` exchanges: what is there, and what has the same name here.
-replaced = {
-    name: (getattr(_standard, name), globals()[name])
-    for name in ("select", "poll", "epoll")
-    if hasattr(_standard, name)
-}
-
-
-def exchange(ours: bool) -> None:
-    """Put what is here into the standard module, or that module's own back.
-
-    Only in the place of one another: what somebody else has put there stays.
-
-    Args:
-        ours: whether what is here is put there.
-    """
-    _rebind.swap(_standard, replaced, ours)
-
+replaced = _rebind.pairs(_standard, globals(), ("select", "poll", "epoll"))
+exchange = partial(_rebind.swap, _standard, replaced)
 
 if installed():
     exchange(True)

@@ -8,6 +8,7 @@ On systems without epoll(7) and poll(2) the classes are the standard library's o
 """
 
 import selectors as _standard
+from functools import partial
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector, SelectorKey
 
 from . import _rebind, select as _select
@@ -61,24 +62,10 @@ elif _default is _standard.SelectSelector:
     DefaultSelector = SelectSelector
 
 # What ``install`` exchanges: what is there, and what has the same name here.
-replaced = {
-    name: (getattr(_standard, name), globals()[name])
-    for name in __all__
-    # gevent takes some away.
-    if name.endswith("Selector") and name != "BaseSelector" and hasattr(_standard, name)
-}
-
-
-def exchange(ours: bool) -> None:
-    """Put what is here into the standard module, or that module's own back.
-
-    Only in the place of one another: what somebody else has put there stays.
-
-    Args:
-        ours: whether what is here is put there.
-    """
-    _rebind.swap(_standard, replaced, ours)
-
+replaced = _rebind.pairs(
+    _standard, globals(), ("SelectSelector", "PollSelector", "EpollSelector", "DefaultSelector")
+)
+exchange = partial(_rebind.swap, _standard, replaced)
 
 if installed():
     exchange(True)
