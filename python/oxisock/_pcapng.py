@@ -106,28 +106,32 @@ class Stream:
         self, writer: Writer, local: Any, peer: Any, *, accepted: bool, comment: str
     ) -> None:
         self._writer = writer
-        self._ends = (local, peer)
-        self._next = [1, 1]  # of this end, of the other
+        self._addresses = (local, peer)
         self._comment = comment
         self._accepted = accepted
         self._begun = False
-        self._ended: set[int] = set()
-        self._mirrored = False
-        # Bytes that were received, and told of, before it was known that their sender is here.
-        self._heard = 0
+        # Of each end what it has sent: bytes that are written, and whether the end of it is.
+        self._written = [0, 0]
+        self._finished = [False, False]
+        self.ends = (End(self, 0), End(self, 1))
 
-    def _segment(self, time: int, end: int, flags: int, data: bytes = b"") -> None:
-        source, target = self._ends[end], self._ends[1 - end]
-        comment = self._comment if data else ""
-        numbers = self._next[end] & 0xFFFFFFFF, self._next[1 - end] & 0xFFFFFFFF
+    def _segment(self, time: int, sender: int, flags: int, data: bytes = b"") -> None:
+        source, target = self._addresses[sender], self._addresses[1 - sender]
         if flags & SYN:
             numbers = 0, 1 if flags & ACK else 0
+        else:
+            numbers = self._number(sender), self._number(1 - sender)
         head = struct.pack(
             ">HHIIBBHHH", source[1], target[1], *numbers, 5 << 4, flags, 0xFFFF, 0, 0
         )
         packet = internet(source, target, socket.IPPROTO_TCP, head + data, 16)
-        self._writer.packet(time, packet, sent=end == 0, other=False, comment=comment)
-        self._next[end] += len(data)
+        comment = self._comment if data else ""
+        self._writer.packet(time, packet, sent=sender == 0, other=False, comment=comment)
+        self._written[sender] += len(data)
+
+    def _number(self, end: int) -> int:
+        """Return the sequence number of what an end sends next; its first and last are its own."""
+        return (1 + self._written[end] + self._finished[end]) & 0xFFFFFFFF
 
     def _begin(self, time: int) -> None:
         if not self._begun:
@@ -136,63 +140,59 @@ class Stream:
             for end, flags in ((first, SYN), (1 - first, SYN | ACK), (first, ACK)):
                 self._segment(time, end, flags)
 
-    def data(self, time: int, data: bytes, *, sent: bool) -> None:
-        """Write data that went one way or the other."""
-        if not sent:
-            if self._mirrored:
-                return  # the far end tells of it
-            self._heard += len(data)
-        self._write(time, data, 0 if sent else 1)
-
-    def data_of_the_far_end(self, time: int, data: bytes) -> None:
-        """Write data that the far end has sent, but for what was received meanwhile."""
-        told = min(self._heard, len(data))
-        self._heard -= told
-        if data[told:]:
-            self._write(time, data[told:], 1)
-
-    def _write(self, time: int, data: bytes, end: int) -> None:
+    def write(self, time: int, sender: int, data: bytes, place: int) -> None:
+        """Write what an end has sent, the first byte at a place, but for what is written."""
+        fresh = data[max(self._written[sender] - place, 0) :]
+        if not fresh:
+            return
         self._begin(time)
-        for start, stop in pairwise((*range(0, len(data), _SEGMENT), len(data))):
-            self._segment(time, end, PSH | ACK, data[start:stop])
+        # What lies between was not seen.
+        self._written[sender] = max(self._written[sender], place)
+        for start, stop in pairwise((*range(0, len(fresh), _SEGMENT), len(fresh))):
+            self._segment(time, sender, PSH | ACK, fresh[start:stop])
 
-    def skip(self, length: int, *, sent: bool) -> None:
-        """Leave out data that went and were not seen."""
-        self._next[0 if sent else 1] += length
-
-    def end(self, time: int, *, sent: bool) -> None:
-        """Write the end of a direction."""
-        end = 0 if sent else 1
-        if self._begun and end not in self._ended:
-            self._ended.add(end)
-            self._segment(time, end, FIN | ACK)
-            self._next[end] += 1
-
-    def mirrored(self) -> Mirror:
-        """Return the far end of the stream, which is in this process, too."""
-        self._mirrored = True
-        return Mirror(self)
+    def finish(self, time: int, sender: int) -> None:
+        """Write the end of what an end sends."""
+        if self._begun and not self._finished[sender]:
+            self._segment(time, sender, FIN | ACK)
+            self._finished[sender] = True
 
 
-class Mirror:
-    """The far end of a stream: what it sends is what the stream receives."""
+class End:
+    """One end of a stream.
 
-    def __init__(self, stream: Stream) -> None:
-        self._far = stream
+    Where both are in this process, both tell of the same data, in any order: whoever is first
+    writes it.
+    """
 
-    def data(self, time: int, data: bytes, *, sent: bool) -> None:
-        """Write data that went one way or the other, unless the other end has written it."""
-        if sent:
-            self._far.data_of_the_far_end(time, data)
+    def __init__(self, stream: Stream, index: int) -> None:
+        self._stream = stream
+        self._index = index
+        self._sent = 0
+        self._received = 0
+        self.closed = False
 
-    def skip(self, length: int, *, sent: bool) -> None:
-        """Leave out data that went and were not seen."""
-        if sent:
-            self._far.skip(length, sent=False)
+    def sent(self, time: int, data: bytes) -> None:
+        """Write data that this end has sent."""
+        self._stream.write(time, self._index, data, self._sent)
+        self._sent += len(data)
 
-    def end(self, time: int, *, sent: bool) -> None:
-        """Write the end of a direction."""
-        self._far.end(time, sent=not sent)
+    def received(self, time: int, data: bytes) -> None:
+        """Write data that this end has received, or the end of it if there is none."""
+        if data:
+            self._stream.write(time, 1 - self._index, data, self._received)
+            self._received += len(data)
+        else:
+            self._stream.finish(time, 1 - self._index)
+
+    def skip(self, length: int) -> None:
+        """Leave out data that this end has sent and that were not seen."""
+        self._sent += length
+
+    def close(self, time: int) -> None:
+        """Write the end of what this end sends."""
+        self.closed = True
+        self._stream.finish(time, self._index)
 
 
 def datagram(writer: Writer, time: int, local: Any, peer: Any, data: bytes, *, sent: bool) -> None:

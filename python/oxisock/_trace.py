@@ -9,6 +9,7 @@ import socket as _standard
 import sys
 import threading
 import time
+from itertools import islice
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 # Where the flags of a receiving method are among its arguments, the socket included.
 _FLAGS_AT = {"recv": 2, "recv_into": 3, "recvfrom": 2, "recvfrom_into": 3, "recvmsg": 3}
+# How many connections are remembered, to find the other end of one.
+_CONNECTIONS = 4096
 _INTERNET = (int(_standard.AF_INET), int(_standard.AF_INET6))
 
 _short = reprlib.Repr()
@@ -51,7 +54,8 @@ class Tracer:
         self._lock = threading.Lock()
         self._main = os.getpid()
         self._writer = _pcapng.Writer(capture, "oxisock trace") if capture else None
-        self._streams: dict[tuple[Any, Any], _pcapng.Stream] = {}
+        # By their own address and the other's. Both ends of a connection stand side by side.
+        self._ends: dict[tuple[Any, Any], _pcapng.End] = {}
 
     def record(
         self, state: _watch.State, name: str, site: Any, arguments: Any, keywords: Any,
@@ -139,8 +143,7 @@ class Tracer:
     ) -> None:  # fmt: skip
         if name == "close":
             if info.state is not None:
-                info.state.end(moment, sent=True)
-                self._streams.pop((info.local, info.peer), None)
+                info.state.close(moment)
             return
         if error is not None:
             return
@@ -153,26 +156,27 @@ class Tracer:
             elif info.kind == _standard.SOCK_DGRAM:
                 _pcapng.datagram(writer, moment, info.local, peer, data, sent=sent)
             else:
-                stream = info.state or self._stream(writer, info, sock)
-                if data:
-                    stream.data(moment, data, sent=sent)
-                elif not sent:
-                    stream.end(moment, sent=False)
+                end = info.state = info.state or self._end(writer, info, sock)
+                if sent:
+                    end.sent(moment, data)
+                else:
+                    end.received(moment, data)
         if name == "sendfile" and info.state is not None:
-            info.state.skip(result, sent=True)
+            info.state.skip(result)
 
-    def _stream(self, writer: _pcapng.Writer, info: Any, sock: Any) -> Any:
-        """Return the stream of a connection, of which both ends may be in this process."""
-        far = self._streams.get((info.peer, info.local))
-        if far is not None:
-            info.state = far.mirrored()
-        else:
+    def _end(self, writer: _pcapng.Writer, info: Any, sock: Any) -> _pcapng.End:
+        """Return an end of a connection, of which the other end may be in this process, too."""
+        key = (info.local, info.peer)
+        end = self._ends.get(key)
+        if end is None or end.closed:
             comment = "payload of a TLS session" if hasattr(sock, "cipher") else ""
-            info.state = _pcapng.Stream(
-                writer, info.local, info.peer, accepted=info.accepted, comment=comment
-            )
-            self._streams[info.local, info.peer] = info.state
-        return info.state
+            stream = _pcapng.Stream(writer, *key, accepted=info.accepted, comment=comment)
+            if len(self._ends) >= 2 * _CONNECTIONS:
+                for oldest in list(islice(self._ends, 2)):
+                    del self._ends[oldest]
+            self._ends[key], self._ends[key[::-1]] = stream.ends
+            end = stream.ends[0]
+        return end
 
 
 def moved(name: str, arguments: Any, keywords: Any, result: Any) -> Iterator[tuple[bytes, Any]]:

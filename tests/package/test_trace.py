@@ -1,14 +1,18 @@
 """``oxisock trace``: each line is a call, and the packets are the data."""
 
+import io
 import re
 import stat
 import subprocess
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from oxisock._trace import Tracer
 from tests.helpers.process import needs, python
 from tests.helpers.tls import authority, identity
 
@@ -133,6 +137,41 @@ def test_a_wrong_command_line(arguments: Any) -> None:
 
 
 # -- packets -----------------------------------------------------------------------------------
+
+
+def orders(*threads: list[Any]) -> Iterator[list[Any]]:
+    """All the ways in which what threads do can follow each other."""
+    if not any(threads):
+        yield []
+    for at, thread in enumerate(threads):
+        if thread:
+            rest = [*threads[:at], thread[1:], *threads[at + 1 :]]
+            yield from ([thread[0], *order] for order in orders(*rest))
+
+
+def test_data_that_both_ends_tell_of_is_written_once() -> None:
+    """A thread is told of the other's data, and closes, before that one has told that it sent."""
+    client = [("c", "sent", b"abc"), ("c", "received", b"DE"), ("c", "close", b"")]
+    server = [("s", "received", b"ab"), ("s", "received", b"c"), ("s", "sent", b"DE"),
+              ("s", "close", b"")]  # fmt: skip
+    count = 0
+    for order in orders(client, server):
+        file = io.BytesIO()
+        tracer = Tracer(True, io.StringIO(), [], 0, file)
+        assert tracer._writer is not None
+        ends = {
+            "c": SimpleNamespace(local=("127.0.0.1", 1), peer=("127.0.0.1", 2), accepted=False),
+            "s": SimpleNamespace(local=("127.0.0.1", 2), peer=("127.0.0.1", 1), accepted=True),
+        }
+        for name, verb, data in order:
+            end = tracer._end(tracer._writer, ends[name], None)
+            getattr(end, verb)(0, *([data] if data else []))
+        packets = file.getvalue()
+        assert [packets.count(data) for data in (b"abc", b"DE")] in ([1, 1], [0, 1])
+        assert packets.count(b"ab") == packets.count(b"c\0") == 1, order
+        count += 1
+    assert count == 35
+
 
 CHECKS = [
     option
