@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
 use crate::address::host_text;
-use crate::python::args::{Int, Text};
+use crate::python::args::{self, Int};
 use crate::python::buffer::BufferSlot;
 use crate::python::error::Result;
 use crate::sys::lookup;
@@ -24,17 +24,17 @@ use crate::sys::lookup;
 ///     ValueError: it has a null character in it.
 #[pyfunction]
 #[pyo3(signature = (ip_addr, /))]
-pub(crate) fn inet_aton<'py>(py: Python<'py>, ip_addr: Text<'_>) -> PyResult<Bound<'py, PyBytes>> {
-    let dotted = ip_addr
-        .0
+pub(crate) fn inet_aton<'py>(ip_addr: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    let text = args::text("inet_aton() argument", ip_addr)?;
+    let dotted = text
         .to_str()
         .ok()
         .and_then(|text| text.parse::<Ipv4Addr>().ok());
     match dotted
         .map(|host| host.octets())
-        .or_else(|| lookup::loose_v4(ip_addr.0))
+        .or_else(|| lookup::loose_v4(text))
     {
-        Some(host) => Ok(PyBytes::new(py, &host)),
+        Some(host) => Ok(PyBytes::new(ip_addr.py(), &host)),
         None => Err(illegal("inet_aton")),
     }
 }
@@ -72,12 +72,12 @@ pub(crate) fn inet_ntoa<'py>(packed_ip: &Bound<'py, PyAny>) -> PyResult<Bound<'p
 #[pyfunction]
 #[pyo3(signature = (address_family, ip_string, /))]
 pub(crate) fn inet_pton<'py>(
-    py: Python<'py>,
     address_family: Int,
-    ip_string: Text<'_>,
+    ip_string: &Bound<'py, PyAny>,
 ) -> Result<Bound<'py, PyBytes>> {
-    match lookup::packed(address_family.0, ip_string.0)? {
-        Some(packed) => Ok(PyBytes::new(py, &packed)),
+    let text = args::text("inet_pton() argument 2", ip_string)?;
+    match lookup::packed(address_family.0, text)? {
+        Some(packed) => Ok(PyBytes::new(ip_string.py(), &packed)),
         None => Err(illegal("inet_pton").into()),
     }
 }

@@ -70,7 +70,7 @@ mod _socket {
     use crate::selectors::{poll::poll, select::select};
     #[pymodule_export]
     use crate::socket::{
-        Datagram, Socket, close, connect_host, construct_with, dup, getconnectionattemptdelay,
+        Datagram, close, connect_host, construct_with, dup, getconnectionattemptdelay,
         getconnecttimeout, getdefaultkeepalive, getdefaulttimeout, register_class,
         setconnectionattemptdelay, setconnecttimeout, setdefaultkeepalive, setdefaulttimeout,
         socketpair, write_unraisable,
@@ -89,6 +89,9 @@ mod _socket {
             ));
         }
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        // Messages about its methods say `socket`, as those of the standard library do; the module has
+        // another name for it than for the class made of it.
+        module.add("Socket", module.py().get_type::<crate::socket::Socket>())?;
         // Named as the function that makes one.
         module.add(
             "Poll",

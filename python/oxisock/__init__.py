@@ -73,6 +73,7 @@ timeout = TimeoutError
 
 
 _held.hold_all()
+_held.sys.modules[__name__].__class__ = _held.LazyModule
 
 
 def __getattr__(name: str) -> object:

@@ -4,7 +4,7 @@ import sys
 from _warnings import warn
 from abc import ABCMeta
 
-from ._held import Method, load
+from ._held import Method, load, without_annotations
 from ._socket import Socket, construct, dup, register_class, write_unraisable
 
 TYPE_CHECKING = False
@@ -43,7 +43,12 @@ class _SocketType(ABCMeta):
         return super().__new__(mcls, name, bases, namespace, **options)
 
     def __instancecheck__(cls, instance: object) -> bool:
-        return cls.__subclasscheck__(type(instance))
+        kind = type(instance)
+        if cls.__subclasscheck__(kind):
+            return True
+        # What an object says of itself: mocks with a specification do.
+        claimed = getattr(instance, "__class__", kind)
+        return claimed is not kind and isinstance(claimed, type) and cls.__subclasscheck__(claimed)
 
     def __subclasscheck__(cls, subclass: type) -> bool:
         return super().__subclasscheck__(subclass) or (
@@ -84,6 +89,12 @@ class socket(Socket, metaclass=_SocketType):  # noqa: N801 - the name of the sta
     _sendfile_use_send = Method("oxisock._sendfile")
     _sendfile_zerocopy = Method("oxisock._sendfile")
     _check_sendfile_params = Method("oxisock._sendfile")
+
+    def __init__(
+        self, family: int = -1, type: int = -1, proto: int = -1, fileno: "Any" = None
+    ) -> None:
+        # For whoever inspects it or calls it by name; the native one is called directly else.
+        Socket.__init__(self, family, type, proto, fileno)  # type: ignore[call-arg]
 
     def __enter__(self) -> "Self":
         return self
@@ -172,3 +183,9 @@ class socket(Socket, metaclass=_SocketType):  # noqa: N801 - the name of the sta
         other = construct(fd, type(self), self.family, self.type, self.proto, fileno=fd)
         other.settimeout(self.gettimeout())
         return other
+
+
+without_annotations(socket)
+if "__firstlineno__" in vars(socket):
+    # Of a file that is not that of the class's module: `inspect` would show something else.
+    delattr(socket, "__firstlineno__")

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from enum import IntEnum
 
-__all__ = ["enumeration", "family_member", "kind_member", "members", "names", "resolve"]
+__all__ = ["constant", "enumeration", "family_member", "kind_member", "members", "names", "resolve"]
 
 # Class: prefix of its members, base class, docstring.
 _ENUMERATIONS = {

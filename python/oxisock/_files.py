@@ -6,6 +6,7 @@ not yet given belongs to the native state of each file, in its attribute ``_stat
 """
 
 import io
+import sys
 from codecs import getincrementaldecoder
 from errno import EAGAIN, EWOULDBLOCK
 
@@ -49,6 +50,14 @@ class SocketIO(io.RawIOBase, RawMethods):
     __module__ = "oxisock"
 
     closed: bool
+
+    @classmethod
+    def __subclasshook__(cls, other: type) -> bool:
+        # The standard library's own is one as well: TLS sockets make their files of it.
+        standard = sys.modules.get("oxisock._standard")
+        module = standard.known() if standard else None
+        theirs = getattr(module or sys.modules.get("socket"), "SocketIO", None)
+        return True if cls is SocketIO and theirs in other.__mro__ else NotImplemented
 
     def __init__(self, sock: "Any", mode: str) -> None:
         """Wrap ``sock``; see the class."""

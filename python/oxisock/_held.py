@@ -78,6 +78,39 @@ def load(name: str) -> "ModuleType":
     return sys.modules[name]
 
 
+def without_annotations(thing: "Any") -> "Any":
+    """Take the annotations off a function, or those of a class off its methods.
+
+    The names in them are there for type checkers only, so that ``typing.get_type_hints`` could not
+    resolve them; users have the stubs. The standard library's have none.
+    """
+    if isinstance(thing, type):
+        for value in [*vars(thing).values()]:
+            for part in (value, getattr(value, "__func__", None), getattr(value, "fget", None)):
+                if type(part) is _Function:
+                    without_annotations(part)
+    elif type(thing) is _Function:
+        thing.__annotations__ = {}
+    return thing
+
+
+_Function: type = type(without_annotations)
+
+
+class LazyModule(type(sys)):  # type: ignore[misc]
+    """The class of the public module until every name is there: ``vars`` fetches them."""
+
+    @property
+    def __dict__(self) -> "dict[str, object]":  # type: ignore[override]
+        namespace: dict[str, object] = namespace_of(self)
+        load("oxisock._lazy").fetch_all(namespace)
+        return namespace
+
+
+# A module's names, whatever its class does when it is asked for them.
+namespace_of = vars(type(sys))["__dict__"].__get__
+
+
 class Method:
     """A method that stands in a module of its own, which is imported when it is first asked for.
 
@@ -94,7 +127,9 @@ class Method:
         self._name = name
 
     def __get__(self, instance: object, owner: "type | None" = None) -> "Callable[..., Any]":
-        method = getattr(load(self._module), self._name)
+        method = without_annotations(getattr(load(self._module), self._name))
+        method.__module__ = self._class.__module__
+        method.__qualname__ = f"{self._class.__qualname__}.{self._name}"
         setattr(self._class, self._name, method)
         return method.__get__(instance, owner)  # type: ignore[no-any-return]
 

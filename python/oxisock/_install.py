@@ -5,7 +5,8 @@ from _thread import allocate_lock
 
 import oxisock as _public
 
-from . import _functions
+from . import _functions, _lazy
+from ._held import namespace_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -138,9 +139,13 @@ def uninstall() -> None:
 
 
 def _call_it(module: str) -> None:
-    """Have ``repr`` and pickle name the module by which programs get our classes."""
+    """Have ``repr`` and pickle name the module by which programs get what is ours."""
     for cls in (_public.socket, _public.SocketIO):
         cls.__module__ = module
+        _lazy.call_it(cls, module)
+    for name, value in [*namespace_of(_public).items()]:
+        if not name.startswith("_"):
+            _lazy.call_it(value, module)
 
 
 def _is_armed(finder: "Any") -> bool:

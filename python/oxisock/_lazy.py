@@ -8,7 +8,7 @@ somebody, as fetching ``sslerror`` would import it, and OpenSSL with it.
 import sys
 
 from . import _enums
-from ._held import load
+from ._held import load, without_annotations
 
 # The module of each name, where it has the same name.
 _HOMES = {
@@ -51,6 +51,8 @@ _HOMES = {
     "IntEnum": "enum",
     "IntFlag": "enum",
 }
+# What they import takes longer than all the rest.
+_LARGE = frozenset(("ssl", "oxisock._ssl", "oxisock._tls", "oxisock._datagrams"))
 _ELSEWHERE = {"sslerror": "SSLError"}
 # What the standard module happens to import: programs reach through it for these.
 _MODULES = ("array", "errno", "io", "os", "selectors", "sys")
@@ -79,20 +81,39 @@ if TYPE_CHECKING:
 def fetch(namespace: "Namespace", name: str) -> object:
     """Return a name of the public module and keep it in the module's namespace."""
     value = namespace[name] = _find(namespace, name)
-    if "ssl" in sys.modules and "__getattr__" in namespace:
-        for missing in (
-            *_HOMES,
-            *_MODULES,
-            "__all__",
-            *_constants(),
-            "EBADF",
-            "EAGAIN",
-            "EWOULDBLOCK",
-        ):
-            if missing not in namespace:
-                namespace[missing] = _find(namespace, missing)
-        namespace.pop("__getattr__", None)
+    if "ssl" in sys.modules:
+        fetch_all(namespace)
     return value
+
+
+def fetch_all(namespace: "Namespace") -> None:
+    """Fetch every name of the public module.
+
+    But for those that would import ``ssl``, or ``asyncio``, unless somebody has imported ``ssl``
+    already, and what is out of reach.
+    """
+    if "__getattr__" not in namespace:
+        return
+    complete = "ssl" in sys.modules
+    for name in (*_HOMES, *_MODULES, "__all__", "EBADF", "EAGAIN", "EWOULDBLOCK"):
+        if name not in namespace and (complete or _HOMES.get(name) not in _LARGE):
+            try:
+                namespace[name] = _find(namespace, name)
+            except (ImportError, OSError):
+                complete = False
+    # Programs make tables by value out of them, where the last name counts: in the order of the
+    # standard library, behind those that only we have.
+    ours = {*_constants()}
+    theirs = [name for name in vars(load("_socket")) if name in ours]
+    for name in ours.difference(theirs):
+        if name not in namespace:
+            namespace[name] = _find(namespace, name)
+    for name in theirs:
+        value = namespace.pop(name, None)
+        namespace[name] = _find(namespace, name) if value is None else value
+    if complete:
+        namespace.pop("__getattr__", None)
+        sys.modules["oxisock"].__class__ = type(sys)
 
 
 def _find(namespace: "Namespace", name: str) -> object:
@@ -107,13 +128,50 @@ def _find(namespace: "Namespace", name: str) -> object:
     if name in _MODULES:
         return __import__(name)
     if name in _HOMES:
-        return getattr(load(_HOMES[name]), _ELSEWHERE.get(name, name))
+        value = getattr(load(_HOMES[name]), _ELSEWHERE.get(name, name))
+        if _HOMES[name].startswith(f"{__package__}."):
+            call_it(without_annotations(value), namespace["socket"].__module__)
+        return value
     return _enums.resolve(name)
 
 
+def call_it(value: object, module: str) -> None:
+    """Have ``inspect`` and pickle name a module as the home of a public function."""
+    if type(value) in _FUNCTIONS:
+        value.__module__ = module
+    elif isinstance(value, type):
+        for method in [*vars(value).values()]:
+            if type(method) is _FUNCTIONS[0]:
+                method.__module__ = module
+
+
+_FUNCTIONS: "tuple[type, ...]" = (type(call_it), type(len))
+
+
 def listing(namespace: "Namespace") -> "list[str]":
-    """Return every name of the public module, fetched or not."""
-    return sorted({*namespace, *_own(namespace), *_constants(), "__all__"})
+    """Return every name of the public module, fetched or not.
+
+    While the module stands for the standard one, without the constants that this lacks and whose
+    number it has another name for: programs make tables by value out of the list.
+    """
+    names = {*namespace, *_own(namespace), *_constants(), "__all__"}
+    if getattr(namespace["socket"], "__module__", None) == "socket":
+        theirs = vars(load("_socket"))
+        taken: set[object] = {
+            (_group(name), value) for name, value in theirs.items() if type(value) is int
+        }
+        names.difference_update(
+            [
+                name
+                for name in _constants()
+                if name not in theirs and (_group(name), _enums.constant(name)) in taken
+            ]
+        )
+    return sorted(names)
+
+
+def _group(name: str) -> str:
+    return name.partition("_")[0]
 
 
 def _own(namespace: "Namespace") -> "Iterable[str]":

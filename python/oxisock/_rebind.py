@@ -7,6 +7,7 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 import oxisock as _public
 
 from . import _standard
+from ._held import namespace_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 # What can be nothing but the standard module's own: numbers and strings could be anybody's.
 _KINDS = (type, FunctionType, BuiltinFunctionType, Enum)
-_namespace = vars(ModuleType)["__dict__"].__get__
 
 # The namespaces that were changed: name, what stands there now, what stood there before.
 _changes: "list[tuple[dict[str, object], str, object, object]]" = []
@@ -41,7 +41,7 @@ def modules(given: "Iterable[ModuleType]") -> None:
         return
     for module in given:
         # Not by `vars`: a module that is loaded when it is first used is left in peace.
-        namespace = _namespace(module)
+        namespace = namespace_of(module)
         name = namespace.get("__name__")
         if (
             name in ("_socket", "select", "selectors")

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING
 
 from ._class import socket
 from ._install import installed
-from ._socket import TLSSession, deadline_left, tls_session, tls_unavailable
+from ._socket import (
+    TLSSession,
+    deadline_left,
+    family_member,
+    kind_member,
+    tls_session,
+    tls_unavailable,
+)
 from ._unbound import accept, enable
 
 if TYPE_CHECKING:
@@ -23,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["SSLSocket", "TLSObject", "exchange", "tls_status"]
 
 
+# What the standard class converts into members of its own enumerations.
+_NATIVE: Any = _socket.socket
 _SEND, _SENDALL = ssl.SSLSocket.send, ssl.SSLSocket.sendall
 
 
@@ -60,6 +69,16 @@ class SSLSocket(ssl.SSLSocket):
     # Its repr and its messages name it, and are to say what they always did.
     __module__ = "ssl"
     _sslobj: Any
+
+    @property
+    def family(self) -> Any:
+        """The address family, a member of the enumeration of every other socket."""
+        return family_member(_NATIVE.family.__get__(self))
+
+    @property
+    def type(self) -> Any:
+        """The socket type, likewise."""
+        return kind_member(_NATIVE.type.__get__(self))
 
     @classmethod
     def _create(cls, *args: Any, **kwargs: Any) -> Self:

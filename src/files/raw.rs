@@ -85,7 +85,7 @@ impl RawMethods {
             return Ok(Some(receive_into(&sock, buffer)?));
         }
         let mut slot = BufferSlot::new();
-        let room = slot.writable(buffer)?;
+        let room = slot.writable(buffer, "recv_into() argument 1")?;
         let count = match plain {
             Some(plain) if held.is_empty() && room.len() > 0 => {
                 match receive(plain, py, room.region())? {

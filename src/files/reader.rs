@@ -337,7 +337,12 @@ fn read_into(
     let (py, reader) = (file.py(), reader(file)?);
     let reader = reader.get();
     let mut slot = BufferSlot::new();
-    let room = slot.writable(buffer)?;
+    let argument = if once {
+        "readinto1() argument"
+    } else {
+        "readinto() argument"
+    };
+    let room = slot.writable(buffer, argument)?;
     let mut held = reader.begin(file, "readinto")?;
     let into = room.region();
     if !once || into.len() == 0 {

@@ -44,6 +44,8 @@ impl HostName {
             )
         };
         Self::convert(object, null, |class| {
+            // As everywhere where the interpreter names an argument.
+            let class = if object.is_none() { "None" } else { class };
             format!("{function}() argument 1 must be str, bytes or bytearray, not {class}")
         })
     }

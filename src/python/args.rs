@@ -1,7 +1,6 @@
 //! Arguments as the standard library takes them: integers with the ranges and
 //! messages of their C types, texts, paths and timeouts.
 
-use std::convert::Infallible;
 use std::ffi::CStr;
 
 use pyo3::exceptions::{PyDeprecationWarning, PyOverflowError, PyTypeError, PyValueError};
@@ -274,42 +273,33 @@ pub(crate) fn unsigned_long(number: &Bound<'_, PyInt>) -> PyResult<libc::c_ulong
 }
 
 /// Text for a C call, which cannot have a null character in it. The text's own memory: no
-/// copy is made of plain ASCII.
-#[derive(Clone, Copy)]
-pub(crate) struct Text<'a>(pub(crate) &'a CStr);
-
-impl<'a, 'py> FromPyObject<'a, 'py> for Text<'a> {
-    type Error = PyErr;
-
-    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        if !object.is_instance_of::<PyString>() {
-            let class = object.get_type().name()?;
-            return Err(PyTypeError::new_err(format!("must be str, not {class}")));
-        }
-        let mut len = 0;
-        // SAFETY: the object is a str. Its UTF-8 form lives as long as it does, which is 'a,
-        // and has a zero byte behind its end.
-        let bytes = unsafe {
-            let start = ffi::PyUnicode_AsUTF8AndSize(object.as_ptr(), &mut len);
-            if start.is_null() {
-                return Err(PyErr::fetch(object.py()));
-            }
-            std::slice::from_raw_parts(start.cast(), len as usize + 1)
-        };
-        CStr::from_bytes_with_nul(bytes)
-            .map(Text)
-            .map_err(|_| PyValueError::new_err("embedded null character"))
+/// copy is made of plain ASCII. `argument` says which it is, for the error: `"inet_aton() argument"`.
+pub(crate) fn text<'a>(argument: &str, object: &'a Bound<'_, PyAny>) -> PyResult<&'a CStr> {
+    if !object.is_instance_of::<PyString>() {
+        return Err(wrong_type(argument, "str", object));
     }
+    let mut len = 0;
+    // SAFETY: the object is a str. Its UTF-8 form lives as long as it does, which is 'a,
+    // and has a zero byte behind its end.
+    let bytes = unsafe {
+        let start = ffi::PyUnicode_AsUTF8AndSize(object.as_ptr(), &mut len);
+        if start.is_null() {
+            return Err(PyErr::fetch(object.py()));
+        }
+        std::slice::from_raw_parts(start.cast(), len as usize + 1)
+    };
+    CStr::from_bytes_with_nul(bytes).map_err(|_| PyValueError::new_err("embedded null character"))
 }
 
-impl<'py> IntoPyObject<'py> for Text<'_> {
-    type Target = PyString;
-    type Output = Bound<'py, PyString>;
-    type Error = Infallible;
-
-    fn into_pyobject(self, py: Python<'py>) -> Result<Self::Output, Infallible> {
-        Ok(PyString::new(py, &self.0.to_string_lossy()))
-    }
+/// The error for an argument of a type that it cannot have, in the interpreter's words.
+#[cold]
+pub(crate) fn wrong_type(argument: &str, expected: &str, object: &Bound<'_, PyAny>) -> PyErr {
+    let class = match object.get_type().name() {
+        _ if object.is_none() => "None".to_owned(),
+        Ok(class) => class.to_string(),
+        Err(error) => return error,
+    };
+    PyTypeError::new_err(format!("{argument} must be {expected}, not {class}"))
 }
 
 /// A str, bytes or path-like object as bytes in the encoding of the file system.

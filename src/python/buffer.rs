@@ -9,6 +9,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
+use super::args::wrong_type;
 use super::error::{Error, Result};
 use super::thread::protect;
 use crate::sys::Region;
@@ -64,12 +65,17 @@ impl BufferSlot {
         })
     }
 
-    /// A view to write into any bytes-like object that is contiguous and writable.
+    /// A view to write into any bytes-like object that is contiguous and writable. `argument` says
+    /// which one it is, for the error, see [`wrong_type`].
     #[inline]
-    pub(crate) fn writable<'a>(&'a mut self, object: &Bound<'_, PyAny>) -> PyResult<Writable<'a>> {
+    pub(crate) fn writable<'a>(
+        &'a mut self,
+        object: &Bound<'_, PyAny>,
+        argument: &str,
+    ) -> PyResult<Writable<'a>> {
         match self.view(object, ffi::PyBUF_WRITABLE) {
             Ok(view) => Ok(Writable(view)),
-            Err(error) => Err(not_writable(object, error)),
+            Err(error) => Err(not_writable(object, argument, error)),
         }
     }
 
@@ -89,16 +95,11 @@ impl BufferSlot {
 
 /// Read-only and scattered buffers are the wrong type here, as in the standard library.
 #[cold]
-fn not_writable(object: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
+fn not_writable(object: &Bound<'_, PyAny>, argument: &str, error: PyErr) -> PyErr {
     if !refuses(object.py(), &error) {
         return error;
     }
-    match object.get_type().name() {
-        Ok(class) => PyTypeError::new_err(format!(
-            "argument 'buffer' must be read-write bytes-like object, not {class}"
-        )),
-        Err(error) => error,
-    }
+    wrong_type(argument, "read-write bytes-like object", object)
 }
 
 /// Whether an exception says that an object is no such buffer, or no longer one, as a released

@@ -315,19 +315,26 @@ fn restore(py: Python<'_>, error: PyErr) {
     }
 }
 
+/// What a class has by that name, whatever its metaclass hands out in the place of it.
+pub(crate) fn attribute<'py>(
+    class: &Bound<'py, PyType>,
+    name: &Bound<'py, PyString>,
+) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: the interpreter's class of classes has the function; both objects are alive, and the
+    // call returns a new reference or sets an exception.
+    unsafe {
+        let get = ffi::PyType_Type.tp_getattro;
+        let get = get.ok_or_else(|| PyTypeError::new_err("no attributes of classes"))?;
+        Bound::from_owned_ptr_or_err(class.py(), get(class.as_ptr(), name.as_ptr()))
+    }
+}
+
 /// Whether a class still has the native class's method of that name, and nobody's in its place.
 pub(crate) fn is_native<C: PyClass>(class: &Bound<'_, PyType>, name: &str) -> PyResult<bool> {
     // Copies have another definition, and the same name in it.
-    let name = PyString::new(class.py(), name);
+    let name = PyString::intern(class.py(), name);
     let definition = |class: &Bound<'_, PyType>| {
-        // What the class has, whatever its metaclass hands out in the place of it.
-        // SAFETY: the interpreter's class of classes has the function; both objects are alive.
-        let method = unsafe {
-            let get = ffi::PyType_Type.tp_getattro;
-            let get = get.ok_or_else(|| PyTypeError::new_err("no attributes of classes"))?;
-            let found = get(class.as_ptr(), name.as_ptr());
-            Bound::from_owned_ptr_or_err(class.py(), found)?
-        };
+        let method = attribute(class, &name)?;
         // SAFETY: the type is one of the interpreter's own, which live for ever.
         let is_method = method.get_type_ptr() == (&raw mut ffi::PyMethodDescr_Type);
         // SAFETY: the object is of exactly the type whose layout this is.

@@ -8,7 +8,7 @@ use pyo3::types::{PyString, PyTuple};
 
 use crate::address;
 use crate::lookup::{Hints, Service, lookup, run};
-use crate::python::args::{self, Int, Text};
+use crate::python::args::{self, Int};
 use crate::python::audit::audit;
 use crate::python::error::{Error, Result};
 use crate::sys::{SockAddr, hosts_file, lookup as libc_lookup};
@@ -88,7 +88,7 @@ impl Fields {
         }
         let fields = Fields {
             count: tuple.len(),
-            host: host.extract::<Text<'_>>()?.0.to_owned(),
+            host: args::text("getnameinfo() argument 1", &host)?.to_owned(),
             port: args::int(&tuple.get_item(1)?)?,
             flowinfo: args::masked_at(tuple, 2)?,
             scope_id: args::masked_at(tuple, 3)?,

@@ -6,7 +6,7 @@ use pyo3::exceptions::{PyOSError, PyOverflowError};
 use pyo3::prelude::*;
 
 use crate::engine;
-use crate::python::args::{Int, Text, file_system_text};
+use crate::python::args::{Given, Int, file_system_text, text};
 use crate::python::audit::audit_with;
 use crate::sys::databases;
 
@@ -24,16 +24,17 @@ use crate::sys::databases;
 ///     TypeError: a name is no str.
 ///     ValueError: a name has a null character in it.
 #[pyfunction]
-#[pyo3(signature = (servicename, protocolname=Protocol(None), /),
+#[pyo3(signature = (servicename, protocolname=Given(None), /),
        text_signature = "(servicename, protocolname=..., /)")]
 pub(crate) fn getservbyname(
-    py: Python<'_>,
-    servicename: Text<'_>,
-    protocolname: Protocol<'_>,
+    servicename: &Bound<'_, PyAny>,
+    protocolname: Given<'_>,
 ) -> PyResult<u16> {
-    let (name, protocol) = (servicename.0, protocolname.text());
+    let py = servicename.py();
+    let name = text("getservbyname() argument 1", servicename)?;
+    let protocol = optional("getservbyname() argument 2", &protocolname)?;
     audit_with(py, c"socket.getservbyname", || {
-        (servicename, protocolname.0).into_pyobject(py)
+        (servicename, &protocolname.0).into_pyobject(py)
     })?;
     engine::detached(py, || databases::service_port(name, protocol))
         .ok_or_else(|| PyOSError::new_err("service/proto not found"))
@@ -54,18 +55,18 @@ pub(crate) fn getservbyname(
 ///     TypeError: the port is no integer or the name no str.
 ///     ValueError: the name has a null character in it.
 #[pyfunction]
-#[pyo3(signature = (port, protocolname=Protocol(None), /),
+#[pyo3(signature = (port, protocolname=Given(None), /),
        text_signature = "(port, protocolname=..., /)")]
 pub(crate) fn getservbyport<'py>(
     py: Python<'py>,
     port: Int,
-    protocolname: Protocol<'_>,
+    protocolname: Given<'_>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let protocol = protocolname.text();
+    let protocol = optional("getservbyport() argument 2", &protocolname)?;
     let port = u16::try_from(port.0)
         .map_err(|_| PyOverflowError::new_err("getservbyport: port must be 0-65535."))?;
     audit_with(py, c"socket.getservbyport", || {
-        (port, protocolname.0).into_pyobject(py)
+        (port, &protocolname.0).into_pyobject(py)
     })?;
     let name = engine::detached(py, || databases::service_name(port, protocol))
         .ok_or_else(|| PyOSError::new_err("port/proto not found"))?;
@@ -86,25 +87,13 @@ pub(crate) fn getservbyport<'py>(
 ///     ValueError: the name has a null character in it.
 #[pyfunction]
 #[pyo3(signature = (protocolname, /))]
-pub(crate) fn getprotobyname(py: Python<'_>, protocolname: Text<'_>) -> PyResult<i32> {
-    engine::detached(py, || databases::protocol_number(protocolname.0))
+pub(crate) fn getprotobyname(protocolname: &Bound<'_, PyAny>) -> PyResult<i32> {
+    let name = text("getprotobyname() argument 1", protocolname)?;
+    engine::detached(protocolname.py(), || databases::protocol_number(name))
         .ok_or_else(|| PyOSError::new_err("protocol not found"))
 }
 
 /// The name of a protocol that may be left out; None does not stand for that.
-#[derive(Clone, Copy)]
-pub(crate) struct Protocol<'a>(Option<Text<'a>>);
-
-impl<'a, 'py> FromPyObject<'a, 'py> for Protocol<'a> {
-    type Error = PyErr;
-
-    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        object.extract().map(|name| Protocol(Some(name)))
-    }
-}
-
-impl<'a> Protocol<'a> {
-    fn text(self) -> Option<&'a CStr> {
-        self.0.map(|name| name.0)
-    }
+fn optional<'a>(argument: &str, name: &'a Given<'_>) -> PyResult<Option<&'a CStr>> {
+    name.0.as_ref().map(|name| text(argument, name)).transpose()
 }

@@ -306,7 +306,7 @@ impl Socket {
         let py = buffer.py();
         self.check_datagrams(py)?;
         let mut slot = BufferSlot::new();
-        let buffer = slot.writable(buffer)?;
+        let buffer = slot.writable(buffer, "argument 'buffer'")?;
         let stride = usize::try_from(stride.0).unwrap_or(0);
         if stride == 0 || buffer.len() < stride {
             return Err(PyValueError::new_err(format!(

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::IntoPyDict;
 
 use super::Socket;
-use super::lifecycle::{Offer, construct, is_plain, registered, replacement, wrap};
+use super::lifecycle::{Offer, called_class, construct, is_plain, registered, wrap};
 use crate::engine::{
     self, Attempt, AttemptMode, Interest, Mode, Operation, Plan, drive, within_deadline,
 };
@@ -292,9 +292,9 @@ impl Socket {
     ///     OSError: the socket does not listen, or is closed.
     fn accept<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
         let py = slf.py();
-        let replacement = replacement(py)?;
-        if replacement.is_some() || !is_plain(slf) {
-            return accept_by_parts(slf, replacement);
+        let class = called_class(py)?;
+        if class.is_some() || !is_plain(slf) {
+            return accept_by_parts(slf, class);
         }
         let this = slf.get();
         let (fd, peer) = this.accept_one(py)?;

@@ -209,7 +209,7 @@ impl Socket {
         flags: Int,
     ) -> PyResult<()> {
         let mut slot = BufferSlot::new();
-        let buffer = slot.writable(buffer)?;
+        let buffer = slot.writable(buffer, "recv_exactly_into() argument 1")?;
         let count = self.receive_exactly(py, buffer.region(), flags.0)?;
         if count < buffer.len() {
             let partial = bytes_of(py, buffer.region(), count)?;

@@ -10,14 +10,14 @@ use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyFloat, PyTuple, PyType};
+use pyo3::types::{PyDict, PyFloat, PyString, PyTuple, PyType};
 
 use super::Socket;
 use crate::engine;
 use crate::python::args::{self, Int};
 use crate::python::audit::audit_with;
 use crate::python::error::{Error, Result};
-use crate::python::method::inherit;
+use crate::python::method::{attribute, inherit};
 use crate::sys::descriptor::{Identity, Named};
 use crate::sys::{self, BorrowedFd, Errno, OwnedFd, RawFd, SocketSpec, Timeout, descriptor};
 
@@ -159,6 +159,9 @@ static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 /// Its method of that name.
 static RECV_INTO: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
+/// Its methods that have a say in every socket that is made, as the class came with them.
+static MAKERS: PyOnceLock<[(Py<PyString>, Py<PyAny>); 3]> = PyOnceLock::new();
+
 /// Tell the native module which class to make sockets of.
 ///
 /// Args:
@@ -180,6 +183,24 @@ pub(crate) fn register_class<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<
         inherit::<Socket>(class)?;
         let method = class.getattr(intern!(py, "recv_into"))?;
         RECV_INTO.set(py, method.unbind()).ok();
+        let maker = |name: &Bound<'_, PyString>| {
+            let method = attribute(class, name)?.unbind();
+            Ok::<_, PyErr>((name.clone().unbind(), method))
+        };
+        let makers = [
+            maker(intern!(py, "__new__"))?,
+            maker(intern!(py, "__init__"))?,
+            maker(intern!(py, "_accept"))?,
+        ];
+        MAKERS.set(py, makers).ok();
+        // What `inspect` and `super()` find is a function with a signature. What the interpreter
+        // calls is the native one, as long as nobody puts another in its place.
+        // SAFETY: both types are alive and attached to; the class is derived from the other, so
+        // that its objects are what the slot expects.
+        unsafe {
+            let native = py.get_type::<Socket>().as_type_ptr();
+            (*class.as_type_ptr()).tp_init = (*native).tp_init;
+        }
     }
     Ok(CLASS.get(py).map_or(class, |class| class.bind(py)).clone())
 }
@@ -206,6 +227,30 @@ pub(super) fn replacement(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> 
     };
     let found = module.getattr_opt(intern!(py, "socket"))?;
     Ok(found.filter(|found| CLASS.get(py).is_some_and(|class| !found.is(class))))
+}
+
+/// What sockets are to be made of by a call, as the standard library makes all of its own: another
+/// class in the place of `oxisock.socket`, or that one where a program has put something into the
+/// place of its methods. None where nobody has done either.
+pub(super) fn called_class(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
+    let found = replacement(py)?;
+    if found.is_some() || !is_altered(py)? {
+        return Ok(found);
+    }
+    Ok(Some(registered(py)))
+}
+
+/// Whether a program has replaced a method of the registered class that makes sockets.
+fn is_altered(py: Python<'_>) -> PyResult<bool> {
+    let (Some(class), Some(makers)) = (CLASS.get(py), MAKERS.get(py)) else {
+        return Ok(false);
+    };
+    for (name, maker) in makers {
+        if !attribute(class.bind(py), name.bind(py))?.is(maker) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The class that sockets are made of where nobody has replaced it.
@@ -563,7 +608,7 @@ pub(crate) fn socketpair<'py>(
     };
     let timeout = initial_timeout(spec.kind);
     let (one, two) = descriptor::open_pair(spec, timeout.is_some()).map_err(Error::from)?;
-    let other = replacement(py)?;
+    let other = called_class(py)?;
     let new = |fd: OwnedFd| match &other {
         None => wrap(py, fd, spec, timeout),
         Some(class) => {

@@ -43,7 +43,13 @@ use crate::python::method::{Fast, Inherited, getter, no_arguments, positional};
 use crate::sys::{Errno, SockAddr, SocketSpec, descriptor};
 
 /// The native half of ``oxisock.socket``.
-#[pyclass(frozen, subclass, immutable_type, module = "oxisock._socket")]
+#[pyclass(
+    frozen,
+    subclass,
+    immutable_type,
+    module = "oxisock._socket",
+    name = "socket"
+)]
 pub(crate) struct Socket {
     channel: Channel,
     family: AtomicI32,

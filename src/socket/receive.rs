@@ -282,7 +282,7 @@ impl Socket {
         flags: Int,
     ) -> PyResult<usize> {
         let mut slot = BufferSlot::new();
-        let buffer = slot.writable(buffer)?;
+        let buffer = slot.writable(buffer, "recv_into() argument 1")?;
         let len = usable(
             buffer.len(),
             nbytes,
@@ -319,7 +319,7 @@ impl Socket {
         flags: Int,
     ) -> PyResult<Bound<'py, PyTuple>> {
         let mut slot = BufferSlot::new();
-        let buffer = slot.writable(buffer)?;
+        let buffer = slot.writable(buffer, "recvfrom_into() argument 1")?;
         let len = usable(
             buffer.len(),
             nbytes,

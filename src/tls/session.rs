@@ -504,7 +504,7 @@ impl TlsSession {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = buffer.py();
         let mut slot = BufferSlot::new();
-        let buffer = match slot.writable(buffer) {
+        let buffer = match slot.writable(buffer, "read() argument 2") {
             Ok(buffer) => buffer,
             Err(error) => {
                 discard(py, error);

@@ -2,10 +2,14 @@
 
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
 from tests.helpers.process import ON_OXISOCK, python
+
+# Longer ones, a file for each kind.
+PROGRAMS = Path(__file__).parent / "public_code"
 
 KINDS = {
     "modules reached through it": """
@@ -164,7 +168,16 @@ BEFORE_3_14 = {
 def test_prints_the_same(kind: str) -> None:
     if sys.version_info >= (3, 14) and kind in BEFORE_3_14:
         pytest.skip(BEFORE_3_14[kind])
-    program = textwrap.dedent(KINDS[kind])
-    expected = python("-c", program)
-    got = python(*ON_OXISOCK, "-c", program)
-    assert (got.stdout, got.stderr, got.returncode) == (expected.stdout, "", 0), expected.stderr
+    compare("-c", textwrap.dedent(KINDS[kind]))
+
+
+@pytest.mark.parametrize("kind", sorted(path.stem for path in PROGRAMS.glob("*.py")))
+def test_program_prints_the_same(kind: str) -> None:
+    compare(PROGRAMS / f"{kind}.py")
+
+
+def compare(*program: str | Path) -> None:
+    expected = python(*program)
+    got = python(*ON_OXISOCK, *program)
+    assert (expected.stderr, expected.returncode) == ("", 0)
+    assert (got.stdout, got.stderr, got.returncode) == (expected.stdout, "", 0)
