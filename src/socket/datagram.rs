@@ -247,7 +247,7 @@ impl Socket {
         let mut senders = Senders::new(self);
         // Those that came with the datagrams in the list: closed where that does not get out.
         let mut descriptors: Vec<OwnedFd> = Vec::new();
-        self.receive_batch_here(py, count, len, control, flags.0, |slots, places| {
+        self.receive_batch_here(py, count, len, Some(control), flags.0, |slots, places| {
             for (index, received) in slots.received().enumerate() {
                 let data = places.bytes(py, index, received.len)?;
                 let mut info = Info::default();

@@ -62,6 +62,8 @@ pub(crate) struct Socket {
     traits: CachedTraits,
     /// Whether the system has refused to cut a buffer into datagrams, UDP_SEGMENT of udp(7).
     segmentation_refused: AtomicBool,
+    /// Whether the last batch that was received was of one datagram.
+    lone: AtomicBool,
     kept: exact::Kept,
 }
 
@@ -82,6 +84,7 @@ impl Socket {
             closed: AtomicBool::new(false),
             traits: CachedTraits::unknown(),
             segmentation_refused: AtomicBool::new(false),
+            lone: AtomicBool::new(false),
             kept: exact::Kept::new(),
         }
     }

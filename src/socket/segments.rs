@@ -42,7 +42,7 @@ const JOINED: isize = 65_535;
 
 impl Socket {
     /// Whether the kernel may cut and join: only what is UDP over IP.
-    fn has_segments(&self) -> bool {
+    pub(super) fn has_segments(&self) -> bool {
         cfg!(linux)
             && matches!(self.family(), libc::AF_INET | libc::AF_INET6)
             && self.kind() == libc::SOCK_DGRAM

@@ -155,6 +155,32 @@ def test_what_is_too_long_is_cut(pair: Pair) -> None:
     assert [data for data, _ in received(other, 2, bufsize=0)] == [b"", b""]
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_behind_one_that_came_alone(pair: Pair, count: int) -> None:
+    """As many as are there, cut or not, whatever the last batch had."""
+    one, other = pair
+    texts = [b"abcdefgh", b"", b"abcd"][:count]
+    for _ in range(2):
+        one.send(b"alone")
+        assert [data for data, _ in other.recvfrom_many(32, 4)] == [b"alon"]
+        one.send_many(texts)
+        assert [data for data, _ in other.recvfrom_many(32, 4)] == [text[:4] for text in texts]
+        one.send(b"alone")
+        buffer = bytearray(32 * 4)
+        assert list(other.recv_many_into(buffer, 4)) == [5]
+        one.send_many(texts)
+        assert list(other.recv_many_into(buffer, 4)) == [len(text) for text in texts]
+        assert bytes(buffer[: 4 * count]).startswith(b"abcd")
+        one.send(b"alone")
+        lengths, senders = other.recvfrom_many_into(buffer, 4)
+        one.send_many([b"x"] * count)
+        more, again = other.recvfrom_many_into(buffer, 4)
+        assert (len(lengths), list(more)) == (1, [1] * count)
+        assert senders * count == again
+        if other.family != oxisock.AF_UNIX:
+            assert senders == [one.getsockname()]
+
+
 def test_into_a_buffer(pair: Pair) -> None:
     one, other = pair
     one.send_many([b"abcdef", b"gh", b"", b"ijkl"])
@@ -465,29 +491,55 @@ def test_segments_where_the_kernel_refuses(v4: Pair) -> None:
         assert [data for data, _ in received(other, 3)] == [b"abc", b"def", b"g"]
 
 
-def test_system_calls(tmp_path: Any) -> None:
+def system_calls(program: str, tmp_path: Any) -> list[str]:
+    """The network's system calls of a program, from its first `getsockopt` on."""
     import subprocess
     import sys
 
     strace = needs("strace")
-    program = (
+    setup = (
         "import oxisock as s\n"
         "a = s.socket(s.AF_INET, s.SOCK_DGRAM); b = s.socket(s.AF_INET, s.SOCK_DGRAM)\n"
         "a.bind(('127.0.0.1', 0)); a.settimeout(5); b.connect(a.getsockname())\n"
         "b.getsockopt(s.SOL_SOCKET, s.SO_SNDBUF)\n"
-        "b.send_many([b'x'] * 32); a.recvfrom_many(32)\n"
-        "b.send_many([b'x'] * 32); a.recv_many_into(bytearray(320), 10)\n"
     )
+    end = "a.close(); b.close()\n"
     log = tmp_path / "log"
     subprocess.run(
-        [strace, "-o", str(log), "-e", "trace=network", sys.executable, "-c", program],
+        [
+            strace,
+            "-o",
+            str(log),
+            "-e",
+            "trace=network",
+            sys.executable,
+            "-c",
+            setup + program + end,
+        ],
         check=True,
         timeout=60,
     )
     calls = [line.split("(")[0] for line in log.read_text().splitlines()]
     calls = calls[calls.index("getsockopt") + 1 :]
-    calls = [name for name in calls if name not in ("getsockopt", "+++ exited with 0 +++")]
-    assert calls[:4] == ["sendmmsg", "recvmmsg", "sendmmsg", "recvmmsg"], calls
+    return [name for name in calls if name not in ("getsockopt", "+++ exited with 0 +++")]
+
+
+def test_system_calls(tmp_path: Any) -> None:
+    program = (
+        "b.send_many([b'x'] * 32); a.recvfrom_many(32)\n"
+        "b.send_many([b'x'] * 32); a.recv_many_into(bytearray(320), 10)\n"
+    )
+    calls = system_calls(program, tmp_path)
+    assert calls == ["sendmmsg", "recvmmsg", "sendmmsg", "recvmmsg"]
+
+
+@pytest.mark.parametrize("receive", ["a.recvfrom_many(32)", "a.recv_many_into(bytearray(320), 10)"])
+def test_system_calls_where_datagrams_come_one_by_one(receive: str, tmp_path: Any) -> None:
+    """As many as are there, which two calls of recvfrom(2) find out in less time for one."""
+    program = f"for count in (1, 1, 32, 32, 1): b.send_many([b'x'] * count); {receive}\n"
+    calls = system_calls(program, tmp_path)
+    one, batch = ["sendmmsg", "recvfrom", "recvfrom"], ["sendmmsg", "recvmmsg"]
+    assert calls == batch + one + [*one, "recvmmsg"] + batch + batch
 
 
 @pytest.mark.parametrize("total", [20_000])

@@ -271,6 +271,30 @@ def test_an_injected_error_is_told_once_and_loses_nothing(number: str, tmp_path:
 
 
 @pytest.mark.parametrize("number", ["ECONNREFUSED", "ENOMEM"])
+def test_an_injected_error_behind_one_that_came_alone(number: str, tmp_path: Any) -> None:
+    """The call that asks for a second datagram fails: the next operation says so, once."""
+    program = """
+import oxisock as s
+a = s.socket(s.AF_INET, s.SOCK_DGRAM); a.bind(("127.0.0.1", 0)); a.settimeout(10)
+b = s.socket(s.AF_INET, s.SOCK_DGRAM); b.connect(a.getsockname())
+for text in (b"first", b"second", b"third"):
+    b.send(text)
+    while True:
+        try:
+            print(a.recvfrom_many(32)[0][0].decode())
+            break
+        except OSError as error:
+            print(error.errno)
+"""
+    done = subprocess.run(
+        [needs_strace(), "-o", str(tmp_path / "log"), "-e", "trace=recvfrom",
+         "-e", f"inject=recvfrom:error={number}:when=2", sys.executable, "-c", program],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert output(done).split() == ["first", "second", str(getattr(errno, number)), "third"]
+
+
+@pytest.mark.parametrize("number", ["ECONNREFUSED", "ENOMEM"])
 def test_an_injected_error_behind_received_datagrams(number: str, tmp_path: Any) -> None:
     program = """
 import oxisock as s
