@@ -4,6 +4,9 @@
 //! a step ready to run, and [`_baseline::run`] repeats a list of them. Nothing of oxisock's own engine
 //! is used here, so that the baseline stays an independent reference.
 
+#[cfg(target_os = "linux")]
+mod batch;
+
 use std::io;
 use std::mem;
 use std::os::fd::RawFd;
@@ -475,6 +478,39 @@ mod _baseline {
         let (ours, theirs) = (parse(&ours)?, parse(&theirs)?);
         let room = room(&ours).max(room(&theirs));
         py.detach(|| beside(&ours, &theirs, rounds, room))
+            .map(|elapsed| elapsed.as_secs_f64())
+            .map_err(os)
+    }
+
+    /// Move batches of `count` datagrams of `size` bytes from one descriptor to another and return
+    /// the seconds that the calls of that kind took; what the other end did is not timed.
+    ///
+    /// Kinds are "recvmmsg", "recvmmsg-from" (with addresses), "recvfrom-one", "sendmmsg",
+    /// "sendmmsg-to" (the receiver's address), "cut" (UDP_SEGMENT) and "joined" (UDP_GRO).
+    ///
+    /// Raises ValueError for an unknown kind, or where the system has none of them, and OSError when
+    /// a system call fails.
+    #[pyfunction]
+    #[pyo3(signature = (kind, sender, receiver, count, size, rounds, /))]
+    fn batch(
+        py: Python<'_>,
+        kind: &str,
+        sender: RawFd,
+        receiver: RawFd,
+        count: usize,
+        size: u16,
+        rounds: u64,
+    ) -> PyResult<f64> {
+        #[cfg(target_os = "linux")]
+        let elapsed =
+            py.detach(|| super::batch::repeat(kind, sender, receiver, (count, size), rounds));
+        #[cfg(not(target_os = "linux"))]
+        let elapsed: Option<io::Result<Duration>> = {
+            let _ = (py, sender, receiver, count, size, rounds);
+            None
+        };
+        elapsed
+            .ok_or_else(|| PyValueError::new_err(format!("no such batch here: {kind}")))?
             .map(|elapsed| elapsed.as_secs_f64())
             .map_err(os)
     }

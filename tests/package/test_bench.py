@@ -272,6 +272,31 @@ def test_baseline_makes_the_calls_it_names() -> None:
             b.recv(1)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the calls are those of Linux")
+@pytest.mark.parametrize(
+    "kind",
+    ["recvmmsg", "recvmmsg-from", "recvfrom-one", "sendmmsg", "sendmmsg-to", "cut", "joined"],
+)
+def test_baseline_of_batches(kind: str) -> None:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as a,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as b,
+    ):
+        b.bind(("127.0.0.1", 0))
+        b.setsockopt(socket.IPPROTO_UDP, 104, kind in ("cut", "joined"))  # UDP_GRO
+        if kind != "sendmmsg-to":
+            a.connect(b.getsockname())
+        count = 1 if kind == "recvfrom-one" else 8
+        assert _baseline.batch(kind, a.fileno(), b.fileno(), count, 100, 3) > 0
+        b.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            b.recv(1)
+        with pytest.raises(ValueError, match="no such batch"):
+            _baseline.batch("else", a.fileno(), b.fileno(), 1, 1, 1)
+        with pytest.raises(OSError):
+            _baseline.batch(kind, -1, -1, count, 100, 1)
+
+
 def test_baseline_of_two_threads() -> None:
     a, b = socket.socketpair()
     with a, b:

@@ -19,3 +19,14 @@ def run_pair(
 
     Raises ValueError for a malformed step and OSError when a system call fails.
     """
+
+def batch(kind: str, sender: int, receiver: int, count: int, size: int, rounds: int, /) -> float:
+    """Move batches of `count` datagrams of `size` bytes from one descriptor to another and return
+    the seconds that the calls of that kind took; what the other end did is not timed.
+
+    Kinds are "recvmmsg", "recvmmsg-from" (with addresses), "recvfrom-one", "sendmmsg",
+    "sendmmsg-to" (the receiver's address), "cut" (UDP_SEGMENT) and "joined" (UDP_GRO).
+
+    Raises ValueError for an unknown kind, or where the system has none of them, and OSError when a
+    system call fails.
+    """

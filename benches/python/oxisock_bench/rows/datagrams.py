@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from itertools import repeat
 from typing import Any
 
 import oxisock
 
+from .. import _baseline
 from ..programs import datagram_load, datagram_server, datagram_source
 from ..row import Group, Names, Run, Setup
 from ..setups import payload, udp, udp_unconnected
@@ -27,6 +30,8 @@ BATCH = 32
 SEGMENTS = 54
 """As many of 1,200 bytes as the kernel cuts one buffer into."""
 SEGMENT = 1200
+UDP_GRO = 104
+"""`<linux/udp.h>`."""
 ROOM = 2048
 
 
@@ -204,21 +209,37 @@ def end_to_end(names: Any, n: int) -> float:
         os.kill(names.pid, signal.SIGSTOP)
 
 
+def bare(kind: str, count: int = BATCH, size: int = 64) -> Callable[[Any, int], float]:
+    """Make the baseline: the system's own batch, without Python."""
+
+    def run(names: Any, n: int) -> float:
+        sender = getattr(names, "feed", names.a)
+        if size == SEGMENT:
+            names.b.setsockopt(socket.SOL_UDP, UDP_GRO, 1)
+        rounds = max(1, n // count)
+        return _baseline.batch(kind, sender.fileno(), names.b.fileno(), count, size, rounds)
+
+    return run
+
+
 BATCHED = {"least": BATCH, "variant": True}
-row("batch.recvfrom", roomy(udp()), receiving("recvfrom"), target=2.2, **BATCHED,
-    note="recvfrom_many(32) against recvfrom, 64 B")  # fmt: skip
-row("batch.recv-into", roomy(udp()), receiving("recv_into"), target=1.6, **BATCHED,
-    note="recv_many_into of 32 slots against recv_into, 64 B")  # fmt: skip
-row("batch.one", roomy(udp()), receiving("recvfrom", 1), target=0.97, variant=True,
+row("batch.recvfrom", roomy(udp()), receiving("recvfrom"), bare("recvmmsg-from"),
+    target=2.2, **BATCHED, note="recvfrom_many(32) against recvfrom, 64 B")  # fmt: skip
+row("batch.recv-into", roomy(udp()), receiving("recv_into"), bare("recvmmsg"),
+    target=1.6, **BATCHED, note="recv_many_into of 32 slots against recv_into, 64 B")  # fmt: skip
+row("batch.one", roomy(udp()), receiving("recvfrom", 1), bare("recvfrom-one", 1), target=0.97,
+    variant=True,
     note="recvfrom_many(32) of the one datagram that is there against recvfrom")  # fmt: skip
-row("batch.send", joined(udp()), sending("send"), target=1.3, **BATCHED,
-    note="send_many of 32 against send, 64 B")  # fmt: skip
-row("batch.sendto", joined(udp_unconnected()), sending("sendto"), target=1.3, **BATCHED,
-    note="sendto_many of 32 against sendto, 64 B")  # fmt: skip
-row("batch.send-segments", joined(udp()), sending_segments, target=20, least=SEGMENTS,
-    variant=True, note="send_segments of 54 x 1,200 B against send")  # fmt: skip
-row("batch.recv-segments", roomy(udp()), receiving_segments, target=12, least=SEGMENTS,
-    variant=True, note="recv_segments of 54 x 1,200 B against recv")  # fmt: skip
+row("batch.send", joined(udp()), sending("send"), bare("sendmmsg"), target=1.3,
+    **BATCHED, note="send_many of 32 against send, 64 B")  # fmt: skip
+row("batch.sendto", joined(udp_unconnected()), sending("sendto"), bare("sendmmsg-to"),
+    target=1.3, **BATCHED, note="sendto_many of 32 against sendto, 64 B")  # fmt: skip
+row("batch.send-segments", joined(udp()), sending_segments, bare("cut", SEGMENTS, SEGMENT),
+    target=20, least=SEGMENTS, variant=True,
+    note="send_segments of 54 x 1,200 B against send")  # fmt: skip
+row("batch.recv-segments", roomy(udp()), receiving_segments, bare("joined", SEGMENTS, SEGMENT),
+    target=12, least=SEGMENTS, variant=True,
+    note="recv_segments of 54 x 1,200 B against recv")  # fmt: skip
 row("batch.end-to-end", datagram_source(SEGMENT), end_to_end, target=10, least=1000,
     variant=True, concurrent=True, slice=0.05, rounds=0.5,
     note="1,200 B from another process, cut and joined, against send and recv")  # fmt: skip
