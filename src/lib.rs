@@ -11,11 +11,10 @@ mod inet;
 mod lookup;
 mod python;
 mod resolver;
-#[cfg(linux)]
-mod sampler;
 mod selectors;
 mod socket;
 mod tls;
+mod watch;
 
 use oxisock_sys as sys;
 use pyo3::prelude::*;
@@ -62,9 +61,6 @@ mod _socket {
     };
     #[cfg(linux)]
     #[pymodule_export]
-    use crate::sampler::LockSampler;
-    #[cfg(linux)]
-    #[pymodule_export]
     use crate::selectors::epoll::Epoll;
     #[pymodule_export]
     use crate::selectors::{poll::poll, select::select};
@@ -78,6 +74,11 @@ mod _socket {
 
     #[pymodule_export]
     use crate::tls::{TlsSession, tls_session, tls_unavailable};
+    #[cfg(linux)]
+    #[pymodule_export]
+    use crate::watch::LockSampler;
+    #[pymodule_export]
+    use crate::watch::Watch;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -48,14 +48,13 @@ class Session:
 
     def start(self) -> None:
         """Watch this process and those that it forks."""
-        self.recorder.watcher.start(watched_module(self.standard))
+        self.recorder.start(watched_module(self.standard))
         os.register_at_fork(after_in_child=self._after_fork)
         # Forked processes end by this one, without what atexit has.
         os._exit = self._leave  # type: ignore[assignment]
 
     def _after_fork(self) -> None:
-        self.recorder.begin()
-        self.recorder.watcher.after_fork()
+        self.recorder.after_fork()
 
     def _leave(self, status: int) -> None:
         if os.getpid() != self._process:

@@ -4,6 +4,7 @@ import socket as _standard
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Self, SupportsIndex, TypeAlias, TypedDict, TypeVar, final, overload
+from weakref import ReferenceType
 
 from _typeshed import FileDescriptorLike, ReadableBuffer, WriteableBuffer
 from typing_extensions import disjoint_base
@@ -1710,19 +1711,74 @@ class LockSampler:
         OSError: the system does not tell what threads wait for, ``/proc/self/task`` of proc(5).
     """
     def __init__(self) -> None: ...
-    def enter(self) -> tuple[int, int]:
-        """Say that this thread enters a call; tell what it has waited so far, as ``leave`` does."""
-    def leave(self) -> tuple[int, int]:
-        """Say that this thread is back.
-
-        Returns:
-            A pair of nanoseconds that this thread has waited inside calls: for the network, and for
-            the interpreter lock. They are estimates, whose error gets small as they get large.
-        """
     def cost(self) -> tuple[int, int]:
         """Return how many looks were taken, and how many nanoseconds they took together."""
     def stop(self) -> None:
         """Take no further look."""
+
+@final
+class Watch:
+    """Wrap what a program calls, and add up or tell what comes of it.
+
+    Args:
+        watcher: the Python half, asked for what is new: its methods ``kind``, ``thread``, ``label``, ``failed``
+            and ``size``, and its class ``Site``.
+        standard: whether the standard library is watched, whose waits a sampler tells.
+        sink: a function that is told of each call, or ``None`` to add them up.
+    """
+
+    def __new__(
+        cls, watcher: Any, standard: bool, sink: Callable[..., None] | None = None
+    ) -> Self: ...
+    def wrap(self, name: str, call: Any, traits: int) -> Any:
+        """Make a callable that makes the call and tells of it.
+
+        Args:
+            name: what it is called in what is told.
+            call: the function or method.
+            traits: the sum of what the constants of ``_watch`` say of it.
+
+        Returns:
+            A callable that is bound to objects as a function is.
+        """
+    def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Note where a socket is made: an audit hook, ``sys.addaudithook``."""
+    def keep(
+        self, subject: object, label: str, by_address: bool, weak: ReferenceType[Any] | None = None
+    ) -> bool:
+        """Have all further calls on an object counted under a label.
+
+        Args:
+            subject: a socket or a file.
+            label: the label.
+            by_address: whether calls that take or give an address have a label of their own.
+            weak: a weak reference that calls ``forget``, for what the audit hook has not seen.
+
+        Returns:
+            False where a weak reference is needed and was not given.
+        """
+    def forget(self, subject: int) -> None:
+        """Forget an object that was kept with a weak reference."""
+    def sockets(self) -> list[tuple[ReferenceType[Any], Any]]:
+        """Return the sockets that were made since it began: weak references, and the sites."""
+    def made_at(self, sock: object) -> Any:
+        """Return where a socket was made, or None where that was not seen."""
+    def here(self) -> Any:
+        """Return the place in the program that is the one of a call from here."""
+    def entries(self) -> list[tuple[int, str, Any, str, list[int]]]:
+        """Return what the calls come to.
+
+        Returns:
+            A list of tuples of the thread's number, the method, the site or None, the label, and a list of counters.
+        """
+    def threads(self) -> list[str]:
+        """Return the names of the threads that were seen, by number."""
+    def cost(self) -> tuple[int, int]:
+        """Return what it cost: how many calls were counted without asking, and the nanoseconds of all else."""
+    def begin(self) -> None:
+        """Begin anew, as in a forked process."""
+    def sample(self, sampler: LockSampler) -> None:
+        """Have the waits of the standard library told by a sampler."""
 
 @final
 class TLSSession:

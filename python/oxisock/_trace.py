@@ -58,10 +58,11 @@ class Tracer:
         self._ends: dict[tuple[Any, Any], _pcapng.End] = {}
 
     def record(
-        self, state: _watch.State, name: str, site: Any, arguments: Any, keywords: Any,
-        result: Any, error: Any, began: int, took: int, network: int, lock: int,
+        self, name: str, site: Any, arguments: Any, keywords: Any, result: Any, error: Any,
+        took: int, network: int, lock: int,
     ) -> None:  # fmt: skip
         """Print a call."""
+        began = perf_counter_ns() - took
         subject = arguments[0] if arguments else None
         sock = _watch.socket_of(subject)
         info = None
@@ -82,7 +83,7 @@ class Tracer:
         shown = [self._shown(value) for value in given]
         shown += [f"{key}={self._shown(value)}" for key, value in keywords.items()]
         line = (
-            f"{(began - self._began) / 1e9:.6f} [{self._thread(state)}] {site or '?'} "
+            f"{(began - self._began) / 1e9:.6f} [{self._thread()}] {site or '?'} "
             f"{place}{name}({', '.join(shown)}) = {self._result(result, error)} "
             f"<{took / 1e9:.6f}>\n"
         )
@@ -94,9 +95,9 @@ class Tracer:
                     self._writer, moment, info, sock, name, arguments, keywords, result, error
                 )
 
-    def _thread(self, state: _watch.State) -> str:
-        process = os.getpid()
-        return state.thread if process == self._main else f"{process} {state.thread}"
+    def _thread(self) -> str:
+        process, name = os.getpid(), threading.current_thread().name
+        return name if process == self._main else f"{process} {name}"
 
     def _chosen(self, info: Any, name: str, arguments: Any, result: Any) -> bool:
         about = [_watch.address(arguments[0])] if name in _watch.FUNCTIONS and arguments else []

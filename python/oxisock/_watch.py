@@ -1,27 +1,25 @@
 """Watches the socket calls of a program, for ``oxisock report`` and ``oxisock trace``.
 
 The methods of the socket classes are wrapped, those of oxisock or those of the standard library.
-A wrapper makes the call and tells a sink what came of it, how long it took, and how long of that
-it waited for the network and for the interpreter lock. The engine of oxisock knows these by
-itself; for the standard library ``LockSampler`` estimates them.
+The wrappers are native: such a callable makes the call and adds up, or tells a sink, what came of
+it, how long it took, and how long of that it waited for the network and for the interpreter lock.
+The engine of oxisock knows these by itself; for the standard library ``LockSampler`` estimates
+them.
 """
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
 import sysconfig
-import threading
 import weakref
-from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
 from . import _socket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import CodeType, FrameType, ModuleType
+    from types import CodeType, ModuleType
     from typing import Any
 
 
@@ -113,40 +111,24 @@ def address(value: Any) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
-class State:
-    """What a thread has under way."""
-
-    __slots__ = ("busy", "mine", "site", "thread")
-
-    def __init__(self) -> None:
-        self.busy = False
-        self.site: Site | None = None
-        self.mine: Any = None  # for the sink
-        self.thread = threading.current_thread().name
-
-
 class Watcher:
-    """Wraps what a program calls.
+    """Has what a program calls watched, and knows what is rarely asked of it.
 
     Args:
         standard: watch the module of the standard library instead of oxisock.
-        sink: what is told of each call that has ended: its state, name, site, arguments (by
-            position, by name), result, exception, beginning, and the nanoseconds that it took, and
-            that it waited for the network and for the lock.
+        sink: what is told of each call that has ended: its name, site, arguments (by position, by
+            name), result, exception, and the nanoseconds that it took, and that it waited for the
+            network and for the lock. Without one they are added up.
     """
 
-    def __init__(self, standard: bool, sink: Callable[..., None]) -> None:
+    Site = Site
+
+    def __init__(self, standard: bool, sink: Callable[..., None] | None = None) -> None:
         self.standard = standard
         self.why_no_waits: str | None = None
         self.sampler: Any = None
-        self._sink = sink
-        self._local = threading.local()
+        self.native = _socket.Watch(self, standard, sink)
         self._sockets: dict[int, Socket] = {}
-        self._kinds: dict[str, int] = {}
-        # By the identity of the code, which the site keeps alive: its hash is that of all of it.
-        self._sites: dict[tuple[int, int], Site] = {}
-        self._enter: Callable[[], tuple[int, int]] = _socket.thread_waits
-        self._leave = self._enter
         if standard:
             self._start_sampler()
 
@@ -155,9 +137,8 @@ class Watcher:
             self.sampler = _socket.LockSampler()
         except (AttributeError, OSError) as exc:
             self.why_no_waits = str(exc) if isinstance(exc, OSError) else "only Linux tells"
-            self._enter = self._leave = lambda: (0, 0)
         else:
-            self._enter, self._leave = self.sampler.enter, self.sampler.leave
+            self.native.sample(self.sampler)
 
     def start(self, module: ModuleType) -> None:
         """Wrap the classes and functions of a socket module, and what is made of them."""
@@ -177,7 +158,13 @@ class Watcher:
                 if name in vars(cls) or (cls is module.socket and hasattr(cls, name)):
                     setattr(cls, name, self.wrapped(name, getattr(cls, name)))
         for name in FUNCTIONS:
-            setattr(module, name, self.wrapped(name, getattr(module, name)))
+            call = getattr(module, name)
+            watched = self.wrapped(name, call)
+            setattr(module, name, watched)
+            # Where pickle looks for it.
+            home = sys.modules.get(call.__module__)
+            if getattr(home, name, None) is call:
+                setattr(home, name, watched)
         import selectors
 
         for name in ("EpollSelector", "PollSelector", "SelectSelector"):
@@ -195,128 +182,71 @@ class Watcher:
                 for name in sorted(READING):
                     if hasattr(cls, name):
                         setattr(cls, name, self.wrapped(name, getattr(cls, name)))
-        sys.addaudithook(self._audit)
+        sys.addaudithook(self.native.audit)
 
-    def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "socket.__new__":
-            sock = arguments[0]
-            self._sockets.pop(id(sock), None)
-            self.known(sock)
+    def wrapped(self, name: str, call: Any) -> Any:
+        """Return a callable that makes the call and tells of it."""
+        return self.native.wrap(name, call, traits(name))
+
+    def kind(self, filename: str) -> int:
+        """Tell what sort of file a place is in."""
+        if filename.startswith((_PACKAGE, "<frozen ")):
+            return HIDDEN
+        if filename.startswith(_STANDARD + "asyncio" + os.sep):
+            return ASYNCIO
+        if filename.startswith(_STANDARD) and not filename.startswith(_STANDARD + "site-packages"):
+            return LIBRARY
+        return OWN
 
     def known(self, sock: Any) -> Socket:
         """Return what is known of a socket: where it was made, or was seen first."""
         key = id(sock)
         found = self._sockets.get(key)
         if found is None or found.ref() is not sock:
-            state = self.state()
-            site = state.site if state.busy else self.site(sys._getframe(1))
-            found = self._sockets[key] = Socket(sock, site)
-            weakref.finalize(sock, self._forget, key, weakref.ref(found)).atexit = False
+            made = self.native.made_at(sock) or self.native.here()
+            found = self._sockets[key] = Socket(sock, made)
         return found
-
-    def _forget(self, key: int, found: Any) -> None:
-        if self._sockets.get(key) is found():
-            self._sockets.pop(key, None)
 
     def sockets(self) -> list[Socket]:
         """Return what is known of the sockets that are there."""
+        for weak, _ in self.native.sockets():
+            sock = weak()
+            if sock is not None:
+                self.known(sock)
         return list(self._sockets.values())
-
-    def state(self) -> State:
-        """Return what this thread has under way."""
-        try:
-            return self._local.state  # type: ignore[no-any-return]
-        except AttributeError:
-            state: State = State()
-            self._local.state = state
-            return state
 
     def after_fork(self) -> None:
         """In a forked process: begin anew."""
-        self._local = threading.local()
         # Those of the parent are its own to tell of.
         self._sockets.clear()
+        self.native.begin()
         if self.sampler is not None:
             self._start_sampler()
 
-    def site(self, frame: FrameType | None) -> Site | None:
-        """Return the innermost place of the program's own, or of asyncio, which calls for many."""
-        kinds = self._kinds
-        first = None
-        while frame is not None:
-            code = frame.f_code
-            key = id(code), frame.f_lasti
-            found = self._sites.get(key)
-            if found is not None:
-                return found
-            kind = kinds.get(code.co_filename)
-            if kind is None:
-                kind = kinds[code.co_filename] = _kind(code.co_filename)
-            if kind == OWN:
-                return self._sites.setdefault(key, Site(code, frame.f_lasti))
-            if kind != HIDDEN:
-                if first is None:
-                    first = frame
-                if kind == ASYNCIO:
-                    break
-            frame = frame.f_back
-        if first is None:
-            return None
-        key = ~id(first.f_code), first.f_lasti
-        return self._sites.setdefault(key, Site(first.f_code, first.f_lasti))
 
-    def wrapped(self, name: str, call: Any) -> Any:
-        """Return a function that makes the call and tells the sink of it."""
-        sink, site, clock = self._sink, self.site, perf_counter_ns
-
-        def watched(*args: Any, **kwargs: Any) -> Any:
-            try:
-                state: State = self._local.state
-            except AttributeError:
-                state = self.state()
-            if state.busy:
-                # Made by another call that is watched, which is the one to be told of.
-                return call(*args, **kwargs)
-            state.busy = True
-            result = error = None
-            place = state.site = site(sys._getframe(1))
-            network, lock = self._enter()
-            began = clock()
-            try:
-                result = call(*args, **kwargs)
-            except BaseException as exc:
-                error = exc
-                raise
-            finally:
-                took = clock() - began
-                now = self._leave()
-                try:
-                    sink(
-                        state, name, place, args, kwargs, result, error, began, took,
-                        now[0] - network, now[1] - lock,
-                    )  # fmt: skip
-                finally:
-                    state.busy = False
-            return result
-
-        functools.update_wrapper(watched, call)
-        return watched
+# What the native half has to know of a method, see src/watch/call.rs.
+_NO_BYTES, _NO_PEER, _SENDS_ALL, _TAKES_ADDRESS, _GIVES_ADDRESS, _ASKS = (1 << n for n in range(6))
+_TRAITS = (
+    (_NO_BYTES, CONNECTING | {"select", *FUNCTIONS}),
+    (_NO_PEER, {"select", "create_server", "socketpair"}),
+    (_SENDS_ALL, {"sendall"}),
+    (_TAKES_ADDRESS, {"sendto"}),
+    (_GIVES_ADDRESS, {"recvfrom", "recvfrom_into", "recvmsg", "recvmsg_into"}),
+    # What a socket is connected to changes, or there is none.
+    (_ASKS, {"accept", "bind", "connect", "connect_ex", "create_connection", "getaddrinfo",
+             "gethostbyname"}),
+)  # fmt: skip
 
 
+def traits(name: str) -> int:
+    """Return what the native half has to know of a method or function."""
+    return sum(trait for trait, names in _TRAITS if name in names)
+
+
+# Sorts of files, numbered as in src/watch/site.rs.
 OWN, LIBRARY, ASYNCIO, HIDDEN = range(4)
 _STANDARD = sysconfig.get_path("stdlib") + os.sep
 _PACKAGE = os.path.dirname(__file__) + os.sep
-
-
-def _kind(filename: str) -> int:
-    """Tell what sort of file a place is in."""
-    if filename.startswith((_PACKAGE, "<frozen ")):
-        return HIDDEN
-    if filename.startswith(_STANDARD + "asyncio" + os.sep):
-        return ASYNCIO
-    if filename.startswith(_STANDARD) and not filename.startswith(_STANDARD + "site-packages"):
-        return LIBRARY
-    return OWN
 
 
 def socket_of(subject: Any) -> Any:

@@ -20,6 +20,7 @@ use pyo3::types::{PyModule, PyString, PyTuple, PyType};
 use pyo3::{IntoPyObjectExt, PyClass};
 
 use crate::python::args;
+use crate::watch::unwatched;
 
 /// A second entry point of a method, an attribute or a function.
 pub(crate) struct Fast {
@@ -334,7 +335,7 @@ pub(crate) fn is_native<C: PyClass>(class: &Bound<'_, PyType>, name: &str) -> Py
     // Copies have another definition, and the same name in it.
     let name = PyString::intern(class.py(), name);
     let definition = |class: &Bound<'_, PyType>| {
-        let method = attribute(class, &name)?;
+        let method = unwatched(attribute(class, &name)?);
         // SAFETY: the type is one of the interpreter's own, which live for ever.
         let is_method = method.get_type_ptr() == (&raw mut ffi::PyMethodDescr_Type);
         // SAFETY: the object is of exactly the type whose layout this is.

@@ -20,6 +20,7 @@ use crate::python::error::{Error, Result};
 use crate::python::method::{attribute, inherit};
 use crate::sys::descriptor::{Identity, Named};
 use crate::sys::{self, BorrowedFd, Errno, OwnedFd, RawFd, SocketSpec, Timeout, descriptor};
+use crate::watch::unwatched;
 
 /// What `__init__` does; -1 stands for what the caller left open.
 pub(super) fn init(
@@ -278,7 +279,7 @@ pub(crate) fn plain<'a>(object: &'a Bound<'_, PyAny>) -> Option<&'a Socket> {
     if !object.get_type().is(class) {
         return None;
     }
-    let method = class.getattr(intern!(py, "recv_into")).ok()?;
+    let method = unwatched(class.getattr(intern!(py, "recv_into")).ok()?);
     RECV_INTO.get(py)?.is(&method).then(|| socket.get())
 }
 

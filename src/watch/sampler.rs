@@ -26,7 +26,7 @@ struct Seen {
     lock: AtomicU64,
 }
 
-struct Shared {
+pub(super) struct Shared {
     threads: Mutex<Vec<Arc<Seen>>>,
     stopped: AtomicBool,
     looks: AtomicU64,
@@ -70,20 +70,6 @@ impl LockSampler {
         Ok(LockSampler { shared })
     }
 
-    /// Say that this thread enters a call; tell what it has waited so far, as ``leave`` does.
-    fn enter(&self) -> (u64, u64) {
-        self.mine(true)
-    }
-
-    /// Say that this thread is back.
-    ///
-    /// Returns:
-    ///     A pair of nanoseconds that this thread has waited inside calls: for the network, and for
-    ///     the interpreter lock. They are estimates, whose error gets small as they get large.
-    fn leave(&self) -> (u64, u64) {
-        self.mine(false)
-    }
-
     /// Return how many looks were taken, and how many nanoseconds they took together.
     fn cost(&self) -> (u64, u64) {
         (
@@ -105,12 +91,23 @@ impl Drop for LockSampler {
 }
 
 impl LockSampler {
-    fn mine(&self, inside: bool) -> (u64, u64) {
-        let key = Arc::as_ptr(&self.shared) as usize;
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        self.shared.clone()
+    }
+}
+
+impl Shared {
+    /// Says that this thread enters a call or leaves it.
+    ///
+    /// Tells the nanoseconds that it has waited inside calls: for the network, and for the
+    /// interpreter lock. They are estimates, whose error gets small as they get large.
+    #[inline]
+    pub(super) fn mine(&self, inside: bool) -> (u64, u64) {
+        let key = std::ptr::from_ref(self) as usize;
         MINE.with_borrow_mut(|mine| {
             if mine.as_ref().is_none_or(|(known, _)| *known != key) {
                 let seen = Arc::new(Seen::of_this_thread());
-                self.shared.threads().push(seen.clone());
+                self.threads().push(seen.clone());
                 *mine = Some((key, seen));
             }
             let Some((_, seen)) = mine else { return (0, 0) };
