@@ -11,8 +11,15 @@ project = "oxisock"
 author = "the oxisock contributors"
 release = version = oxisock.__version__
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser", "from_stubs", "constants"]
-exclude_patterns = ["_build", "_extensions"]
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "myst_parser",
+    "from_stubs",
+    "constants",
+    "examples",
+]
+exclude_patterns = ["_build", "_extensions", "reference/_examples.md"]
 
 html_theme = "furo"
 html_title = f"oxisock {release}"

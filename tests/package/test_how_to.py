@@ -57,6 +57,11 @@ def test_there_are_examples_and_none_is_overlooked() -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.place)
 def test_example(example: Example, tmp_path: Path) -> None:
+    agrees(example, tmp_path)
+
+
+def agrees(example: Example, tmp_path: Path) -> None:
+    """Run a program and compare what it prints."""
     for needed in ("trustme", "cryptography", "prometheus_client", "opentelemetry"):
         if re.search(rf"^(import|from) {needed}", example.program, re.MULTILINE):
             pytest.importorskip(needed)
