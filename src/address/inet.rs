@@ -75,6 +75,12 @@ pub(super) fn build_v6<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bou
     Ok(fields.into_pyobject(py)?.into_any())
 }
 
+/// The flow information of an IPv6 address.
+pub(super) fn flowinfo(address: &SockAddr) -> u32 {
+    let address: sockaddr_in6 = address.read();
+    u32::from_be(address.sin6_flowinfo)
+}
+
 /// A host in numbers, as inet_ntop(3) writes it.
 pub(crate) fn host_text<'py>(py: Python<'py>, host: IpAddr) -> Bound<'py, PyString> {
     PyString::new(py, &numeric::text(host))

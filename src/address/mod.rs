@@ -147,6 +147,16 @@ pub(crate) fn build<'py>(
     }
 }
 
+/// Whether what [`build`] makes of an address is always the same, and what [`parse`] makes of that
+/// is the address again.
+pub(crate) fn is_lasting(address: &SockAddr) -> bool {
+    match address.family() {
+        Some(libc::AF_INET) => true,
+        Some(libc::AF_INET6) => inet::flowinfo(address) <= MAX_FLOWINFO,
+        _ => false,
+    }
+}
+
 /// The index of an interface, in the network namespace of the socket.
 #[cfg(linux)]
 fn interface_index(py: Python<'_>, socket: Option<&Channel>, name: &[u8]) -> Result<i32> {

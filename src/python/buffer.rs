@@ -232,32 +232,38 @@ impl BuffersSlot {
 
     /// Views to read from an iterable of bytes-like objects. `caller` is the method, named
     /// in errors.
-    pub(crate) fn readable(
+    pub(crate) fn readable<'py>(
         &mut self,
-        iterable: &Bound<'_, PyAny>,
+        iterable: &Bound<'py, PyAny>,
         caller: &str,
-    ) -> Result<Buffers<'_>> {
-        self.fill(iterable, caller, ffi::PyBUF_SIMPLE)
+    ) -> Result<Buffers<'_, 'py>> {
+        self.fill(items(iterable, caller)?, caller, ffi::PyBUF_SIMPLE)
+    }
+
+    /// The same for those of a tuple.
+    pub(crate) fn readable_items<'py>(
+        &mut self,
+        items: Bound<'py, PyTuple>,
+        caller: &str,
+    ) -> Result<Buffers<'_, 'py>> {
+        self.fill(items, caller, ffi::PyBUF_SIMPLE)
     }
 
     /// Views to write into an iterable of writable bytes-like objects.
-    pub(crate) fn writable(
+    pub(crate) fn writable<'py>(
         &mut self,
-        iterable: &Bound<'_, PyAny>,
+        iterable: &Bound<'py, PyAny>,
         caller: &str,
-    ) -> Result<Buffers<'_>> {
-        self.fill(iterable, caller, ffi::PyBUF_WRITABLE)
+    ) -> Result<Buffers<'_, 'py>> {
+        self.fill(items(iterable, caller)?, caller, ffi::PyBUF_WRITABLE)
     }
 
-    fn fill(
+    fn fill<'py>(
         &mut self,
-        iterable: &Bound<'_, PyAny>,
+        items: Bound<'py, PyTuple>,
         caller: &str,
         flags: i32,
-    ) -> Result<Buffers<'_>> {
-        let items = snapshot(iterable, || {
-            format!("{caller}() argument 1 must be an iterable")
-        })?;
+    ) -> Result<Buffers<'_, 'py>> {
         let count = items.len();
         // More than IOV_MAX of them is for the system to refuse, which does so with EMSGSIZE.
         if i32::try_from(count).is_err() {
@@ -282,15 +288,21 @@ impl BuffersSlot {
         let mut buffers = Buffers {
             views,
             pieces,
-            filled: 0,
+            viewed: 0,
+            items,
         };
-        for item in &items {
-            buffers
-                .add(&item, flags)
-                .map_err(|error| refused(items.py(), error, caller, flags))?;
-        }
+        buffers
+            .fill(flags)
+            .map_err(|error| refused(buffers.items.py(), error, caller, flags))?;
         Ok(buffers)
     }
+}
+
+/// The buffers that an iterable gives.
+fn items<'py>(iterable: &Bound<'py, PyAny>, caller: &str) -> PyResult<Bound<'py, PyTuple>> {
+    snapshot(iterable, || {
+        format!("{caller}() argument 1 must be an iterable")
+    })
 }
 
 /// What is raised for an item that is no buffer of the kind.
@@ -304,34 +316,45 @@ fn refused(py: Python<'_>, error: PyErr, caller: &str, flags: i32) -> PyErr {
     ))
 }
 
-/// Views of some buffers, released when this is dropped. Only made and dropped while attached to
-/// the interpreter: no method keeps them across the end of its call.
-pub(crate) struct Buffers<'a> {
+/// Some buffers, whose views are released when this is dropped. Only made and dropped while
+/// attached to the interpreter: no method keeps them across the end of its call.
+pub(crate) struct Buffers<'a, 'py> {
     views: &'a mut [MaybeUninit<ffi::Py_buffer>],
     pieces: &'a mut [IoVec],
-    /// So many views are filled, and as many pieces.
-    filled: usize,
+    /// So many views are filled.
+    viewed: usize,
+    /// Keeps bytes alive, which need no view.
+    items: Bound<'py, PyTuple>,
 }
 
-impl Buffers<'_> {
-    fn add(&mut self, item: &Bound<'_, PyAny>, flags: i32) -> PyResult<()> {
-        let view = &mut self.views[self.filled];
-        // SAFETY: the object is alive and the view writable; on success the view is filled,
-        // and it stays where it is until `drop` releases it, as the slot is borrowed.
-        let view = unsafe {
-            if ffi::PyObject_GetBuffer(item.as_ptr(), view.as_mut_ptr(), flags) != 0 {
-                return Err(PyErr::fetch(item.py()));
+impl Buffers<'_, '_> {
+    fn fill(&mut self, flags: i32) -> PyResult<()> {
+        for (piece, item) in self.pieces.iter_mut().zip(self.items.iter_borrowed()) {
+            if flags == ffi::PyBUF_SIMPLE
+                && let Ok(bytes) = item.cast_exact::<PyBytes>()
+            {
+                let bytes = bytes.as_bytes();
+                *piece = IoVec::new(bytes.as_ptr().cast_mut(), bytes.len());
+                continue;
             }
-            view.assume_init_ref()
-        };
-        self.pieces[self.filled] = IoVec::new(view.buf.cast(), view.len as usize);
-        self.filled += 1;
+            let view = &mut self.views[self.viewed];
+            // SAFETY: the object is alive and the view writable; on success the view is filled,
+            // and it stays where it is until `drop` releases it, as the slot is borrowed.
+            let view = unsafe {
+                if ffi::PyObject_GetBuffer(item.as_ptr(), view.as_mut_ptr(), flags) != 0 {
+                    return Err(PyErr::fetch(item.py()));
+                }
+                view.assume_init_ref()
+            };
+            self.viewed += 1;
+            *piece = IoVec::new(view.buf.cast(), view.len as usize);
+        }
         Ok(())
     }
 
     /// The memory of the buffers, valid for as long as this is.
     pub(crate) fn pieces(&self) -> &[IoVec] {
-        &self.pieces[..self.filled]
+        self.pieces
     }
 
     /// How many bytes the buffers have together.
@@ -341,9 +364,9 @@ impl Buffers<'_> {
     }
 }
 
-impl Drop for Buffers<'_> {
+impl Drop for Buffers<'_, '_> {
     fn drop(&mut self) {
-        for view in &mut self.views[..self.filled] {
+        for view in &mut self.views[..self.viewed] {
             // SAFETY: filled by PyObject_GetBuffer and released once, here.
             unsafe { ffi::PyBuffer_Release(view.as_mut_ptr()) }
         }

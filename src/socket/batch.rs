@@ -173,7 +173,7 @@ impl<'a, 'py> Senders<'a, 'py> {
         {
             return Ok(object.clone());
         }
-        let object = self.socket.build_address(py, address)?;
+        let object = self.socket.build_sender(py, address)?;
         self.last = Some((*address, object.clone()));
         Ok(object)
     }
@@ -339,7 +339,7 @@ impl Socket {
             )));
         }
         let mut known = Senders::new(self);
-        let mut lengths = Vec::new();
+        let mut lengths = Vec::with_capacity((buffer.len() / stride).min(LIMIT));
         let mut room = Lent::new(0)?;
         let (room, _) = room.parts(0, 0, 0)?;
         let batch = Batch {
@@ -531,7 +531,7 @@ impl Socket {
         self.check_datagrams(py)?;
         let mut slot = BuffersSlot::new();
         let buffers = slot.readable(datagrams, "send_many")?;
-        let outgoing = outgoing(buffers.pieces(), &[])?;
+        let outgoing = outgoing(buffers.pieces(), |_| None)?;
         Ok(self.send_batch(py, outgoing, buffers.total_len(), flags.0)?)
     }
 
@@ -556,44 +556,47 @@ impl Socket {
         let no_pairs =
             || "sendto_many() argument 1 must be an iterable of (data, address)".to_owned();
         let items = snapshot(items, no_pairs)?;
-        let datagrams = PyList::empty(py);
+        let count = items.len();
+        let mut datagrams = Vec::with_capacity(count);
+        let mut receivers = Vec::with_capacity(count);
+        // Those next to each other that are the same stand here once.
         let mut addresses: Vec<SockAddr> = Vec::new();
         let mut last: Option<Bound<'_, PyAny>> = None;
-        for item in &items {
+        for item in items.iter_borrowed() {
             let pair = snapshot(&item, no_pairs)?;
             if pair.len() != 2 {
                 return Err(PyTypeError::new_err(no_pairs()));
             }
-            let (data, address) = (pair.get_item(0)?, pair.get_item(1)?);
-            datagrams.append(data)?;
+            datagrams.push(pair.get_item(0)?);
+            let address = pair.get_borrowed_item(1)?;
             // A tuple does not change; nor does what it names, for as long as this takes.
-            let known = addresses.last().filter(|_| {
-                last.as_ref().is_some_and(|last| last.is(&address))
-                    && address.is_exact_instance_of::<PyTuple>()
-            });
-            let to = match known {
-                Some(known) => *known,
-                None => {
-                    let to = socket.parse_address("sendto_many", &address)?;
-                    audit(py, c"socket.sendto", [slf.as_any(), &address])?;
-                    to
-                }
-            };
-            addresses.push(to);
-            last = Some(address);
+            let known = last.as_ref().is_some_and(|last| last.is(address))
+                && address.is_exact_instance_of::<PyTuple>();
+            if !known {
+                let to = socket.parse_receiver("sendto_many", &address)?;
+                audit(py, c"socket.sendto", [slf.as_any(), &address])?;
+                addresses.push(to);
+                last = Some(address.to_owned());
+            }
+            receivers.push(addresses.len() - 1);
         }
         let mut slot = BuffersSlot::new();
-        let buffers = slot.readable(datagrams.as_any(), "sendto_many")?;
-        let outgoing = outgoing(buffers.pieces(), &addresses)?;
+        let buffers = slot.readable_items(PyTuple::new(py, datagrams)?, "sendto_many")?;
+        let to = |index| {
+            receivers
+                .get(index)
+                .and_then(|place: &usize| addresses.get(*place))
+        };
+        let outgoing = outgoing(buffers.pieces(), to)?;
         Ok(socket.send_batch(py, outgoing, buffers.total_len(), flags.0)?)
     }
 }
 
 pub(super) fn outgoing<'a>(
     pieces: &'a [IoVec],
-    addresses: &'a [SockAddr],
+    address: impl Fn(usize) -> Option<&'a SockAddr>,
 ) -> PyResult<Outgoing<'a>> {
-    Outgoing::new(pieces, addresses).ok_or_else(|| PyMemoryError::new_err(()))
+    Outgoing::new(pieces, address).ok_or_else(|| PyMemoryError::new_err(()))
 }
 
 pub(super) fn positive(number: Size, message: &'static str) -> PyResult<usize> {

@@ -114,7 +114,7 @@ impl Socket {
         Ok((
             list,
             received.flags,
-            self.build_address(py, &received.address)?,
+            self.build_sender(py, &received.address)?,
         ))
     }
 }
@@ -156,7 +156,7 @@ impl Socket {
         let py = slf.py();
         let socket = slf.get();
         let to = address
-            .map(|address| socket.parse_address("sendmsg", address))
+            .map(|address| socket.parse_receiver("sendmsg", address))
             .transpose()?;
         let none = py.None().into_bound(py);
         audit(

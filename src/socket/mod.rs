@@ -15,6 +15,7 @@ mod race;
 mod receive;
 mod segments;
 mod send;
+mod sender;
 mod traits;
 
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicIsize, Ordering::Relaxed};
@@ -32,6 +33,7 @@ pub(crate) use lifecycle::{
 pub(crate) use mode::{FAST, getdefaulttimeout, keep_standard_default, setdefaulttimeout};
 pub(crate) use race::{connect_host, getconnectionattemptdelay, setconnectionattemptdelay};
 
+use sender::LastSender;
 use traits::CachedTraits;
 
 use crate::address::{self, Purpose};
@@ -64,6 +66,7 @@ pub(crate) struct Socket {
     segmentation_refused: AtomicBool,
     /// Whether the last batch that was received was of one datagram.
     lone: AtomicBool,
+    last_sender: LastSender,
     kept: exact::Kept,
 }
 
@@ -85,6 +88,7 @@ impl Socket {
             traits: CachedTraits::unknown(),
             segmentation_refused: AtomicBool::new(false),
             lone: AtomicBool::new(false),
+            last_sender: LastSender::none(),
             kept: exact::Kept::new(),
         }
     }

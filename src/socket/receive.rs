@@ -255,7 +255,7 @@ impl Socket {
                 Ok::<_, PyErr>((bytes_of(py, scratch, count)?, sender))
             })?
         };
-        (data, self.build_address(py, &sender)?).into_pyobject(py)
+        (data, self.build_sender(py, &sender)?).into_pyobject(py)
     }
 
     /// Receive into a writable buffer; recv(2).
@@ -327,6 +327,6 @@ impl Socket {
             "nbytes is greater than the length of the buffer",
         )?;
         let (count, sender) = self.receive_from(py, buffer.region().first(len), flags.0)?;
-        (count, self.build_address(py, &sender)?).into_pyobject(py)
+        (count, self.build_sender(py, &sender)?).into_pyobject(py)
     }
 }

@@ -101,13 +101,7 @@ impl Socket {
                 IoVec::new(part.as_ptr(), part.len())
             })
             .collect();
-        let addresses = vec![*address.unwrap_or(&SockAddr::empty()); count];
-        let addresses = if address.is_some() {
-            &addresses[..]
-        } else {
-            &[]
-        };
-        let outgoing = outgoing(&pieces, addresses)?;
+        let outgoing = outgoing(&pieces, |_| address)?;
         let sent = self.send_batch(py, outgoing, data.len(), flags)?;
         Ok((sent * size).min(data.len()))
     }
@@ -167,7 +161,7 @@ impl Socket {
             }
         };
         let to = address
-            .map(|address| socket.parse_address("send_segments", address))
+            .map(|address| socket.parse_receiver("send_segments", address))
             .transpose()?;
         if let Some(address) = address {
             audit(py, c"socket.sendto", [slf.as_any(), address])?;
@@ -242,7 +236,7 @@ impl Socket {
         let size = joined.map_or(count, |bytes| {
             usize::try_from(i32::from_ne_bytes(bytes)).unwrap_or(count)
         });
-        Ok((data, size, self.build_address(py, &received.address)?))
+        Ok((data, size, self.build_sender(py, &received.address)?))
     }
 
     /// Choose whether the kernel joins datagrams of one sender; ``UDP_GRO`` of udp(7).

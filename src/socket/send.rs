@@ -199,7 +199,7 @@ impl Socket {
         let mut slot = BufferSlot::new();
         let data = slot.readable(data)?;
         let to = socket
-            .parse_address("sendto", &address)
+            .parse_receiver("sendto", &address)
             .map_err(|error| at(&address, error))?;
         audit(py, c"socket.sendto", [slf.as_any(), &address])?;
         let region = data.region();

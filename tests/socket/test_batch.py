@@ -147,6 +147,58 @@ def test_neighbours_of_one_sender_share_its_address(v4: Pair) -> None:
     assert first is second
 
 
+def test_the_last_sender_is_one_object_for_all_methods(v4: Pair) -> None:
+    """Its address is built once, and taken as it is when an answer goes back there."""
+    one, other = v4
+    address = one.getsockname()
+    one.send_many([b"x"] * 5)
+    found = [
+        other.recvfrom(9)[1],
+        other.recvfrom_into(bytearray(9))[1],
+        other.recvmsg(9)[3],
+        other.recvfrom_many(1)[0][1],
+        other.recvmsg_many(1)[0].address,
+    ]
+    assert found == [address] * 5
+    assert len({id(sender) for sender in found}) == 1
+
+
+@pytest.mark.parametrize(
+    ("family", "host"), [(oxisock.AF_INET, "127.0.0.1"), (oxisock.AF_INET6, "::1")]
+)
+def test_answers_go_to_whoever_asked(family: int, host: str) -> None:
+    with udp(family, host) as server, udp(family, host) as one, udp(family, host) as two:
+        for turn in range(3):
+            for client in (one, two, two, one):
+                client.sendto(b"question %d" % turn, server.getsockname())
+            for data, sender in [server.recvfrom(100), server.recvfrom(100)]:
+                assert server.sendto(data, sender) == len(data)
+            (data, sender), *rest = server.recvfrom_many(10)
+            assert server.sendmsg([data], [], 0, sender) == len(data)
+            assert server.sendto_many(rest) == 1
+            for client in (one, two):
+                answers = client.recvfrom_many(10)
+                assert answers == [(b"question %d" % turn, server.getsockname())] * 2
+
+
+def test_a_sender_is_parsed_by_the_family_that_the_socket_has() -> None:
+    """The address that a socket has learnt is none of a second one in its place."""
+    with udp(oxisock.AF_INET, "127.0.0.1") as sock, udp(oxisock.AF_INET, "127.0.0.1") as peer:
+        peer.sendto(b"x", sock.getsockname())
+        _, sender = sock.recvfrom(10)
+        sock.close()
+        sock.__init__(oxisock.AF_INET6, oxisock.SOCK_DGRAM)
+        reference = std.socket(std.AF_INET6, std.SOCK_DGRAM)
+        with reference, pytest.raises(OSError) as expected:
+            reference.sendto(b"x", sender)
+        with pytest.raises(type(expected.value)) as told:
+            sock.sendto(b"x", sender)
+        assert (told.value.errno, told.value.strerror) == (
+            expected.value.errno,
+            expected.value.strerror,
+        )
+
+
 def test_what_is_too_long_is_cut(pair: Pair) -> None:
     one, other = pair
     one.send_many([b"abcdef", b"gh"])

@@ -284,21 +284,24 @@ pub struct Outgoing<'a> {
 unsafe impl Send for Outgoing<'_> {}
 
 impl<'a> Outgoing<'a> {
-    /// A message for each piece, to the address in the same place, or to the connected peer where
-    /// there are no addresses. None where there is no memory.
-    pub fn new(pieces: &'a [IoVec], addresses: &'a [SockAddr]) -> Option<Self> {
+    /// A message for each piece, to the address that is given for its place, or to the connected
+    /// peer where there is none. None where there is no memory.
+    pub fn new(
+        pieces: &'a [IoVec],
+        address: impl Fn(usize) -> Option<&'a SockAddr>,
+    ) -> Option<Self> {
         let mut headers = Vec::new();
         headers.try_reserve_exact(pieces.len()).ok()?;
-        headers.resize(pieces.len(), empty());
-        for (index, header) in headers.iter_mut().enumerate() {
-            let header = &mut header.msg_hdr;
-            header.msg_iov = pieces[index..].as_ptr().cast_mut().cast();
-            header.msg_iovlen = 1;
-            if let Some(address) = addresses.get(index) {
-                header.msg_name = address.as_ptr().cast_mut().cast();
-                header.msg_namelen = address.len() as _;
+        headers.extend(pieces.iter().enumerate().map(|(index, piece)| {
+            let mut header = empty();
+            header.msg_hdr.msg_iov = ptr::from_ref(piece).cast_mut().cast();
+            header.msg_hdr.msg_iovlen = 1;
+            if let Some(address) = address(index) {
+                header.msg_hdr.msg_name = address.as_ptr().cast_mut().cast();
+                header.msg_hdr.msg_namelen = address.len() as _;
             }
-        }
+            header
+        }));
         Some(Outgoing { headers, pieces })
     }
 
@@ -366,7 +369,7 @@ mod tests {
             .iter()
             .map(|text| IoVec::new(text.as_ptr().cast_mut(), text.len()))
             .collect();
-        let mut outgoing = Outgoing::new(&pieces, &[]).unwrap();
+        let mut outgoing = Outgoing::new(&pieces, |_| None).unwrap();
         // SAFETY: the texts are alive.
         assert_eq!(unsafe { outgoing.send(one.as_fd(), 0, 0) }.unwrap(), 10);
         let mut memory = [0_u8; 8 * 32];
