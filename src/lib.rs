@@ -52,6 +52,8 @@ mod _socket {
     #[pymodule_export]
     use crate::lookup::{getresolvertimeout, setresolvertimeout};
     #[pymodule_export]
+    use crate::python::attributes::give_slots;
+    #[pymodule_export]
     use crate::python::late::keep_library;
     #[pymodule_export]
     use crate::resolver::{

@@ -73,7 +73,6 @@ timeout = TimeoutError
 
 
 _held.hold_all()
-_held.sys.modules[__name__].__class__ = _held.LazyModule
 
 
 def __getattr__(name: str) -> object:
@@ -83,3 +82,6 @@ def __getattr__(name: str) -> object:
 def __dir__() -> list[str]:
     listing: list[str] = _held.load("oxisock._lazy").listing(globals())
     return listing
+
+
+_held.make_lazy(globals())

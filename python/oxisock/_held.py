@@ -8,7 +8,7 @@ fraction of the time that running them would take. It is used only where the usu
 import sys
 from os import O_CLOEXEC, O_RDONLY, close, fstat, open, read
 
-from ._socket import keep_library
+from ._socket import give_slots, keep_library
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,6 +109,24 @@ class LazyModule(type(sys)):  # type: ignore[misc]
 
 # A module's names, whatever its class does when it is asked for them.
 namespace_of = vars(type(sys))["__dict__"].__get__
+
+
+def make_lazy(namespace: "dict[str, Any]") -> None:
+    """Have the public module fetch names when they are asked for."""
+    if not give_slots(namespace, [*namespace], LazyModule):
+        _change(namespace, LazyModule)
+
+
+def complete(namespace: "dict[str, object]") -> None:
+    """Let the public module be a module as any other: every name is there."""
+    _change(namespace, type(sys))
+
+
+def _change(namespace: "dict[str, object]", kind: type) -> None:
+    module = sys.modules.get("oxisock")
+    # A loader that was called by hand makes another one.
+    if module is not None and namespace_of(module) is namespace:
+        module.__class__ = kind
 
 
 class Method:

@@ -1,14 +1,16 @@
 """Names that the public module fetches when they are first asked for.
 
-A module with a ``__getattr__`` pays for it: the interpreter does not specialise look-ups of its
-attributes. So the function goes once every name is there. That waits for ``ssl`` to be imported by
-somebody, as fetching ``sslerror`` would import it, and OpenSSL with it.
+Python 3.11 does not specialise look-ups of attributes in a module with a ``__getattr__``. So the
+function goes there once every name is there. That waits for ``ssl`` to be imported by somebody, as
+fetching ``sslerror`` would import it, and OpenSSL with it. On 3.12 to 3.14 the names have slots
+instead (``give_slots``), and 3.15 specialises them anyway.
 """
 
 import sys
 
 from . import _enums
-from ._held import load, without_annotations
+from ._held import complete, load, without_annotations
+from ._socket import give_slots
 
 # The module of each name, where it has the same name.
 _HOMES = {
@@ -56,6 +58,7 @@ _LARGE = frozenset(("ssl", "oxisock._ssl", "oxisock._tls", "oxisock._datagrams")
 _ELSEWHERE = {"sslerror": "SSLError"}
 # What the standard module happens to import: programs reach through it for these.
 _MODULES = ("array", "errno", "io", "os", "selectors", "sys")
+_OTHERS = ("__all__", "EBADF", "EAGAIN", "EWOULDBLOCK")
 # Not in `__all__`: after `import ssl` and `from socket import *`, `ssl` has to be the module.
 _UNLISTED = frozenset(
     (
@@ -73,15 +76,26 @@ _UNLISTED = frozenset(
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     Namespace = dict[str, object]
 
 
+_has_slots = False
+
+
+def _looks_up_fast(namespace: "Namespace") -> bool:
+    """Give the names slots, if that is possible, and tell whether they have them."""
+    global _has_slots
+    _has_slots = _has_slots or give_slots(namespace, _fetched())
+    return _has_slots
+
+
 def fetch(namespace: "Namespace", name: str) -> object:
     """Return a name of the public module and keep it in the module's namespace."""
+    fast = _looks_up_fast(namespace)
     value = namespace[name] = _find(namespace, name)
-    if "ssl" in sys.modules:
+    if not fast and "ssl" in sys.modules:
         fetch_all(namespace)
     return value
 
@@ -94,13 +108,14 @@ def fetch_all(namespace: "Namespace") -> None:
     """
     if "__getattr__" not in namespace:
         return
-    complete = "ssl" in sys.modules
-    for name in (*_HOMES, *_MODULES, "__all__", "EBADF", "EAGAIN", "EWOULDBLOCK"):
-        if name not in namespace and (complete or _HOMES.get(name) not in _LARGE):
+    fast = _looks_up_fast(namespace)
+    whole = "ssl" in sys.modules
+    for name in (*_HOMES, *_MODULES, *_OTHERS):
+        if name not in namespace and (whole or _HOMES.get(name) not in _LARGE):
             try:
                 namespace[name] = _find(namespace, name)
             except (ImportError, OSError):
-                complete = False
+                whole = False
     # Programs make tables by value out of them, where the last name counts: in the order of the
     # standard library, behind those that only we have.
     ours = {*_constants()}
@@ -111,9 +126,18 @@ def fetch_all(namespace: "Namespace") -> None:
     for name in theirs:
         value = namespace.pop(name, None)
         namespace[name] = _find(namespace, name) if value is None else value
-    if complete:
+    if whole:
         namespace.pop("__getattr__", None)
-        sys.modules["oxisock"].__class__ = type(sys)
+        if not fast:
+            complete(namespace)
+
+
+def _fetched() -> "Iterator[str]":
+    """Yield the names that are fetched."""
+    yield from _HOMES
+    yield from _MODULES
+    yield from _OTHERS
+    yield from _constants()
 
 
 def _find(namespace: "Namespace", name: str) -> object:

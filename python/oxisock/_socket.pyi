@@ -1663,6 +1663,23 @@ def register_class(class_: _Class, /) -> _Class:
         goes on with it.
     """
 
+def give_slots(
+    namespace: dict[str, Any], names: Iterable[str], base: type | None = None, /
+) -> bool:
+    """Give names of the package slots, so that the interpreter specialises look-ups of them.
+
+    The first call puts another module in the package's place in ``sys.modules``, with the same
+    dictionary. On 3.12 to 3.14 with the interpreter lock; elsewhere it does nothing.
+
+    Args:
+        namespace: the dictionary of the package.
+        names: an iterable of str.
+        base: the base class of the module's class, without which nothing is done in a first call.
+
+    Returns:
+        Whether the names have slots.
+    """
+
 def keep_library(path: str, /) -> bool:
     """Keep a shared library in memory, so that it can be loaded without its file; dlopen(3).
 

@@ -2,6 +2,7 @@
 //! events and exceptions, and all that is unsafe about the interpreter's C API.
 
 pub(crate) mod args;
+pub(crate) mod attributes;
 pub(crate) mod audit;
 pub(crate) mod buffer;
 pub(crate) mod bytes;
@@ -10,5 +11,7 @@ pub(crate) mod late;
 pub(crate) mod method;
 #[cfg(not(Py_GIL_DISABLED))]
 pub(crate) mod pending;
+#[cfg(all(Py_3_12, not(Py_3_15), not(Py_GIL_DISABLED)))]
+mod slots;
 pub(crate) mod thread;
 pub(crate) mod version;
