@@ -102,6 +102,7 @@ mod _socket {
         )?;
         crate::socket::keep_standard_default(module.py())?;
         crate::python::method::swap(module, &crate::byteorder::FAST)?;
+        crate::python::method::swap(module, &crate::resolver::FAST)?;
         crate::python::method::swap(module, &crate::socket::FAST)
     }
 }

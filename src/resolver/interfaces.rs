@@ -9,6 +9,7 @@ use crate::constants::family_member;
 use crate::engine;
 use crate::python::args::{file_system_bytes, file_system_text, unsigned, unsigned_long};
 use crate::python::error::{Error, Result};
+use crate::python::method::{Fast, function};
 use crate::python::version;
 use crate::sys::interface;
 
@@ -107,3 +108,9 @@ pub(crate) fn if_indextoname<'py>(
         interface::by_index(index)?.to_bytes(),
     )?)
 }
+
+pub(crate) const FAST: [Fast; 1] = [function!(if_indextoname, |index| if_indextoname(
+    index.py(),
+    index
+)
+.map_err(PyErr::from))];

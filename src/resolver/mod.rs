@@ -8,6 +8,6 @@ mod services;
 
 pub(crate) use addrinfo::{addresses_of, getaddrinfo};
 pub(crate) use hosts::{gethostbyaddr, gethostbyname, gethostbyname_ex, gethostname, sethostname};
-pub(crate) use interfaces::{getifaddrs, if_indextoname, if_nameindex, if_nametoindex};
+pub(crate) use interfaces::{FAST, getifaddrs, if_indextoname, if_nameindex, if_nametoindex};
 pub(crate) use nameinfo::getnameinfo;
 pub(crate) use services::{getprotobyname, getservbyname, getservbyport};

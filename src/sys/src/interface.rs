@@ -122,16 +122,25 @@ pub fn by_address(host: IpAddr) -> Result<u32> {
     by_name(&found.ok_or(Errno::NODEV)?.name)
 }
 
-/// The name of the interface with this index.
-pub fn by_index(index: u32) -> Result<CString> {
-    let mut name = [0 as c_char; libc::IF_NAMESIZE];
-    // SAFETY: the buffer has the size that the call asks for, and is terminated by it.
-    unsafe {
-        if libc::if_indextoname(index, name.as_mut_ptr()).is_null() {
-            return Err(Errno::last());
-        }
-        Ok(CStr::from_ptr(name.as_ptr()).to_owned())
+/// The name of an interface, as the system writes it.
+pub struct Name([c_char; libc::IF_NAMESIZE]);
+
+impl Name {
+    /// Its bytes, in whatever encoding they are.
+    pub fn to_bytes(&self) -> &[u8] {
+        // SAFETY: it is terminated, or empty.
+        unsafe { CStr::from_ptr(self.0.as_ptr()) }.to_bytes()
     }
+}
+
+/// The name of the interface with this index.
+pub fn by_index(index: u32) -> Result<Name> {
+    let mut name = Name([0; libc::IF_NAMESIZE]);
+    // SAFETY: the buffer has the size that the call asks for, and is terminated by it.
+    if unsafe { libc::if_indextoname(index, name.0.as_mut_ptr()) }.is_null() {
+        return Err(Errno::last());
+    }
+    Ok(name)
 }
 
 /// The index of an interface as a socket sees it: in its network namespace, which need not be
@@ -182,12 +191,14 @@ pub fn name(socket: Option<BorrowedFd<'_>>, index: i32) -> Vec<u8> {
                     libc::SIOCGIFNAME as _,
                     &raw mut request
                 ))
-                .map(|_| CStr::from_ptr(request.ifr_name.as_ptr()).to_owned())
+                .map(|_| Name(request.ifr_name))
             }
         }
         None => by_index(index as u32),
     };
-    found.map(CString::into_bytes).unwrap_or_default()
+    found
+        .map(|name| name.to_bytes().to_vec())
+        .unwrap_or_default()
 }
 
 #[cfg(linux)]
