@@ -7,7 +7,8 @@ from sphinx.application import Sphinx
 
 PAGE = Path(__file__).parents[1] / "reference" / "_examples.md"
 SECTION = re.compile(
-    r"^## (?P<names>[^\n]*)\n\n```python\n(?P<program>.*?)^```\n(?:\n```text\n(?P<output>.*?)^```$)?",
+    r"^## (?P<names>[^\n]*)\n\n```python\n(?P<program>.*?)^```\n"
+    r"(?:\n```text\n(?P<output>.*?)^```$)?",
     re.DOTALL | re.MULTILINE,
 )
 VARIES = "# for example\n"

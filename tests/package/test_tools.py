@@ -1,10 +1,14 @@
 """The tools of the repository: releases that are not ready, links to nowhere, the README."""
 
+import base64
+import ctypes
+import hashlib
 import importlib.util
 import re
 import shutil
 import subprocess
 import types
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -162,3 +166,81 @@ def test_every_link_of_this_repository_leads_somewhere() -> None:
         pytest.skip("this is no checkout, or git is missing")
     links = tool("check_links")
     assert {page: found for page in links.pages(ROOT) if (found := [*links.dead_links(page)])} == {}
+
+
+# Symbols for native debuggers
+
+
+@pytest.fixture
+def wheel(tmp_path: Path) -> Path:
+    """A wheel with a library that has symbols."""
+    for program in ("gcc", "objcopy", "readelf"):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+    source = tmp_path / "thing.c"
+    source.write_text("int thing(int number) { return number + 1; }\n")
+    library = tmp_path / "_thing.so"
+    subprocess.run(
+        ["gcc", "-g", "-shared", "-fPIC", "-Wl,--build-id=sha1", "-o", library, source], check=True
+    )
+    path = tmp_path / "thing-1-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as out:
+        out.write(library, "thing/_thing.so")
+        out.writestr("thing/__init__.py", "")
+        out.writestr(
+            "thing-1.dist-info/RECORD",
+            "thing/_thing.so,sha256=old,1\nthing/__init__.py,sha256=x,0\nthing-1.dist-info/RECORD,,\n",
+        )
+    return path
+
+
+def sections(library: Path) -> str:
+    command = ["readelf", "--section-headers", "--wide", str(library)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_symbols_go_into_files_of_their_own(
+    wheel: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "symbols"
+    assert tool("split_symbols").main(["--out", str(folder), str(wheel)]) == 0
+    (symbols,) = folder.rglob("*.debug")
+    assert str(symbols.relative_to(folder)) in capsys.readouterr().out
+    assert re.fullmatch(
+        r"\.build-id/[0-9a-f]{2}/[0-9a-f]{38}\.debug", str(symbols.relative_to(folder))
+    )
+    with zipfile.ZipFile(wheel) as split:
+        split.extractall(tmp_path / "installed")
+        names = split.namelist()
+    assert names == ["thing/_thing.so", "thing/__init__.py", "thing-1.dist-info/RECORD"]
+    library = tmp_path / "installed" / "thing" / "_thing.so"
+    assert ".debug_" not in sections(library)
+    assert ".debug_line" in sections(symbols)
+    data = library.read_bytes()
+    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+    record = (tmp_path / "installed" / "thing-1.dist-info" / "RECORD").read_text().splitlines()
+    assert record == [
+        f"thing/_thing.so,sha256={digest},{len(data)}",
+        "thing/__init__.py,sha256=x,0",
+        "thing-1.dist-info/RECORD,,",
+    ]
+    assert ctypes.CDLL(str(library)).thing(1) == 2
+    if shutil.which("gdb"):
+        # Found by the build ID, as docs/debugging.md says.
+        done = subprocess.run(
+            ["gdb", "--batch", "-nx", "-ex", f"set debug-file-directory {folder}",
+             "-ex", f"file {library}", "-ex", "info line thing"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert 'Line 1 of "' in done.stdout, done.stdout + done.stderr
+
+
+def test_a_wheel_without_symbols_is_refused(
+    wheel: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main = tool("split_symbols").main
+    assert main(["--out", str(tmp_path / "symbols"), str(wheel)]) == 0
+    before = wheel.read_bytes()
+    assert main(["--out", str(tmp_path / "symbols"), str(wheel)]) == 1
+    assert "has no symbols" in capsys.readouterr().err
+    assert wheel.read_bytes() == before
