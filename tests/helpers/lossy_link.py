@@ -29,7 +29,7 @@ ENDS = {socket.AF_INET: V4.format(OTHER), socket.AF_INET6: V6.format(OTHER)}
 """Its addresses."""
 
 NUMBER = struct.Struct("!I")
-"""What the datagrams of a test begin with."""
+"""What the datagrams of a test begin with, where the link is to note what becomes of them."""
 END = 0xFFFFFFFF
 """The number of one that the link passes on once, behind everything that it has passed on."""
 
@@ -44,6 +44,7 @@ class Link:
     jitter: float = 0.0  # so much more delay at most, so that packets overtake each other
     mtu: int = 1500
     seed: int = 1
+    cut: int | None = None  # from so many packets on nothing passes, in either direction
 
 
 @dataclass
@@ -51,6 +52,10 @@ class Passed:
     """How often each packet was passed on, by the number of the datagram that it is a part of."""
 
     copies: dict[int, list[int]] = field(default_factory=dict)
+    packets: int = 0
+    """How many there were of all protocols."""
+    lost: int = 0
+    """How many of them were lost."""
     _numbers: dict[bytes, int] = field(default_factory=dict)
 
     def number(self, packet: bytes) -> int | None:
@@ -88,8 +93,9 @@ def run_across(link: Link, code: str, *arguments: str, timeout: float = 60) -> t
         capture_output=True, text=True, timeout=timeout, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    printed, _, passed = done.stdout.rstrip("\n").rpartition("\n")
-    return printed, Passed({int(number): counts for number, counts in json.loads(passed).items()})
+    printed, _, told = done.stdout.rstrip("\n").rpartition("\n")
+    copies, packets, lost = json.loads(told)
+    return printed, Passed({int(number): counts for number, counts in copies}, packets, lost)
 
 
 def turned(packet: bytes) -> bytes:
@@ -114,7 +120,10 @@ def serve(tun: int, link: Link, passed: Passed) -> None:
                 moments = [max(last, now)]
             else:
                 lost, twice = chance.random() < link.loss, chance.random() < link.twice
+                lost |= link.cut is not None and passed.packets >= link.cut
                 count = 0 if lost else 1 + twice
+                passed.packets += 1
+                passed.lost += lost
                 moments = [now + link.delay + chance.random() * link.jitter for _ in range(count)]
                 if number is not None:
                     passed.copies.setdefault(number, []).append(count)
@@ -139,7 +148,7 @@ def main() -> int:
     set_mtu(link.mtu)
     threading.Thread(target=serve, args=(tun, link, passed), daemon=True).start()
     code = subprocess.run([sys.executable, *arguments]).returncode
-    print(json.dumps(passed.copies))
+    print(json.dumps([list(passed.copies.items()), passed.packets, passed.lost]))
     return code
 
 
