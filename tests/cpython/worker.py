@@ -130,7 +130,8 @@ def private_half(oxisock: types.ModuleType) -> Any:
     from the same side. Constants are plain integers there.
     """
     half: Any = types.ModuleType("_socket")
-    for name in dir(oxisock):
+    # `dir` leaves out the names of numbers for which the standard library has another name.
+    for name in {*dir(oxisock), *oxisock.MsgFlag.__members__}:
         if not name.startswith("_"):
             value = getattr(oxisock, name)
             if isinstance(value, int) and not isinstance(value, bool):

@@ -34,6 +34,8 @@ for function, *args in (
     (a.makefile("rb", 0).readinto, b"x"),
     (a.makefile, "x"),
 ):
-    print(function.__name__, told(function, *args))
+    # CPython 3.11 counts the one argument of inet_aton.
+    kind, text = told(function, *args)
+    print(function.__name__, kind, text.replace("inet_aton() argument 1", "inet_aton() argument"))
 a.close()
 b.close()
