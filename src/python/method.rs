@@ -20,7 +20,6 @@ use pyo3::types::{PyModule, PyString, PyTuple, PyType};
 use pyo3::{IntoPyObjectExt, PyClass};
 
 use crate::python::args;
-use crate::watch::unwatched;
 
 /// A second entry point of a method, an attribute or a function.
 pub(crate) struct Fast {
@@ -330,22 +329,19 @@ pub(crate) fn attribute<'py>(
     }
 }
 
-/// Whether a class still has the native class's method of that name, and nobody's in its place.
-pub(crate) fn is_native<C: PyClass>(class: &Bound<'_, PyType>, name: &str) -> PyResult<bool> {
+/// Whether both are methods of native classes, and one a copy of the other.
+pub(crate) fn same_native(one: &Bound<'_, PyAny>, other: &Bound<'_, PyAny>) -> bool {
     // Copies have another definition, and the same name in it.
-    let name = PyString::intern(class.py(), name);
-    let definition = |class: &Bound<'_, PyType>| {
-        let method = unwatched(attribute(class, &name)?);
+    let definition = |method: &Bound<'_, PyAny>| {
         // SAFETY: the type is one of the interpreter's own, which live for ever.
         let is_method = method.get_type_ptr() == (&raw mut ffi::PyMethodDescr_Type);
         // SAFETY: the object is of exactly the type whose layout this is.
-        Ok::<_, PyErr>(is_method.then(|| unsafe {
+        is_method.then(|| unsafe {
             let definition = (*method.as_ptr().cast::<ffi::PyMethodDescrObject>()).d_method;
             (*definition).ml_name
-        }))
+        })
     };
-    let native = definition(&class.py().get_type::<C>())?;
-    Ok(native.is_some() && definition(class)? == native)
+    definition(one).is_some_and(|name| definition(other) == Some(name))
 }
 
 /// A definition with another entry point. The interpreter keeps it for ever.

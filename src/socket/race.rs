@@ -15,11 +15,12 @@ use super::connect::connect_deadline;
 use crate::engine::{self, Interest, Mode, Operation, wait_any};
 use crate::python::args::Given;
 use crate::python::error::{Error, Result, at};
-use crate::python::method::is_native;
+use crate::python::method::{attribute, same_native};
 use crate::sys::race::{
     DEFAULT_ATTEMPT_DELAY, MAX_ATTEMPT_DELAY, MIN_ATTEMPT_DELAY, Race, Step, interleaved,
 };
 use crate::sys::{self, Errno, SockAddr, Timeout, descriptor};
+use crate::watch::unwatched;
 
 /// The environment variable that sets the initial delay, in milliseconds.
 const DELAY_VARIABLE: &str = "OXISOCK_CONNECTION_ATTEMPT_DELAY_MS";
@@ -175,6 +176,11 @@ fn resolve<'py>(
         .collect()
 }
 
+/// What a class connects by, be it watched or not.
+fn connect_of<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny>> {
+    Ok(unwatched(attribute(class, intern!(class.py(), "connect"))?))
+}
+
 impl<'py> Connecting<'py> {
     /// Whether the attempts may overlap: where `connect` is ours, and the sockets do not need
     /// the same local port.
@@ -182,7 +188,11 @@ impl<'py> Connecting<'py> {
         let Ok(class) = self.class.cast::<PyType>() else {
             return Ok(false);
         };
-        if !class.is_subclass_of::<Socket>()? || !is_native::<Socket>(class, "connect")? {
+        if !class.is_subclass_of::<Socket>()? {
+            return Ok(false);
+        }
+        let ours = class.py().get_type::<Socket>();
+        if !same_native(&connect_of(class)?, &connect_of(&ours)?) {
             return Ok(false);
         }
         let port = self
