@@ -21,6 +21,8 @@ CABLE = (
     "ip addr add 10.9.0.1/24 dev one",
     "ip addr add 10.9.1.1/24 dev two",
     "ip addr add fd00::1/64 dev one nodad",
+    # The kernel completes the address in the background.
+    "until ip -6 route show table local | grep -q '^local fd00::1 '; do sleep 0.01; done",
     "ip route add 239.0.0.0/8 dev two",
 )
 
