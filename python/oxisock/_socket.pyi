@@ -2012,7 +2012,12 @@ class epoll:
             OSError: the number is below -1.
         """
     def close(self) -> None:
-        """Close the descriptor; close(2). Who waits in another thread is woken."""
+        """Close the descriptor; close(2). Who waits in another thread is woken.
+
+        Raises:
+            OSError: on CPython 3.15 and later, the system's own, such as EBADF; it is closed
+                nevertheless.
+        """
     @property
     def closed(self) -> bool:
         """Whether the object is closed."""

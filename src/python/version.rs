@@ -27,3 +27,10 @@ pub(crate) const ANY_REAL_TIMEOUT: bool = cfg!(Py_3_15);
 /// and no wrong buffer, a length is read before a value that does not go with it is refused
 /// (3.15).
 pub(crate) const OPTION_BY_TYPE: bool = cfg!(Py_3_15);
+
+/// `poll` takes timeouts beyond a C int of milliseconds (3.15).
+pub(crate) const ANY_POLL_TIMEOUT: bool = cfg!(Py_3_15);
+
+/// `epoll.close` raises what close(2) says (3.15).
+#[cfg(linux)]
+pub(crate) const EPOLL_CLOSE_RAISES: bool = cfg!(Py_3_15);

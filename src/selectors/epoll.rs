@@ -5,10 +5,11 @@ use std::os::fd::OwnedFd;
 use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 
-use super::{Negative, limit, nanoseconds};
+use super::{Call, limit, nanoseconds};
 use crate::engine::{self, Channel};
 use crate::python::args::{self, Descriptor, Given, Int};
 use crate::python::error::Error;
+use crate::python::version;
 use crate::sys::descriptor::{self, Named};
 use crate::sys::readiness::{self, Change, Readiness};
 use crate::sys::timeout::SECOND;
@@ -94,11 +95,18 @@ impl Epoll {
     }
 
     /// Close the descriptor; close(2). Who waits in another thread is woken.
-    fn close(&self, py: Python<'_>) {
+    ///
+    /// Raises:
+    ///     OSError: on CPython 3.15 and later, the system's own, such as EBADF; it is closed
+    ///         nevertheless.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
         let fd = self.channel.retire();
         self.channel.wake_users(py);
-        // It is gone whatever the system says, of which the standard library keeps silent.
-        let _ = fd.map(descriptor::close);
+        match fd.map_or(Ok(()), descriptor::close) {
+            Err(errno) if version::EPOLL_CLOSE_RAISES => Err(Error::Os(errno).into()),
+            // Before 3.15 the standard library keeps silent.
+            _ => Ok(()),
+        }
     }
 
     /// Whether the object is closed.
@@ -193,7 +201,7 @@ impl Epoll {
         let closed = |error| self.failed(error);
         let file = self.channel.enter().map_err(closed)?;
         let time = nanoseconds(timeout, SECOND, "timeout must be an integer or None")?;
-        let limit = limit(time, Negative::RoundedUp)?;
+        let limit = limit(time, Call::EpollWait)?;
         let most = match maxevents.0 {
             -1 => libc::FD_SETSIZE - 1,
             count @ 1.. => count as usize,
@@ -231,8 +239,8 @@ impl Epoll {
         exc_type: Option<&Bound<'_, PyAny>>,
         exc_value: Option<&Bound<'_, PyAny>>,
         exc_tb: Option<&Bound<'_, PyAny>>,
-    ) {
+    ) -> PyResult<()> {
         let _ = (exc_type, exc_value, exc_tb);
-        self.close(py);
+        self.close(py)
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 
-use crate::python::args;
+use crate::python::{args, version};
 use crate::sys::timeout::MILLISECOND;
 
 /// A time of that unit in nanoseconds; none for None.
@@ -36,23 +36,26 @@ fn nanoseconds(
     Ok(Some(nanoseconds))
 }
 
-/// How a time below zero becomes milliseconds: one of -1 and less is none at all.
-enum Negative {
-    RoundedDown,
+/// Which of the two calls a time is for.
+#[derive(PartialEq)]
+enum Call {
+    Poll,
     #[cfg_attr(not(linux), allow(dead_code, reason = "of epoll"))]
-    RoundedUp,
+    EpollWait,
 }
 
-/// How long poll(2) and epoll_wait(2) may wait; none for ever.
-fn limit(nanoseconds: Option<i64>, negative: Negative) -> PyResult<Option<Duration>> {
+/// How long poll(2) and epoll_wait(2) may wait; none for ever, as for a time of -1 ms and less.
+fn limit(nanoseconds: Option<i64>, call: Call) -> PyResult<Option<Duration>> {
     let Some(nanoseconds) = nanoseconds else {
         return Ok(None);
     };
-    let milliseconds = match negative {
-        Negative::RoundedDown if nanoseconds < 0 => nanoseconds.div_euclid(MILLISECOND),
+    // A time below zero is rounded down for the one, up for the other.
+    let milliseconds = match call {
+        Call::Poll if nanoseconds < 0 => nanoseconds.div_euclid(MILLISECOND),
         _ => -nanoseconds.saturating_neg().div_euclid(MILLISECOND),
     };
-    if i32::try_from(milliseconds).is_err() {
+    let any = version::ANY_POLL_TIMEOUT && call == Call::Poll;
+    if !any && i32::try_from(milliseconds).is_err() {
         return Err(PyOverflowError::new_err("timeout is too large"));
     }
     Ok((milliseconds >= 0).then(|| Duration::from_nanos(nanoseconds.max(0) as u64)))

@@ -8,7 +8,7 @@ use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
-use super::{Negative, limit, nanoseconds};
+use super::{Call, limit, nanoseconds};
 use crate::engine;
 use crate::python::args::{self, Descriptor, Given};
 use crate::python::error::Error;
@@ -165,7 +165,7 @@ impl Poll {
     fn poll(&self, py: Python<'_>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Readiness>> {
         let message = "timeout must be an integer or None";
         let time = nanoseconds(timeout, MILLISECOND, message)?;
-        let limit = limit(time, Negative::RoundedDown)?;
+        let limit = limit(time, Call::Poll)?;
         let Some(_turn) = Turn::of(&self.running) else {
             return Err(PyRuntimeError::new_err("concurrent poll() invocation"));
         };

@@ -134,8 +134,6 @@ assert (standard.EpollSelector, standard.SelectSelector) == (before[0], before[2
 @pytest.mark.parametrize("suite", ["test_selectors", "test_select", "test_poll", "test_epoll"])
 def test_the_interpreters_own_tests(suite: str) -> None:
     pytest.importorskip(f"test.{suite}")
-    if sys.version_info >= (3, 15) and suite in ("test_epoll", "test_poll"):
-        pytest.skip("3.15 raises what close() says, and takes any timeout; oxisock not yet")
     done = subprocess.run(
         [sys.executable, "-m", "oxisock", "run", "-m", "unittest", f"test.{suite}"],
         capture_output=True, text=True, timeout=200, check=False,
