@@ -547,7 +547,7 @@ class Socket(_standard.socket):
 
         For UDP the kernel or the network device cuts the buffer, up to 64 datagrams or 65,507
         bytes at a time; see ``UDP_SEGMENT`` in udp(7). Where they refuse, and for other sockets,
-        the datagrams are sent in batches by sendmmsg(2).
+        the datagrams are sent in batches by sendmmsg(2). An empty buffer is none.
 
         Args:
             data: a bytes-like object.

@@ -220,9 +220,13 @@ impl Socket {
         mut take: impl FnMut(&mut Slots) -> PyResult<()>,
     ) -> PyResult<()> {
         let plan = self.receive_plan(py, batch.stride.saturating_mul(batch.count), batch.flags);
-        // Where the last batch was of one datagram, two calls of recvfrom(2), of which the second
-        // finds nothing, take less time than recvmmsg(2) does to say the same.
-        let singly = if batch.plain && self.lone.load(Relaxed) {
+        // The end of a connection of records is an empty one, as often as it is asked for: each is
+        // received alone. Where the last batch was of one datagram, two calls of recvfrom(2), of
+        // which the second finds nothing, take less time than recvmmsg(2) does to say the same.
+        let has_records = self.traits.of(py, &self.channel).has_records;
+        let singly = if has_records {
+            batch.count
+        } else if batch.plain && self.lone.load(Relaxed) {
             2
         } else {
             0
@@ -272,7 +276,8 @@ impl Socket {
             take(slots)?;
             done += received.count;
             // A look at what stays there would be at the same again.
-            if received.count < wanted || batch.flags & libc::MSG_PEEK != 0 {
+            let stays = batch.flags & libc::MSG_PEEK != 0;
+            if received.count < wanted || stays || (has_records && received.bytes == 0) {
                 break;
             }
         }

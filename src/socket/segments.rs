@@ -123,7 +123,7 @@ impl Socket {
     ///
     /// For UDP the kernel or the network device cuts the buffer, up to 64 datagrams or 65,507
     /// bytes at a time; see ``UDP_SEGMENT`` in udp(7). Where they refuse, and for other sockets,
-    /// the datagrams are sent in batches by sendmmsg(2).
+    /// the datagrams are sent in batches by sendmmsg(2). An empty buffer is none.
     ///
     /// Args:
     ///     data: a bytes-like object.
@@ -170,7 +170,9 @@ impl Socket {
         let data = slot.readable(data)?;
         let region = data.region();
         let apart = |rest| socket.send_apart(py, rest, size, to.as_ref(), flags.0);
-        if !socket.has_segments() || socket.segmentation_refused.load(Relaxed) {
+        let cuts = socket.has_segments() && !socket.segmentation_refused.load(Relaxed);
+        // Of nothing there is no datagram, not even an empty one.
+        if !cuts || region.len() == 0 {
             return Ok(apart(region)?);
         }
         let (sent, result) = socket.send_cut(py, region, size, to.as_ref(), flags.0);

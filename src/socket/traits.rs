@@ -11,6 +11,7 @@ use crate::sys::{BorrowedFd, descriptor, option};
 const KNOWN: u8 = 1;
 const STREAM: u8 = 2;
 const LOW_WATER: u8 = 4;
+const RECORDS: u8 = 8;
 
 /// What is known of a descriptor.
 pub(super) struct CachedTraits(AtomicU8);
@@ -19,6 +20,8 @@ pub(super) struct CachedTraits(AtomicU8);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Traits {
     pub(super) is_stream: bool,
+    /// Whether it is a connection of records, whose end is an empty one that never ceases.
+    pub(super) has_records: bool,
     /// Whether `SO_RCVLOWAT` is more than one byte.
     pub(super) waits_for_more: bool,
 }
@@ -46,6 +49,7 @@ impl CachedTraits {
         }
         Traits {
             is_stream: bits & STREAM != 0,
+            has_records: bits & RECORDS != 0,
             waits_for_more: bits & LOW_WATER != 0,
         }
     }
@@ -69,5 +73,10 @@ impl CachedTraits {
 
 /// What the type alone says.
 fn bits(kind: i32) -> u8 {
-    KNOWN | if kind == libc::SOCK_STREAM { STREAM } else { 0 }
+    KNOWN
+        | match kind {
+            libc::SOCK_STREAM => STREAM,
+            libc::SOCK_SEQPACKET => RECORDS,
+            _ => 0,
+        }
 }

@@ -399,6 +399,45 @@ def test_a_blocking_send_waits_for_room() -> None:
         assert result == [3000]
 
 
+RECEIVE = [
+    lambda sock, n: [data for data, _ in sock.recvfrom_many(n, 100)],
+    lambda sock, n: [datagram.data for datagram in sock.recvmsg_many(n, 100)],
+    lambda sock, n: [b"x" * length for length in sock.recv_many_into(bytearray(100 * n), 100)],
+    lambda sock, n: [
+        b"x" * length for length in sock.recvfrom_many_into(bytearray(100 * n), 100)[0]
+    ],
+]
+
+
+@pytest.mark.parametrize("receive", RECEIVE, ids=["from", "msg", "into", "from-into"])
+def test_the_end_of_a_connection_of_records(receive: Any) -> None:
+    """It is one empty record a call, not as many as were asked for: it comes for ever."""
+    one, other = oxisock.socketpair(oxisock.AF_UNIX, oxisock.SOCK_SEQPACKET)
+    with one, other:
+        other.settimeout(PATIENCE)
+        for _ in range(2):
+            one.send_many([b"x", b"xxx", b"xx"])
+            assert receive(other, 1000) == [b"x", b"xxx", b"xx"]
+        # An empty record may be the end, so that what is behind it comes with the next call.
+        one.send_many([b"x", b"", b"xx"])
+        assert receive(other, 1000) == [b"x", b""]
+        assert receive(other, 1000) == [b"xx"]
+        one.send_many([b"xx", b"x"])
+        one.close()
+        assert receive(other, 1000) == [b"xx", b"x", b""]
+        assert receive(other, 1000) == [b""]
+
+
+def test_no_segments_of_an_empty_buffer(pair: Pair) -> None:
+    one, other = pair
+    assert one.send_segments(b"", 10) == 0
+    one.send(b"x")
+    assert [data for data, _ in other.recvfrom_many(5)] == [b"x"]
+    one.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        one.send_segments(b"", 10)
+
+
 def test_streams_have_no_datagrams() -> None:
     one, other = oxisock.socketpair()
     with one, other:
