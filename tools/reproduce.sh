@@ -4,12 +4,13 @@
 #     tools/reproduce.sh [PYTHON]
 #
 # Somebody else gets these bytes with the same Rust, maturin, Python and C library, in a folder of
-# the same name: the SBOM that maturin adds names it. The release workflow sets the same variables.
+# the same name: the SBOM that maturin adds names it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 python=${1:-python3}
-scratch=$(mktemp -d)
+scratch=${TMPDIR:-/tmp}/oxisock-reproduce
+mkdir "$scratch"
 trap 'rm -rf "$scratch"' EXIT
 
 "$python" -m venv "$scratch/venv"
