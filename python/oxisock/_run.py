@@ -24,7 +24,8 @@ def describe_program(parser: "ArgumentParser") -> None:
 
     # Without it argparse would set brackets around what is a choice.
     parser.usage = (
-        "%(prog)s [OPTION ...]\n       (SCRIPT | -m MODULE | -c COMMAND | -) [ARGUMENT ...]"
+        "%(prog)s [OPTION ...]\n"
+        "       (SCRIPT | -m MODULE |\n        -c COMMAND | -) [ARGUMENT ...]"
     )
     group = parser.add_argument_group("the program")
     group.add_argument(
@@ -42,7 +43,7 @@ def describe(parser: "ArgumentParser") -> None:
     """Have a parser show the help of this command; what it parses is left to ``main``."""
     parser.description = "Run a program, unchanged, with its `import socket` answered by oxisock."
     describe_program(parser)
-    defaults = parser.add_argument_group("what sockets get that the program does not set itself")
+    defaults = parser.add_argument_group("what the program does not set itself")
     for name, (_, _, value, text) in _OPTIONS.items():
         defaults.add_argument(name, metavar=value, help=text)
     children = "leave other processes that the program starts alone, but for those that it forks"

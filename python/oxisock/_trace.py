@@ -88,7 +88,11 @@ class Tracer:
             f"<{took / 1e9:.6f}>\n"
         )
         with self._lock:
-            self._out.write(line)
+            try:
+                self._out.write(line)
+            except OSError:
+                # Whoever read it has gone, or a disk is full: nothing that the program did.
+                self._out = open(os.devnull, "w")
             if self._writer is not None and info is not None:
                 moment = began + took + self._since_epoch
                 self._capture(

@@ -1,9 +1,11 @@
 """``oxisock trace``: each line is a call, and the packets are the data."""
 
 import io
+import os
 import re
 import stat
 import subprocess
+import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -251,3 +253,18 @@ def test_tls_is_in_plain_text(option: Any, tmp_path: Path) -> None:
     assert [bytes.fromhex(data) for data, _ in found] == [b"the secret", b"THE SECRET"]
     assert {comment for _, comment in found} == {"payload of a TLS session"}
     assert tshark(file, "-Y", "tcp.analysis.flags || _ws.malformed") == []
+
+
+def test_a_reader_that_goes_away_does_not_stop_the_program() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "oxisock", "trace", "-c",
+             "import socket; a, b = socket.socketpair(); a.send(b'x'); print(b.recv(1))\n"
+             "a.close(); b.close()"],
+            stdout=subprocess.PIPE, stderr=writing, text=True, check=False,
+        )  # fmt: skip
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stdout) == (0, "b'x'\n")
