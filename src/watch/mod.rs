@@ -10,6 +10,7 @@
 //! Python half, `_watch.Watcher`.
 
 mod call;
+mod ended;
 #[cfg(linux)]
 mod sampler;
 mod site;
