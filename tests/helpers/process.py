@@ -150,6 +150,13 @@ def run_on_oxisock(program: str | Path, *arguments: str | Path, timeout: float =
     return output(python("-W", "error", *ON_OXISOCK, program, *arguments, timeout=timeout))
 
 
+def output_of(command: list[str], timeout: float = 120) -> str:
+    """What a program that is none of Python's prints; it has to succeed."""
+    return output(
+        subprocess.run(command, timeout=timeout, capture_output=True, text=True, check=False)
+    )
+
+
 def output(done: subprocess.CompletedProcess[str]) -> str:
     """What a process has printed; fails with all of it if the process failed."""
     assert done.returncode == 0, done.stdout + done.stderr
