@@ -241,7 +241,14 @@ def software(session):
     install_group(session, "software")
     results = Path(session.create_tmp(), "results.json").resolve()
     # Patient, as they start servers: beside others they take several times as long.
-    options = ["--results", results, "--timeout=400", *session.posargs]
+    options = [
+        "--results",
+        results,
+        "--timeout=400",
+        "-o",
+        "faulthandler_timeout=0",
+        *session.posargs,
+    ]
     session.run("python", "-m", "pytest", "tests/software", *options)
     if not session.posargs:
         session.run("python", "tools/software.py", results, "--check")

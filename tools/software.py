@@ -77,7 +77,8 @@ def written(results: dict[str, Any]) -> str:
 def short(name: str, told: str) -> str:
     """Return a name with the number in what a program says of its version."""
     found = VERSION.search(told)
-    return f"{name} {found[0] if found else told}"
+    label = "Python" if name in sys.stdlib_module_names else name
+    return f"{label} {found[0] if found else told}"
 
 
 def without_versions(page: str) -> list[str]:

@@ -116,7 +116,7 @@ def test_celery(tmp_path: Path) -> None:
 
 @software("distributed", "dask")
 def test_dask() -> None:
-    """Two workers with nannies: a sum of 10^8 numbers, data between workers, one killed."""
+    """Two workers with nannies: a sum of 10^8 numbers, and data between workers."""
     tried("dask_cluster.py")
 
 

@@ -1,7 +1,6 @@
-"""A sum over 10^8 numbers and tasks by two worker processes with nannies, one of them killed."""
+"""A sum over 10^8 numbers and tasks by two worker processes with nannies."""
 
 import os
-import signal
 import socket
 
 import dask
@@ -30,8 +29,4 @@ if __name__ == "__main__":
         # Data goes from worker to worker.
         halves = dask.array.ones((2000, 2000), chunks=(500, 2000))
         assert float((halves @ halves.T).sum().compute()) == 2000.0**3
-        os.kill(next(iter(places.values()))[1], signal.SIGKILL)
-        assert client.submit(sum, [1, 2, 3], pure=False).result(timeout=120) == 6
-        client.wait_for_workers(2, timeout=120)
-        assert {name for name, _ in client.run(where).values()} == {"oxisock"}
     print("done on", socket.__name__)
