@@ -280,7 +280,8 @@ const COOKIE: usize = 0x6f78_6973;
 extern "C" fn yield_lock(cookie: *mut c_void) -> c_int {
     let began = clock();
     BROKEN.fetch_or(cookie as usize != COOKIE, SeqCst);
-    let may = !BROKEN.load(SeqCst) && !PAUSED.load(SeqCst);
+    let ends = pending::is_outside_python();
+    let may = !BROKEN.load(SeqCst) && !PAUSED.load(SeqCst) && !ends;
     if may && SEVERAL.load(Relaxed) > 0 {
         pass_on(began);
         return 0;
@@ -297,6 +298,11 @@ extern "C" fn yield_lock(cookie: *mut c_void) -> c_int {
             SEVERAL.store(SEVERAL_CREDIT, Relaxed);
         }
     } else {
+        if ends {
+            // Nobody asks again before the interpreter has made what calls there are.
+            TOOK.store(TURN.as_nanos() as u64, Relaxed);
+            ENDED.store(began, Relaxed);
+        }
         count(&EXPIRED);
     }
     INSIDE.store(false, SeqCst);

@@ -159,6 +159,13 @@ pub(crate) fn release_soon() -> Option<usize> {
     })
 }
 
+/// Whether the thread that makes a pending call runs no Python: before the interpreter ends it
+/// makes all calls that are left, until there are none.
+pub(crate) fn is_outside_python() -> bool {
+    // SAFETY: the interpreter calls pending calls attached.
+    unsafe { ffi::PyEval_GetGlobals().is_null() }
+}
+
 /// The switch interval in microseconds. Needs no lock on 3.11, where alone it is to be called.
 pub(crate) fn interval() -> Duration {
     // SAFETY: `resolve` has found the function; on 3.11 it reads one number of the process.
