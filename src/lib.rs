@@ -18,6 +18,27 @@ mod watch;
 
 use oxisock_sys as sys;
 use pyo3::prelude::*;
+use pyo3::types::{PyString, PyType};
+use pyo3::{IntoPyObjectExt, PyTypeInfo};
+
+/// The classes that not every program needs: to make one takes 30 µs.
+const LATE_CLASSES: &[(&str, fn(Python<'_>) -> Bound<'_, PyType>)] = &[
+    ("Datagram", socket::Datagram::type_object),
+    ("Poll", selectors::poll::Poll::type_object),
+    ("RawMethods", files::RawMethods::type_object),
+    ("Reader", files::Reader::type_object),
+    ("ReaderMethods", files::ReaderMethods::type_object),
+    ("Source", files::Source::type_object),
+    ("TLSSession", tls::TlsSession::type_object),
+    ("TextMethods", files::TextMethods::type_object),
+    ("TextReader", files::TextReader::type_object),
+    ("Watch", watch::Watch::type_object),
+    ("deadline", engine::DeadlineBlock::type_object),
+    #[cfg(linux)]
+    ("LockSampler", watch::LockSampler::type_object),
+    #[cfg(linux)]
+    ("epoll", selectors::epoll::Epoll::type_object),
+];
 
 /// The native half of oxisock. Private: import ``oxisock`` instead.
 #[pymodule(gil_used = false)]
@@ -36,17 +57,14 @@ mod _socket {
     #[pymodule_export]
     use crate::certificate::distinguished_names;
     #[pymodule_export]
-    use crate::constants::{__getattr__, constant, constants, family_member, kind_member};
+    use crate::constants::{constant, constants, family_member, kind_member};
     #[pymodule_export]
     use crate::engine::{
-        DeadlineBlock, counters, deadline_left, getbusypoll, setbusypoll, stats, thread_waits,
-        tune, yield_unavailable,
+        counters, deadline_left, getbusypoll, setbusypoll, stats, thread_waits, tune,
+        yield_unavailable,
     };
     #[pymodule_export]
-    use crate::files::{
-        RawMethods, Reader, ReaderMethods, Source, TextMethods, TextReader, open_source,
-        register_files,
-    };
+    use crate::files::{open_source, register_files};
     #[pymodule_export]
     use crate::inet::{inet_aton, inet_ntoa, inet_ntop, inet_pton};
     #[pymodule_export]
@@ -54,33 +72,36 @@ mod _socket {
     #[pymodule_export]
     use crate::python::attributes::give_slots;
     #[pymodule_export]
-    use crate::python::late::keep_library;
+    use crate::python::late::{held, module};
     #[pymodule_export]
     use crate::resolver::{
         getaddrinfo, gethostbyaddr, gethostbyname, gethostbyname_ex, gethostname, getifaddrs,
         getnameinfo, getprotobyname, getservbyname, getservbyport, if_indextoname, if_nameindex,
         if_nametoindex, sethostname,
     };
-    #[cfg(linux)]
-    #[pymodule_export]
-    use crate::selectors::epoll::Epoll;
     #[pymodule_export]
     use crate::selectors::{poll::poll, select::select};
     #[pymodule_export]
     use crate::socket::{
-        Datagram, close, connect_host, construct_with, dup, getconnectionattemptdelay,
-        getconnecttimeout, getdefaultkeepalive, getdefaulttimeout, register_class,
-        setconnectionattemptdelay, setconnecttimeout, setdefaultkeepalive, setdefaulttimeout,
-        socketpair, write_unraisable,
+        close, connect_host, construct_with, dup, getconnectionattemptdelay, getconnecttimeout,
+        getdefaultkeepalive, getdefaulttimeout, register_class, setconnectionattemptdelay,
+        setconnecttimeout, setdefaultkeepalive, setdefaulttimeout, socketpair, write_unraisable,
     };
 
     #[pymodule_export]
-    use crate::tls::{TlsSession, tls_session, tls_unavailable};
-    #[cfg(linux)]
-    #[pymodule_export]
-    use crate::watch::LockSampler;
-    #[pymodule_export]
-    use crate::watch::Watch;
+    use crate::tls::{tls_session, tls_unavailable};
+
+    /// Look up a class that is made when it is first asked for, or a constant (PEP 562).
+    #[pyfunction]
+    fn __getattr__<'py>(
+        py: Python<'py>,
+        name: &Bound<'py, PyString>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        match LATE_CLASSES.iter().find(|(late, _)| name == late) {
+            Some((_, class)) => Ok(class(py).into_any()),
+            None => crate::constants::attribute(name)?.into_bound_py_any(py),
+        }
+    }
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -95,12 +116,7 @@ mod _socket {
         // Messages about its methods say `socket`, as those of the standard library do; the module has
         // another name for it than for the class made of it.
         module.add("Socket", module.py().get_type::<crate::socket::Socket>())?;
-        // Named as the function that makes one.
-        module.add(
-            "Poll",
-            module.py().get_type::<crate::selectors::poll::Poll>(),
-        )?;
-        crate::socket::keep_standard_default(module.py())?;
+        crate::python::late::hold(module.py())?;
         crate::python::method::swap(module, &crate::byteorder::FAST)?;
         crate::python::method::swap(module, &crate::resolver::FAST)?;
         crate::python::method::swap(module, &crate::socket::FAST)

@@ -3,8 +3,8 @@
 Every name of the interpreter's own ``socket`` module is here, with the same behaviour.
 Constants, enumerations and functions that are written in Python get into the module when they are
 first asked for (``_lazy``), which keeps the import short. What they are made of is in memory by
-then (``_held``): a program may have left the file system for good (chroot(2)), its rights to
-read it, or its last free descriptor. Only ``ssl`` and what needs it is left for later.
+then (``src/python/late.rs``): a program may have left the file system for good (chroot(2)), its
+rights to read it, or its last free descriptor. Only ``ssl`` and what needs it is left for later.
 """
 
 try:
@@ -20,16 +20,14 @@ except ImportError as error:
         path=__file__,
     ) from None
 
-from . import _held
+from . import _late
 from ._class import socket
 from ._socket import (
     CMSG_LEN,
     CMSG_SPACE,
-    Datagram,
     Socket as SocketType,
     __version__,
     close,
-    deadline,
     dup,
     getaddrinfo,
     getbusypoll,
@@ -55,6 +53,7 @@ from ._socket import (
     inet_ntoa,
     inet_ntop,
     inet_pton,
+    load as _load,
     ntohl,
     ntohs,
     setbusypoll,
@@ -72,16 +71,13 @@ error = OSError
 timeout = TimeoutError
 
 
-_held.hold_all()
-
-
 def __getattr__(name: str) -> object:
-    return _held.load("oxisock._lazy").fetch(globals(), name)
+    return _load("oxisock._lazy").fetch(globals(), name)
 
 
 def __dir__() -> list[str]:
-    listing: list[str] = _held.load("oxisock._lazy").listing(globals())
+    listing: list[str] = _load("oxisock._lazy").listing(globals())
     return listing
 
 
-_held.make_lazy(globals())
+_late.make_lazy(globals())

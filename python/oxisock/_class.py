@@ -4,8 +4,8 @@ import sys
 from _warnings import warn
 from abc import ABCMeta
 
-from ._held import Method, load, without_annotations
-from ._socket import Socket, construct, dup, register_class, write_unraisable
+from ._late import Method, without_annotations
+from ._socket import Socket, construct, dup, load, register_class, write_unraisable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ with the behaviour that the running interpreter gives the same class of its own 
 import sys
 from errno import EAGAIN, EWOULDBLOCK
 
-from ._held import load
-from ._socket import constant, constants, family_member, kind_member
+from ._socket import constant, constants, family_member, kind_member, load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

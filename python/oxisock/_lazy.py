@@ -9,11 +9,12 @@ instead (``give_slots``), and 3.15 specialises them anyway.
 import sys
 
 from . import _enums
-from ._held import complete, load, without_annotations
-from ._socket import give_slots
+from ._late import complete, without_annotations
+from ._socket import give_slots, load
 
 # The module of each name, where it has the same name.
 _HOMES = {
+    "Datagram": "oxisock._socket",
     "HostNameError": "oxisock._errors",
     "IncompleteReadError": "oxisock._errors",
     "SSLObject": "oxisock._ssl",
@@ -25,6 +26,7 @@ _HOMES = {
     "create_connection": "oxisock._functions",
     "create_server": "oxisock._functions",
     "datagram_endpoint": "oxisock._datagrams",
+    "deadline": "oxisock._socket",
     "fromfd": "oxisock._functions",
     "getfqdn": "oxisock._functions",
     "getifaddrs": "oxisock._peers",

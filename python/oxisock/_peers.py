@@ -26,6 +26,14 @@ def _structure(name: str, fields: "Iterable[str]") -> "Any":
     return found
 
 
+def _option(sock: "socket", level: int, name: str, size: int) -> bytes:
+    """Return the value of an option that not every system has."""
+    option: Any = constant(name)
+    if option is None:
+        raise OSError(ENOPROTOOPT, strerror(ENOPROTOOPT))
+    return sock.getsockopt(level, option, size)
+
+
 # `struct tcp_info` of <linux/tcp.h>: name and size of each field, in bytes, behind the first eight.
 _FIELDS = (
     *((name, 4) for name in (
@@ -44,9 +52,10 @@ _FIELDS = (
     *((name, 4) for name in ("dsack_dups", "reord_seen", "rcv_ooopack", "snd_wnd")),
 )  # fmt: skip
 _HEAD = ("state", "ca_state", "retransmits", "probes", "backoff", "options")
-_MICROSECONDS = frozenset(
-    ("rto", "ato", "rtt", "rttvar", "rcv_rtt", "min_rtt", "busy_time", "rwnd_limited")
-) | {"sndbuf_limited"}
+_MICROSECONDS = frozenset((
+    "rto", "ato", "rtt", "rttvar", "rcv_rtt", "min_rtt", "busy_time", "rwnd_limited",
+    "sndbuf_limited",
+))  # fmt: skip
 _MILLISECONDS = frozenset(("last_data_sent", "last_ack_sent", "last_data_recv", "last_ack_recv"))
 
 
@@ -60,10 +69,7 @@ def tcp_info(self: "socket") -> "Any":
     Raises:
         OSError: the socket is not one of TCP, or closed, or the system has no such option.
     """
-    option: Any = constant("TCP_INFO")
-    if option is None:
-        raise OSError(ENOPROTOOPT, strerror(ENOPROTOOPT))
-    data: bytes = self.getsockopt(IPPROTO_TCP, option, 512)
+    data = _option(self, IPPROTO_TCP, "TCP_INFO", 512)
     values: list[float | None] = [*data[:6], data[6] & 15, data[6] >> 4]
     start = 8
     for name, size in _FIELDS:
@@ -95,10 +101,7 @@ def peer_credentials(self: "socket") -> "Any":
         OSError: the socket is not one of AF_UNIX, not connected, or closed (ENOTCONN, EBADF), or
             the system has no such option.
     """
-    option: Any = constant("SO_PEERCRED")
-    if option is None:
-        raise OSError(ENOPROTOOPT, strerror(ENOPROTOOPT))
-    data: bytes = self.getsockopt(SOL_SOCKET, option, 12)
+    data = _option(self, SOL_SOCKET, "SO_PEERCRED", 12)
     pid, uid, gid = (int.from_bytes(data[at : at + 4], byteorder) for at in (0, 4, 8))
     if uid == gid == 0xFFFFFFFF:
         # What the system says where there is no other end.

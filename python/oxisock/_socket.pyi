@@ -2,7 +2,8 @@
 
 import socket as _standard
 from collections.abc import Callable, Iterable
-from types import TracebackType
+from importlib.machinery import ModuleSpec
+from types import ModuleType, TracebackType
 from typing import Any, Self, SupportsIndex, TypeAlias, TypedDict, TypeVar, final, overload
 from weakref import ReferenceType
 
@@ -1680,14 +1681,26 @@ def give_slots(
         Whether the names have slots.
     """
 
-def keep_library(path: str, /) -> bool:
-    """Keep a shared library in memory, so that it can be loaded without its file; dlopen(3).
+def held(name: str, /) -> tuple[str, bytes] | ModuleSpec | None:
+    """Return what is held of a module.
 
     Args:
-        path: the path under which it will be loaded.
+        name: its full name.
 
     Returns:
-        Whether that was possible.
+        Where its file is and what is in it, or the spec of a module whose library is in memory, or
+        None. The place is empty for a module of the package.
+    """
+
+def load(name: str, /) -> ModuleType:
+    """Return a module, which is imported unless it was before.
+
+    Args:
+        name: its full name.
+
+    Raises:
+        ImportError: there is no such module, or it cannot be read and is not held either.
+        OSError: likewise, where no descriptor is left.
     """
 
 def constant(name: str) -> int | str | bool | None:

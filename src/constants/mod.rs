@@ -156,9 +156,8 @@ pub(crate) fn constant(name: &Bound<'_, PyString>) -> Option<Constant> {
     lookup(name.to_str().ok()?)
 }
 
-/// Let the native module answer for its constants as if they were attributes (PEP 562).
-#[pyfunction]
-pub(crate) fn __getattr__(name: &Bound<'_, PyString>) -> PyResult<Constant> {
+/// A constant as an attribute of the native module.
+pub(crate) fn attribute(name: &Bound<'_, PyString>) -> PyResult<Constant> {
     match constant(name) {
         Some(value) => Ok(value),
         None => Err(PyAttributeError::new_err(format!(

@@ -30,7 +30,7 @@ pub(crate) use lifecycle::{
     close, close_descriptor, construct_with, dup, plain, register_class, socketpair,
     write_unraisable,
 };
-pub(crate) use mode::{FAST, getdefaulttimeout, keep_standard_default, setdefaulttimeout};
+pub(crate) use mode::{FAST, getdefaulttimeout, setdefaulttimeout};
 pub(crate) use race::{connect_host, getconnectionattemptdelay, setconnectionattemptdelay};
 
 use sender::LastSender;

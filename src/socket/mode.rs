@@ -7,18 +7,21 @@ use pyo3::sync::PyOnceLock;
 use super::Socket;
 use crate::engine;
 use crate::python::args::timeout;
+use crate::python::late;
 use crate::python::method::{Fast, function};
 use crate::sys::Timeout;
 
-/// The interpreter's own `setdefaulttimeout`. From the beginning, as a program may put another
-/// module in the place of its own.
-static STANDARD: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+/// The interpreter's own `setdefaulttimeout`, and none where a program has put ours in its place.
+static STANDARD: PyOnceLock<Option<Py<PyAny>>> = PyOnceLock::new();
 
-pub(crate) fn keep_standard_default(py: Python<'_>) -> PyResult<()> {
-    let module = py.import(intern!(py, "_socket"))?;
-    let standard = module.getattr(intern!(py, "setdefaulttimeout"))?;
-    STANDARD.get_or_init(py, || standard.unbind());
-    Ok(())
+fn standard(py: Python<'_>) -> PyResult<Option<&Py<PyAny>>> {
+    let standard = STANDARD.get_or_try_init(py, || {
+        let function = late::module(py, "_socket")?.getattr(intern!(py, "setdefaulttimeout"))?;
+        let home = function.getattr(intern!(py, "__module__"))?;
+        let ours = home.eq(intern!(py, "oxisock._socket"))?;
+        Ok::<_, PyErr>((!ours).then(|| function.unbind()))
+    })?;
+    Ok(standard.as_ref())
 }
 
 /// Return the timeout that new sockets get, in seconds as a float; None for blocking mode.
@@ -41,10 +44,9 @@ pub(crate) fn setdefaulttimeout(timeout: &Bound<'_, PyAny>) -> PyResult<()> {
     let limit = self::timeout(timeout)?;
     let py = timeout.py();
     // Other modules make sockets of the standard class for the program, `ssl` among them.
-    STANDARD
-        .get(py)
-        .expect("set when the module was made")
-        .call1(py, (timeout,))?;
+    if let Some(standard) = standard(py)? {
+        standard.call1(py, (timeout,))?;
+    }
     engine::set_default_timeout(limit);
     Ok(())
 }

@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+import oxisock
+from oxisock._socket import held
+
 # Each for the first time in its process.
 FIRST_USES = {
     "family": "sock.family",
@@ -95,3 +98,51 @@ def test_after_chroot(module: str, name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", FIRST_USES)
 def test_with_no_descriptor_left(module: str, name: str, tmp_path: Path) -> None:
     run(module, LOSSES["descriptors"], name, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "_descriptors", "_enums", "_errors", "_files", "_functions", "_install", "_lazy", "_peers",
+        "_sendfile",
+    ],
+)  # fmt: skip
+def test_what_is_held_is_what_stands_in_the_files(name: str) -> None:
+    """In a checkout this may say that the native module is to be built again."""
+    found = held(f"oxisock.{name}")
+    assert isinstance(found, tuple)
+    assert found[1] == Path(oxisock.__file__).with_name(f"{name}.py").read_bytes()
+
+
+def test_only_what_can_be_needed_is_held() -> None:
+    assert held("oxisock._class") is None
+    assert held("nothing of the kind") is None
+
+
+MODULES = """
+import os, sys
+import oxisock
+os.chroot(sys.argv[1]); os.chdir("/")
+oxisock.SocketIO, oxisock.AddressFamily
+_files = sys.modules["oxisock._files"]
+assert _files.__spec__.origin == _files.__file__ == oxisock.__path__[0] + "/_files.py", _files
+import enum, collections
+assert enum.__file__ == os.__file__.removesuffix("os.py") + "enum.py", enum
+assert collections.__path__ == [os.path.dirname(collections.__file__)], collections
+try:
+    import json
+except ImportError:
+    pass
+else:
+    raise AssertionError("a module that nobody holds")
+assert not any("_held" in repr(finder) for finder in sys.meta_path)
+"""
+
+
+@needs_root
+def test_a_module_that_was_held_looks_as_any_other(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", MODULES, str(tmp_path)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr

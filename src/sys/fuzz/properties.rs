@@ -201,6 +201,7 @@ pub(crate) fn numeric_text(host: IpAddr) {
     }
 }
 
+#[cfg(not(miri))]
 fn octets(host: IpAddr) -> Vec<u8> {
     match host {
         IpAddr::V4(host) => host.octets().to_vec(),

@@ -255,6 +255,7 @@ mod tests {
     use std::sync::mpsc::channel;
 
     #[test]
+    #[cfg_attr(miri, ignore = "blocks signals")]
     fn a_call_hands_over_its_result() {
         let mut call = Background::start(|| 42).ok().expect("a thread");
         loop {
@@ -267,6 +268,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "blocks signals")]
     fn a_panic_is_an_error() {
         let mut call = Background::start(|| panic!("as expected"))
             .ok()
@@ -281,6 +283,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "blocks signals")]
     fn abandoned_calls_are_counted_until_they_end() {
         let (release, wait) = channel::<()>();
         let mut call = Background::start(move || wait.recv().ok())

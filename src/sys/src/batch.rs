@@ -362,6 +362,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "makes sockets")]
     fn sends_and_receives_in_order() {
         let (one, other) = UnixDatagram::pair().unwrap();
         let texts: Vec<Vec<u8>> = (0..10_u8).map(|index| vec![index; index.into()]).collect();
@@ -395,6 +396,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "makes sockets")]
     fn tells_of_what_was_cut() {
         let (one, other) = UnixDatagram::pair().unwrap();
         one.send(&[7; 100]).unwrap();

@@ -41,7 +41,7 @@ pub use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 pub use address::{SockAddr, Sockaddr};
 pub use descriptor::SocketSpec;
 pub use errno::{Errno, Result};
-pub use library::keep_library;
+pub use library::{MappedFile, keep_library};
 pub use memory::{Region, find_byte};
 pub use timeout::Timeout;
 

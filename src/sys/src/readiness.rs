@@ -209,6 +209,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "waits for descriptors")]
     fn each_call_finds_the_same() {
         use std::os::fd::AsRawFd;
         let (a, mut b) = pair();

@@ -133,6 +133,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "ends threads")]
     fn a_thread_that_is_ended_drops_nothing() {
         std::thread::spawn(|| {
             super::stop(ended);
@@ -151,6 +152,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "ends threads")]
     fn a_thread_that_returns_is_joined() {
         std::thread::spawn(|| super::stop(|| true)).join().unwrap();
     }

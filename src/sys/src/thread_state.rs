@@ -55,6 +55,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "reads /proc")]
     fn a_lock_and_another_call_are_told_apart() {
         let lock = Arc::new(Mutex::new(()));
         let held = lock.lock().unwrap();
@@ -78,6 +79,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "reads /proc")]
     fn one_that_computes_runs_and_one_that_is_not_there_is_an_error() {
         let stop = Arc::new(AtomicBool::new(false));
         let (told, number) = channel();

@@ -107,12 +107,14 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "loads libraries")]
     fn what_is_not_loaded_is_not_loaded() {
         let found = Library::find(c"/nonexistent/_ssl.so");
         assert!(matches!(found, Err(Unavailable::NotLoaded)));
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "loads libraries")]
     fn a_library_without_openssl_lacks_its_functions() {
         let found = Library::find(c"libc.so.6");
         assert!(matches!(
