@@ -21,8 +21,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyType};
 use pyo3::{IntoPyObjectExt, PyTypeInfo};
 
+type LateClass = (&'static str, fn(Python<'_>) -> Bound<'_, PyType>);
+
 /// The classes that not every program needs: to make one takes 30 µs.
-const LATE_CLASSES: &[(&str, fn(Python<'_>) -> Bound<'_, PyType>)] = &[
+const LATE_CLASSES: &[LateClass] = &[
     ("Datagram", socket::Datagram::type_object),
     ("Poll", selectors::poll::Poll::type_object),
     ("RawMethods", files::RawMethods::type_object),

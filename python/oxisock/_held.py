@@ -26,8 +26,9 @@ class _Finder:
         if not isinstance(found, tuple):
             return found
         origin = found[0] or f"{(path or ('',))[0]}/{name.rpartition('.')[2]}.py"
-        package = origin.endswith("__init__.py")
-        spec = type(sys.__spec__)(name, _Finder, origin=origin, is_package=package)  # type: ignore[arg-type]
+        spec = type(sys.__spec__)(name, _Finder, origin=origin)  # type: ignore[arg-type]
+        if origin.endswith("/__init__.py"):
+            spec.submodule_search_locations = [origin.removesuffix("/__init__.py")]
         spec.has_location = True
         return spec
 

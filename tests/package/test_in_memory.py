@@ -123,7 +123,7 @@ MODULES = """
 import os, sys
 import oxisock
 os.chroot(sys.argv[1]); os.chdir("/")
-oxisock.SocketIO, oxisock.AddressFamily
+oxisock.SocketIO, oxisock.AddressFamily, oxisock.getifaddrs
 _files = sys.modules["oxisock._files"]
 assert _files.__spec__.origin == _files.__file__ == oxisock.__path__[0] + "/_files.py", _files
 import enum, collections
