@@ -186,6 +186,12 @@ def platforms(session, platform):
     )  # fmt: skip
 
 
+@nox.session(python=False, default=False)
+def miri(session):
+    """Run what Miri can of those tests; it comes with rustup's nightly toolchain."""
+    session.run("cargo", "+nightly", "miri", "test", "--package", "oxisock-sys", external=True)
+
+
 FUZZ_SECONDS = 60
 
 
