@@ -151,6 +151,10 @@ impl Adaptive {
         // Where the lock can be asked for, a sleep costs little more than it does alone.
         let contended = beside && !handoff::can_ask();
         let last_sleep = Duration::from_nanos(self.last_sleep.load(Relaxed).into());
+        // It keeps the lock: others of this process may have work to do with it.
+        if handoff::is_awaited() {
+            return (Attempt::WouldBlock, Duration::ZERO);
+        }
         let longest = settings::busy_poll();
         // Half of a sleep may be falling asleep and waking up, so that the answer has been there
         // long before.
@@ -168,7 +172,8 @@ impl Adaptive {
             let attempted = attempt();
             let time = began.elapsed();
             let found = !matches!(attempted, Attempt::WouldBlock);
-            if found || time >= longest {
+            let awaited = !found && handoff::is_awaited();
+            if found || awaited || time >= longest {
                 // To have the answer a little sooner is not worth the processor time, unless it
                 // saves to ask for the lock.
                 let worth = contended || 3 * time < 2 * last_sleep || beside && 4 * time < longest;

@@ -17,6 +17,7 @@
 //! Where several threads compute, the one that yielded may find another of them in its place, and
 //! nobody else can make a call before it returns. Then the lock is passed on, see [`pass_on`].
 
+use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::hint::spin_loop;
 use std::sync::OnceLock;
@@ -71,6 +72,19 @@ const REPEATED: u32 = 300;
 const SEVERAL_CREDIT: u32 = 64;
 /// What the interval is lowered to on 3.11. No program sets such a value itself.
 const LOWERED: Duration = Duration::from_micros(3);
+
+/// How many threads have come back from a wait and do not have the lock yet.
+static COMING: AtomicU32 = AtomicU32::new(0);
+/// How often a thread has given the lock up to wait.
+static LEFT: AtomicU64 = AtomicU64::new(0);
+/// Whether the thread that yielded last computes; one that waits now and then gives the lock up
+/// by itself.
+static COMPUTES: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    /// When this thread last came back from a wait, in nanoseconds of [`clock`].
+    static CAME: Cell<u64> = const { Cell::new(0) };
+}
 
 /// How this process asks; set when it first has a reason to.
 static MEANS: OnceLock<Means> = OnceLock::new();
@@ -141,8 +155,13 @@ pub(super) fn observed<T: Send>(
         if TAKEN.load(Relaxed) {
             TAKEN.store(false, SeqCst);
         }
-        (wait(), Request::new())
+        let result = wait();
+        COMING.fetch_add(1, Relaxed);
+        (result, Request::new())
     });
+    COMING.fetch_sub(1, Relaxed);
+    count(&LEFT);
+    CAME.set(clock());
     let network = request.began - began;
     let (lock, contended) = request.answered(py);
     (result, Waited { network, lock }, contended)
@@ -153,9 +172,16 @@ pub(super) fn can_ask() -> bool {
     matches!(MEANS.get(), Some(Means::AnyThread | Means::MainThread))
 }
 
+/// Whether a thread that waited needs the lock to go on.
+pub(super) fn is_awaited() -> bool {
+    COMING.load(Relaxed) > 0
+}
+
 /// One return to the interpreter.
 struct Request {
     began: Instant,
+    /// How often the lock had been given up.
+    left: u64,
     /// How the lock was asked for, if it was.
     means: Means,
 }
@@ -177,6 +203,7 @@ impl Request {
         };
         Request {
             began,
+            left: LEFT.load(Relaxed),
             means: if asked { means } else { Means::None },
         }
     }
@@ -200,12 +227,18 @@ impl Request {
                 yielded
             }
         };
-        let contended = yielded || waited > CONTENDED;
+        let computes = yielded && COMPUTES.load(Relaxed);
+        // Threads that wait in turn give the lock up soon, however many there are before this one.
+        let left = LEFT.load(Relaxed).wrapping_sub(self.left);
+        let turns = u32::try_from(left).unwrap_or(u32::MAX).saturating_add(1);
+        let contended = computes || waited > CONTENDED.saturating_mul(turns);
         if contended {
             if MEANS.get().is_none() {
                 prepare(py);
             }
             CREDITS.store(CREDIT, Relaxed);
+        } else if yielded {
+            CREDITS.store(CREDITS.load(Relaxed) / 2, Relaxed);
         } else if self.means != Means::None {
             CREDITS.store(CREDITS.load(Relaxed).saturating_sub(1), Relaxed);
         }
@@ -314,6 +347,8 @@ extern "C" fn yield_lock(cookie: *mut c_void) -> c_int {
 
 /// Leaves the lock to those who asked for it, and to those who join in time.
 fn offer() {
+    let computed = clock().saturating_sub(CAME.get());
+    COMPUTES.store(computed > CONTENDED.as_nanos() as u64, Relaxed);
     OFFERED.store(true, SeqCst);
     if !stay_awake(JOINING, || !closes()) {
         STATE.fetch_or(CLOSED, SeqCst);

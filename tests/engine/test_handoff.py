@@ -237,6 +237,40 @@ assert counters()["yields"] == settled() == 0, counters()
 
 
 @calls_only
+def test_threads_that_wait_in_turn_do_not_ask_each_other() -> None:
+    """However many wait for the lock: each of them gives it up again soon."""
+    run("""
+def answer(sock):
+    for _ in range(COUNT):
+        sock.send(sock.recv(10))
+
+def ask(sock):
+    for _ in range(COUNT):
+        sock.send(b"x")
+        sock.recv(10)
+
+COUNT = 1000
+for attempt in range(5):  # one whose thread the system has stopped, lock and all, computes
+    before = counters()
+    pairs = [oxisock.socketpair() for _ in range(6)]
+    threads = [threading.Thread(target=ask, args=(a,)) for a, _ in pairs]
+    threads += [threading.Thread(target=answer, args=(b,)) for _, b in pairs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for a, b in pairs:
+        a.close()
+        b.close()
+    after = counters()
+    if 50 * (after["yields"] - before["yields"]) <= after["released"] - before["released"]:
+        break
+else:
+    raise AssertionError((before, after))
+""")
+
+
+@calls_only
 def test_it_can_be_switched_off() -> None:
     run(
         """
