@@ -48,7 +48,7 @@ if not PYTHONS:
     raise SystemExit("there is no CPython of version 3.11 or later on this machine")
 NEWEST = PYTHONS[-1]
 
-nox.options.sessions = ["lint", "types", "docs", "rust", "platforms", "software", "tests"]
+nox.options.sessions = ["lint", "types", "docs", "rust", "platforms", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = True
 
@@ -240,21 +240,15 @@ def tests(session):
 BEFORE_3_14 = [python for python in PYTHONS if python in ("3.11", "3.12", "3.13")]
 
 
-@nox.session(python=BEFORE_3_14[-1] if BEFORE_3_14 else NEWEST)
+@nox.session(python=BEFORE_3_14[-1] if BEFORE_3_14 else NEWEST, default=False)
 def software(session):
     """Try what people run on the installed wheel; see whether docs/software.md says so."""
     install_wheel(session)
     install_group(session, "software")
     results = Path(session.create_tmp(), "results.json").resolve()
     # Patient, as they start servers: beside others they take several times as long.
-    options = [
-        "--results",
-        results,
-        "--timeout=400",
-        "-o",
-        "faulthandler_timeout=0",
-        *session.posargs,
-    ]
+    options = ["--results", results, "--timeout=400", "-o", "faulthandler_timeout=0"]
+    options += session.posargs
     session.run("python", "-m", "pytest", "tests/software", *options)
     if not session.posargs:
         session.run("python", "tools/software.py", results, "--check")

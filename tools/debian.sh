@@ -40,7 +40,7 @@ store=${OXISOCK_DEBIAN:-${XDG_CACHE_HOME:-$HOME/.cache}/oxisock/debian}
 place=$store/$SUITE-$arch
 
 # What the build needs, and what the tests talk to.
-packages=(ca-certificates cargo gcc libc6-dev rustc $(cat "$checkout/.ci/packages"))
+packages=(ca-certificates cargo gcc libc6-dev rustc $(grep -vx chromium "$checkout/.ci/packages"))
 # Every interpreter that the package supports, as far as this Debian has it.
 pythons=($(sed -n 's/.*:: Python :: \(3\.[0-9]*\)".*/\1/p' "$checkout/pyproject.toml"))
 
