@@ -135,7 +135,9 @@ def measured(kind, side, busy, seconds, redis_port):
         command.append("users:application")
     else:
         command = [this, "--child", kind, str(port), "0"]
-    with subprocess.Popen([sys.executable, *flags, *command], env=environment) as server:
+    arguments = [sys.executable, *flags, *command]
+    # A server says so when wrk goes with requests under way.
+    with subprocess.Popen(arguments, env=environment, stderr=subprocess.DEVNULL) as server:
         try:
             await_port(port)
             load = ["wrk", "-t1", "-c20", "--timeout=30s", f"http://127.0.0.1:{port}/"]
