@@ -227,7 +227,8 @@ impl Request {
                 yielded
             }
         };
-        let computes = yielded && COMPUTES.load(Relaxed);
+        // Nobody tells where only the interval was lowered.
+        let computes = yielded && (self.means == Means::Interval || COMPUTES.load(Relaxed));
         // Threads that wait in turn give the lock up soon, however many there are before this one.
         let left = LEFT.load(Relaxed).wrapping_sub(self.left);
         let turns = u32::try_from(left).unwrap_or(u32::MAX).saturating_add(1);
