@@ -34,6 +34,7 @@ use pyo3::types::PyDict;
 use super::settings::count;
 use super::statistics::{Waited, count_wait};
 use crate::python::pending::{self, Means};
+use crate::sys::wake::process_generation;
 
 /// The environment variable that switches it off with 0, and on with 1 where that is a choice.
 const VARIABLE: &str = "OXISOCK_YIELD";
@@ -73,8 +74,9 @@ const SEVERAL_CREDIT: u32 = 64;
 /// What the interval is lowered to on 3.11. No program sets such a value itself.
 const LOWERED: Duration = Duration::from_micros(3);
 
-/// How many threads have come back from a wait and do not have the lock yet.
-static COMING: AtomicU32 = AtomicU32::new(0);
+/// How many threads have come back from a wait and do not have the lock yet; above them, in the
+/// higher half, the process whose threads they are.
+static COMING: AtomicU64 = AtomicU64::new(0);
 /// How often a thread has given the lock up to wait.
 static LEFT: AtomicU64 = AtomicU64::new(0);
 /// Whether the thread that yielded last computes; one that waits now and then gives the lock up
@@ -156,10 +158,10 @@ pub(super) fn observed<T: Send>(
             TAKEN.store(false, SeqCst);
         }
         let result = wait();
-        COMING.fetch_add(1, Relaxed);
+        count_coming(|count| count + 1);
         (result, Request::new())
     });
-    COMING.fetch_sub(1, Relaxed);
+    count_coming(|count| count.saturating_sub(1));
     count(&LEFT);
     CAME.set(clock());
     let network = request.began - began;
@@ -174,7 +176,26 @@ pub(super) fn can_ask() -> bool {
 
 /// Whether a thread that waited needs the lock to go on.
 pub(super) fn is_awaited() -> bool {
-    COMING.load(Relaxed) > 0
+    coming(COMING.load(Relaxed), process()) > 0
+}
+
+/// This process, as it stands in [`COMING`]: a fork has none of the threads of before.
+fn process() -> u64 {
+    u64::from(process_generation()) << 32
+}
+
+fn coming(state: u64, process: u64) -> u32 {
+    if state >> 32 == process >> 32 {
+        state as u32
+    } else {
+        0
+    }
+}
+
+fn count_coming(change: impl Fn(u32) -> u32) {
+    let process = process();
+    let next = |state| Some(process | u64::from(change(coming(state, process))));
+    COMING.fetch_update(Relaxed, Relaxed, next).ok();
 }
 
 /// One return to the interpreter.
