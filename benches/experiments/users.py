@@ -10,6 +10,8 @@ would try first against a computing thread. Needs redis-server, wrk, redis and g
 """
 
 import argparse
+import asyncio
+import functools
 import os
 import re
 import shutil
@@ -19,6 +21,7 @@ import sys
 import tempfile
 import threading
 import time
+from typing import Any
 
 ON_OXISOCK = ["-m", "oxisock", "run"]
 # Interpreter flags, and whether the switch interval is changed.
@@ -28,14 +31,14 @@ BODY = b"x" * 100
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + BODY
 
 
-def compute():
+def compute() -> None:
     """Hold the interpreter lock for as long as the process lives."""
     number = 0
     while True:
         number = (number * 31 + 7) % 1_000_003
 
 
-def settle():
+def settle() -> None:
     """Do what the driver has asked for by the environment."""
     if interval := os.environ.get("INTERVAL"):
         sys.setswitchinterval(float(interval))
@@ -43,7 +46,10 @@ def settle():
         threading.Thread(target=compute, daemon=True).start()
 
 
-def redis_client(port, seconds):
+settle_once = functools.cache(settle)
+
+
+def redis_client(port: int, seconds: float) -> None:
     """Print the GETs and SETs per second of one client."""
     import redis
 
@@ -59,10 +65,10 @@ def redis_client(port, seconds):
     os._exit(0)
 
 
-def threaded(port):
+def threaded(port: int) -> None:
     """Serve each connection in a thread."""
 
-    def serve(sock):
+    def serve(sock: socket.socket) -> None:
         with sock:
             while sock.recv(65536):
                 sock.sendall(ANSWER)
@@ -73,17 +79,16 @@ def threaded(port):
         threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
 
 
-def asynchronous(port):
+def asynchronous(port: int) -> None:
     """Serve all connections in one loop."""
-    import asyncio
 
-    async def serve(reader, writer):
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while await reader.read(65536):
             writer.write(ANSWER)
             await writer.drain()
         writer.close()
 
-    async def main():
+    async def main() -> None:
         server = await asyncio.start_server(serve, "127.0.0.1", port)
         settle()
         await server.serve_forever()
@@ -91,22 +96,20 @@ def asynchronous(port):
     asyncio.run(main())
 
 
-def application(environ, start_response):
+def application(environ: Any, start_response: Any) -> list[bytes]:
     """Answer as the others, for gunicorn's workers."""
-    if not getattr(application, "settled", False):
-        application.settled = True
-        settle()
+    settle_once()
     start_response("200 OK", [("Content-Length", "100")])
     return [BODY]
 
 
-def free_port():
+def free_port() -> int:
     """Return a port that nobody has at the moment."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
-def await_port(port):
+def await_port(port: int) -> None:
     """Return once somebody listens there."""
     end = time.monotonic() + 60
     while True:
@@ -119,7 +122,7 @@ def await_port(port):
             time.sleep(0.05)
 
 
-def measured(kind, side, busy, seconds, redis_port):
+def measured(kind: str, side: str, busy: bool, seconds: float, redis_port: int) -> float:
     """Return the requests per second of one side."""
     flags, interval = SIDES[side]
     environment = {**os.environ, "INTERVAL": interval, "BUSY": "1" if busy else ""}
@@ -147,10 +150,11 @@ def measured(kind, side, busy, seconds, redis_port):
             )
         finally:
             server.terminate()
-    return float(re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)[1])
+    (rate,) = re.findall(r"Requests/sec:\s+([\d.]+)", done.stdout)
+    return float(rate)
 
 
-def main():
+def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("kinds", nargs="*", default=KINDS, help=" ".join(KINDS))
@@ -159,10 +163,10 @@ def main():
     options = parser.parse_args()
     port = free_port()
     with tempfile.TemporaryDirectory() as directory:
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         save = ["--save", "", "--dir", directory]
         program = shutil.which("redis-server") or sys.exit("redis-server is missing")
-        with subprocess.Popen([program, "--port", str(port), *save], **quiet) as server:
+        command = [program, "--port", str(port), *save]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
             try:
                 await_port(port)
                 table(options, port)
@@ -170,7 +174,7 @@ def main():
                 server.terminate()
 
 
-def table(options, port):
+def table(options: argparse.Namespace, port: int) -> None:
     """Print a row for each kind, alone and beside a computing thread."""
     print(f"{'requests per second':24}" + "".join(f"{side:>12}" for side in SIDES) + "   ratios")
     for kind in options.kinds:
