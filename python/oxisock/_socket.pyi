@@ -745,6 +745,8 @@ class Socket(_standard.socket):
 
         Raises:
             OSError: the socket is closed.
+            OverflowError: on CPython 3.11, the flag does not fit a C long.
+            TypeError: on CPython 3.11, the flag is no integer.
         """
     def getblocking(self) -> bool:
         """Tell whether operations may wait, which they may in all but non-blocking mode; fcntl(2)."""

@@ -3,6 +3,9 @@
 //! A wheel is made for one version, so each of these is a constant, and only one of the two
 //! ways is compiled.
 
+/// `setblocking` takes whatever has a truth value, and not a number only (3.12).
+pub(crate) const ANY_FLAG: bool = cfg!(Py_3_12);
+
 /// `getaddrinfo` hands on numbers of ports that are no C `long` (3.12).
 pub(crate) const ANY_PORT_NUMBER: bool = cfg!(Py_3_12);
 

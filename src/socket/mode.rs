@@ -1,5 +1,7 @@
 //! Blocking, non-blocking and timeout mode.
 
+use std::ffi::c_long;
+
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -9,6 +11,7 @@ use crate::engine;
 use crate::python::args::timeout;
 use crate::python::late;
 use crate::python::method::{Fast, function};
+use crate::python::version;
 use crate::sys::Timeout;
 
 /// The interpreter's own `setdefaulttimeout`, and none where a program has put ours in its place.
@@ -93,13 +96,16 @@ impl Socket {
     ///
     /// Raises:
     ///     OSError: the socket is closed.
+    ///     OverflowError: on CPython 3.11, the flag does not fit a C long.
+    ///     TypeError: on CPython 3.11, the flag is no integer.
     #[pyo3(signature = (flag, /))]
     fn setblocking(&self, flag: &Bound<'_, PyAny>) -> PyResult<()> {
-        let timeout = if flag.is_truthy()? {
-            Timeout::NONE
+        let blocks = if version::ANY_FLAG {
+            flag.is_truthy()?
         } else {
-            Timeout::ZERO
+            flag.extract::<c_long>()? != 0
         };
+        let timeout = if blocks { Timeout::NONE } else { Timeout::ZERO };
         Ok(self.channel.set_timeout(flag.py(), timeout)?)
     }
 

@@ -1,7 +1,6 @@
 """Where the two modules differ on purpose; each kind has its line in docs/differences.md."""
 
 import socket
-import sys
 from typing import Any
 
 import oxisock
@@ -25,12 +24,6 @@ def known(
             and raises(answer, socket.herror)
         )
         or (name == "makefile" and raises(expected, ValueError) and raises(answer, TypeError))
-        # CPython 3.11 takes integers that fit a C long only.
-        or (
-            name == "setblocking"
-            and sys.version_info < (3, 12)
-            and raises(expected, TypeError, OverflowError)
-        )
         or (name == "sendmsg_afalg" and raises(expected, OSError) and raises(answer, TypeError))
     )
 

@@ -10,8 +10,9 @@ import random
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import pytest
@@ -28,6 +29,42 @@ def pair() -> Iterator[Any]:
     peer, sock = oxisock.socketpair()
     with peer, sock:
         yield peer, sock
+
+
+READS: dict[str, Callable[[Any], Any]] = {
+    "read(5)": lambda file: file.read(5),
+    "read": lambda file: file.read(),
+    "readline": lambda file: file.readline(),
+    "readlines": lambda file: file.readlines(),
+    "next": lambda file: next(file),
+}
+
+
+@pytest.mark.parametrize("sent", [b"", b"ab", b"ab\nc"], ids=["nothing", "a part", "a line"])
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+@pytest.mark.parametrize("mode", ["rb", "r"])
+def test_what_a_timeout_holds_is_let_go(
+    mode: str, read: Callable[[Any], Any], sent: bytes, pair: Any
+) -> None:
+    """The exception's frames, and whatever is in them, end with it and not at some later call."""
+    made: list[weakref.ref[Any]] = []
+
+    class Local:
+        pass
+
+    class Receiving(oxisock.socket):
+        def recv_into(self, *arguments: Any, **keywords: Any) -> int:
+            local = Local()
+            made.append(weakref.ref(local))
+            return super().recv_into(*arguments, **keywords)
+
+    peer, sock = pair
+    peer.sendall(sent)
+    with Receiving(fileno=sock.detach()) as receiving, receiving.makefile(mode) as file:
+        receiving.settimeout(0.01)
+        with suppress(TimeoutError):
+            read(file)
+        assert [local() for local in made] == [None] * len(made)
 
 
 def first_line(text: Any, newline: Any) -> Any:

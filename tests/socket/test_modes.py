@@ -29,6 +29,12 @@ SLACK = 5.0  # seconds: a loaded machine may be late, but never early
     [(tcp.settimeout(t), tcp.gettimeout(), tcp.getblocking()) for t in (True, False, -0.0)]
     [(tcp.settimeout(t), tcp.gettimeout()) for t in (1e-9, 1e-6, 0.001, 1e-7, 1.0000000001, 1e-10)]
     [(tcp.setblocking(v), tcp.gettimeout(), tcp.getblocking()) for v in (True, False, 1, 0, 5)]
+    [(tcp.setblocking(v), tcp.getblocking()) for v in (2**62, -1, Index(3))]
+    tcp.setblocking(None)
+    tcp.setblocking("")
+    tcp.setblocking(1.5)
+    tcp.setblocking(2**64)
+    tcp.setblocking(Index(ZeroDivisionError()))
     (tcp.settimeout(Decimal("1.5")), tcp.gettimeout())
     (tcp.settimeout(Fraction(3, 2)), tcp.gettimeout())
     (tcp.settimeout(Integer(3)), tcp.gettimeout())
