@@ -36,6 +36,10 @@ mod handoff {
         (result, waited, false)
     }
 
+    pub(super) fn is_awaited() -> bool {
+        false
+    }
+
     pub(super) fn can_ask() -> bool {
         false
     }
