@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyType};
 
+use super::thread::protect;
 use crate::sys;
 
 macro_rules! ours {
@@ -153,6 +154,7 @@ pub(crate) fn held<'py>(py: Python<'py>, name: &str) -> PyResult<Option<Bound<'p
 #[pyfunction(name = "load")]
 #[pyo3(signature = (name, /))]
 pub(crate) fn module<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyModule>> {
+    protect();
     match py.import(name) {
         Err(error)
             if error.is_instance_of::<PyImportError>(py)

@@ -20,9 +20,9 @@ static STANDARD: PyOnceLock<Option<Py<PyAny>>> = PyOnceLock::new();
 fn standard(py: Python<'_>) -> PyResult<Option<&Py<PyAny>>> {
     let standard = STANDARD.get_or_try_init(py, || {
         let function = late::module(py, "_socket")?.getattr(intern!(py, "setdefaulttimeout"))?;
-        let home = function.getattr(intern!(py, "__module__"))?;
-        let ours = home.eq(intern!(py, "oxisock._socket"))?;
-        Ok::<_, PyErr>((!ours).then(|| function.unbind()))
+        let name = intern!(py, "setdefaulttimeout");
+        let ours = py.import(intern!(py, "oxisock._socket"))?.getattr(name)?;
+        Ok::<_, PyErr>((!function.is(&ours)).then(|| function.unbind()))
     })?;
     Ok(standard.as_ref())
 }

@@ -8,7 +8,7 @@ import pytest
 
 from tests.cpython import runner
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(150)
 
 SUITE = """
     import os, socket, sys, time, unittest
@@ -83,7 +83,7 @@ SUITE = """
 def comparison(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("suite")
     (folder / "small_suite.py").write_text(textwrap.dedent(SUITE))
-    return runner.run(module="small_suite", limit=3, deadline=60, path=folder, expectations=[])
+    return runner.run(module="small_suite", limit=6, deadline=90, path=folder, expectations=[])
 
 
 def test_what_passes_on_both_sides_is_no_difference(comparison: Any) -> None:

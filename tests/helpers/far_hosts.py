@@ -162,6 +162,16 @@ def open_network() -> int:
             packed = socket.inet_pton(socket.AF_INET6, V6.format(OWN))
             index = socket.if_nametoindex("far0")
             fcntl.ioctl(control, setaddr, struct.pack("16sIi", packed, 64, index))
+            # The kernel completes the address in the background: what comes before that is lost.
+            end = time.monotonic() + 20
+            while True:
+                try:
+                    control.bind((V6.format(OWN), 0))
+                    break
+                except OSError:
+                    if time.monotonic() > end:
+                        raise
+                    time.sleep(0.005)
     return tun
 
 
