@@ -185,14 +185,14 @@ class Peer(threading.Thread):
 
     def __init__(self, raw: Any, key: str, size: int, **settings: Any) -> None:
         super().__init__(daemon=True)
-        self._raw = raw
-        self._context = identity(key).server_context(**settings)
+        self._transport = raw
+        self._server = identity(key).server_context(**settings)
         self._size = size
         self.received = ""
 
     def run(self) -> None:
-        self._raw.settimeout(PATIENCE)
-        with self._context.wrap_socket(self._raw, server_side=True) as session:
+        self._transport.settimeout(PATIENCE)
+        with self._server.wrap_socket(self._transport, server_side=True) as session:
             session.settimeout(0)
             found, left = hashlib.sha256(), self._size
             pieces = blocks(2, self._size)
