@@ -77,8 +77,8 @@ const LOWERED: Duration = Duration::from_micros(3);
 /// How many threads have come back from a wait and do not have the lock yet; above them, in the
 /// higher half, the process whose threads they are.
 static COMING: AtomicU64 = AtomicU64::new(0);
-/// How often a thread has given the lock up to wait.
-static LEFT: AtomicU64 = AtomicU64::new(0);
+/// How often a thread has had the lock back after a wait.
+static RETURNS: AtomicU64 = AtomicU64::new(0);
 /// Whether the thread that yielded last computes; one that waits now and then gives the lock up
 /// by itself.
 static COMPUTES: AtomicBool = AtomicBool::new(false);
@@ -162,7 +162,7 @@ pub(super) fn observed<T: Send>(
         (result, Request::new())
     });
     count_coming(|count| count.saturating_sub(1));
-    count(&LEFT);
+    count(&RETURNS);
     CAME.set(clock());
     let network = request.began - began;
     let (lock, contended) = request.answered(py);
@@ -201,8 +201,8 @@ fn count_coming(change: impl Fn(u32) -> u32) {
 /// One return to the interpreter.
 struct Request {
     began: Instant,
-    /// How often the lock had been given up.
-    left: u64,
+    /// [`RETURNS`] of that moment.
+    returns: u64,
     /// How the lock was asked for, if it was.
     means: Means,
 }
@@ -224,7 +224,7 @@ impl Request {
         };
         Request {
             began,
-            left: LEFT.load(Relaxed),
+            returns: RETURNS.load(Relaxed),
             means: if asked { means } else { Means::None },
         }
     }
@@ -251,8 +251,8 @@ impl Request {
         // Nobody tells where only the interval was lowered.
         let computes = yielded && (self.means == Means::Interval || COMPUTES.load(Relaxed));
         // Threads that wait in turn give the lock up soon, however many there are before this one.
-        let left = LEFT.load(Relaxed).wrapping_sub(self.left);
-        let turns = u32::try_from(left).unwrap_or(u32::MAX).saturating_add(1);
+        let returns = RETURNS.load(Relaxed).wrapping_sub(self.returns);
+        let turns = u32::try_from(returns).unwrap_or(u32::MAX).saturating_add(1);
         let contended = computes || waited > CONTENDED.saturating_mul(turns);
         if contended {
             if MEANS.get().is_none() {
