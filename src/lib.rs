@@ -120,7 +120,6 @@ mod _socket {
         module.add("Socket", module.py().get_type::<crate::socket::Socket>())?;
         crate::python::late::hold(module.py())?;
         crate::python::method::swap(module, &crate::byteorder::FAST)?;
-        crate::python::method::swap(module, &crate::files::FAST)?;
         crate::python::method::swap(module, &crate::resolver::FAST)?;
         crate::python::method::swap(module, &crate::socket::FAST)
     }

@@ -18,10 +18,10 @@ use pyo3::types::PyType;
 
 pub(crate) use raw::RawMethods;
 pub(crate) use reader::{Reader, ReaderMethods};
-pub(crate) use source::{FAST, Source, open_source};
+pub(crate) use source::{Source, open_source};
 pub(crate) use text::{TextMethods, TextReader};
 
-use crate::python::method::{discard, inherit, quicken};
+use crate::python::method::{discard, inherit};
 
 /// The native state of a file.
 #[inline]
@@ -52,7 +52,6 @@ pub(crate) fn register_files(
     pair: &Bound<'_, PyType>,
     text: &Bound<'_, PyType>,
 ) -> PyResult<()> {
-    quicken::<Source>(&Source::type_object(raw.py()))?;
     inherit::<RawMethods>(raw)?;
     inherit::<ReaderMethods>(reader)?;
     inherit::<ReaderMethods>(pair)?;

@@ -3,9 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use pyo3::exceptions::{
-    PyBlockingIOError, PyInterruptedError, PyOSError, PyTypeError, PyValueError,
-};
+use pyo3::exceptions::{PyBlockingIOError, PyInterruptedError, PyOSError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -16,7 +14,7 @@ use super::reader::Reader;
 use super::turn::Turn;
 use crate::python::args::{self, Size};
 use crate::python::error::Error;
-use crate::python::method::{Fast, Inherited, discard, function, no_arguments, one_argument};
+use crate::python::method::discard;
 use crate::python::thread::protect;
 use crate::socket::{self, Socket};
 use crate::sys::Region;
@@ -232,18 +230,6 @@ pub(super) fn unsupported(py: Python<'_>, message: &'static str) -> PyErr {
     }
 }
 
-impl Inherited for Source {
-    const FAST: &'static [Fast] = &[
-        one_argument!(Source, reader, |slf, size: &Bound<'_, PyAny>| {
-            Source::reader(slf, Size(args::size(size)?))
-        }),
-        no_arguments!(Source, opened, |slf| {
-            slf.get().opened();
-            Ok(slf.py().None())
-        }),
-    ];
-}
-
 #[pymethods]
 impl Source {
     /// Make the state of a ``SocketIO``.
@@ -317,17 +303,3 @@ pub(crate) fn open_source<'py>(
     }
     Bound::new(py, Source::over(sock, mode, buffered)?)
 }
-
-/// Entry points of functions.
-pub(crate) const FAST: [Fast; 1] = [function!(
-    open_source,
-    positional | arguments | {
-        match (arguments.get(0), arguments.get(1), arguments.get(2)) {
-            (Some(sock), Some(mode), Some(buffered)) if arguments.len() == 3 => {
-                let mode = mode.cast::<PyString>()?;
-                open_source(&sock, &mode, buffered.is_truthy()?)
-            }
-            _ => Err(PyTypeError::new_err("open_source() takes 3 arguments")),
-        }
-    }
-)];

@@ -119,8 +119,8 @@ macro_rules! getter {
     }};
 }
 
-/// The entry point of a module's function of no argument, `|| -> PyResult<_>`, of one,
-/// `|&argument| -> PyResult<_>`, or of any, `positional |arguments| -> PyResult<_>`.
+/// The entry point of a module's function of no argument, `|| -> PyResult<_>`, or of one,
+/// `|&argument| -> PyResult<_>`.
 macro_rules! function {
     ($name:ident, || $call:expr) => {{
         unsafe extern "C" fn call(
@@ -151,23 +151,6 @@ macro_rules! function {
         $crate::python::method::Fast {
             name: stringify!($name),
             entry: $crate::python::method::Entry::OneArgument(call),
-        }
-    }};
-    ($name:ident, positional |$arguments:ident| $call:expr) => {{
-        unsafe extern "C" fn call(
-            _: *mut pyo3::ffi::PyObject,
-            arguments: *mut *mut pyo3::ffi::PyObject,
-            count: pyo3::ffi::Py_ssize_t,
-        ) -> *mut pyo3::ffi::PyObject {
-            let $arguments = {
-                // SAFETY: the interpreter calls this attached, with so many arguments that are alive.
-                unsafe { $crate::python::method::Arguments::new(arguments, count) }
-            };
-            $crate::python::method::returned($arguments.py(), || $call)
-        }
-        $crate::python::method::Fast {
-            name: stringify!($name),
-            entry: $crate::python::method::Entry::Positional(call),
         }
     }};
 }
