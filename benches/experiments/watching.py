@@ -23,13 +23,15 @@ DATA = b"x" * 64
 QUESTION = {"id": 1, "name": "a name", "items": list(range(20))}
 
 
-def serve(sock: Any, answer: Callable[[bytes], bytes]) -> None:
+def serve(far: Any, answer: Callable[[bytes], bytes], near: Any) -> None:
     """Answer in another process until the other side closes."""
     if os.fork():
+        far.close()
         return
     try:
-        while data := sock.recv(4096):
-            sock.sendall(answer(data))
+        near.close()
+        while data := far.recv(4096):
+            far.sendall(answer(data))
     finally:
         os._exit(0)
 
@@ -80,13 +82,14 @@ def main() -> None:
     options = parser.parse_args()
     socket: Any = importlib.import_module("socket" if options.standard else "oxisock")
     cls: Any = socket.socket
-    unix = socket.socketpair()
+    # A server inherits the near ends of those before it: they end in turn, the last one first.
     unix_away = socket.socketpair()
-    serve(unix_away[1], bytes)
+    serve(unix_away[1], bytes, unix_away[0])
     tcp = pair_of(socket)
-    serve(tcp[1], bytes)
+    serve(tcp[1], bytes, tcp[0])
     busy = pair_of(socket)
-    serve(busy[1], work)
+    serve(busy[1], work, busy[0])
+    unix = socket.socketpair()
     recorder = Recorder(options.standard)
     calls = {name: getattr(cls, name) for name in ("send", "sendall", "recv")}
     watched = {name: recorder.wrapped(name, call) for name, call in calls.items()}

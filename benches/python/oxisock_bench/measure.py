@@ -132,41 +132,56 @@ def _at_interval(interval: float | None, sampler: Callable[[], float]) -> float:
 def measure(row: Row, modules: dict[str, Any], config: Config) -> Result:
     """Measure one row. What goes wrong in it becomes the result's error."""
     try:
-        with ExitStack() as stack, _quiet_collector():
+        with _quiet_collector():
             if isinstance(row.op, Probe):
                 details = observe(row, row.op, modules, config)
                 times = {side: figures["median"] for side, figures in details.items()}
                 return Result(row, times, details=details)
-            loops = {}
-            for side in ("stdlib", *(RIVALS if row.rivals else ()), "oxisock"):
-                # A server of the setup takes over the interval, too.
-                with switch_interval(RIVALS.get(side)):
-                    names = row.setup(modules["stdlib" if side in RIVALS else side], stack)
-                loops[side] = loop_of(row.op, names)
-            if row.baseline is not None:
-                names = row.setup(modules["stdlib"], stack)
-                loops["baseline"] = syscalls.loop_of(row.baseline, names)
-            if row.busy:
-                stack.enter_context(cpu_bound_thread())
-            return Result(row, _rounds(row, _samplers(row, loops, config), config))
+            samples: dict[str, list[float]] = {}
+            end = time.monotonic() + config.budget
+            for _ in range(row.setups):
+                with ExitStack() as stack:
+                    loops = _loops(row, modules, stack)
+                    if row.busy:
+                        stack.enter_context(cpu_bound_thread())
+                    _rounds(row, _samplers(row, loops, config), config, samples, end)
+            statistic: Callable[[list[float]], float] = statistics.median if row.concurrent else min
+            return Result(row, {side: statistic(values) for side, values in samples.items()})
     except Exception as error:
         return Result(row, {}, f"{type(error).__name__}: {error}")
 
 
-def _rounds(row: Row, samplers: dict[str, Callable[[], float]], config: Config) -> dict[str, float]:
+def _loops(row: Row, modules: dict[str, Any], stack: ExitStack) -> dict[str, Loop]:
+    """Set every side up."""
+    loops = {}
+    for side in ("stdlib", *(RIVALS if row.rivals else ()), "oxisock"):
+        # A server of the setup takes over the interval, too.
+        with switch_interval(RIVALS.get(side)):
+            names = row.setup(modules["stdlib" if side in RIVALS else side], stack)
+        loops[side] = loop_of(row.op, names)
+    if row.baseline is not None:
+        names = row.setup(modules["stdlib"], stack)
+        loops["baseline"] = syscalls.loop_of(row.baseline, names)
+    return loops
+
+
+def _rounds(
+    row: Row,
+    samplers: dict[str, Callable[[], float]],
+    config: Config,
+    samples: dict[str, list[float]],
+    end: float,
+) -> None:
+    """Measure one setup's rounds into `samples`, until the row's time is over."""
     order = list(samplers)
-    samples: dict[str, list[float]] = {side: [] for side in order}
-    end = time.monotonic() + config.budget
-    for turn in range(max(2, round(config.rounds * row.rounds))):
+    for turn in range(max(2, round(config.rounds * row.rounds / row.setups))):
         for side in order:
             if row.busy:
                 time.sleep(SETTLE)
-            samples[side].append(samplers[side]())
+            samples.setdefault(side, []).append(samplers[side]())
         order.reverse()
         if turn > 0 and time.monotonic() > end:
             break
-    statistic: Callable[[list[float]], float] = statistics.median if row.concurrent else min
-    return {side: statistic(values) for side, values in samples.items()}
 
 
 @contextmanager

@@ -96,6 +96,9 @@ class Row:
     """Seconds that one measurement of one side should take."""
     rounds: float = 1.0
     """Share of the benchmark's rounds that this row gets; slow or steady rows take fewer."""
+    setups: int = 1
+    """How often the sockets are made anew, for rows where it counts what became of the first ones:
+    the kernel fits a TCP connection's buffers to its first megabytes, for good."""
     least: int = 1
     """Operations are done in multiples of this."""
     rivals: bool = False

@@ -36,7 +36,7 @@ def add(name: str, piece: int, setup: Setup, run: Any, note: str) -> None:
         payload=piece,
         least=TOTAL // piece,
         slice=0.01,
-        rounds=0.2,
+        setups=10,
         concurrent=True,
         variant=True,
         note=f"64 MiB {note}, sendall of {label(piece)}",

@@ -65,18 +65,31 @@ for threads, main in BESIDE[1:]:
     )
 
 for threads in (0, 1, 2, 4):
-    alone = pausing_clients(50, 1e-3) if threads else None
-    SERVERS.row(
-        f"asyncio.pause-1ms.{where(threads, False)}",
-        pausing_clients(50, 1e-3, threads),
-        Probe(at_once, chunk=250, alone=alone, p90=1e-3 if threads == 1 else None),
-        variant=threads > 1,
-        note=f"50 clients that pause 1 ms each after a reply, the server {beside(threads, False)}",
-    )
+    for clients in (50, 10):
+        # Fifty clients that pause 1 ms keep the server busy all the time, ten do not.
+        name = "asyncio.pause-1ms" if clients == 50 else f"asyncio.pause-1ms.{clients}-clients"
+        SERVERS.row(
+            f"{name}.{where(threads, False)}",
+            pausing_clients(clients, 1e-3, threads),
+            Probe(
+                at_once,
+                chunk=5 * clients,
+                alone=pausing_clients(clients, 1e-3) if threads else None,
+                p90=1e-3 if threads == 1 else None,
+            ),
+            variant=threads > 1 or clients != 50,
+            note=f"{clients} clients that pause 1 ms each after a reply, the server "
+            f"{beside(threads, False)}",
+        )
     SERVERS.row(
         f"asyncio.in-turn.{where(threads, False)}",
         pausing_clients(50, 1e-3, threads),
-        Probe(in_turn, chunk=50, alone=alone, added=ADDED if threads == 1 else None),
+        Probe(
+            in_turn,
+            chunk=50,
+            alone=pausing_clients(50, 1e-3) if threads else None,
+            added=ADDED if threads == 1 else None,
+        ),
         variant=threads > 1,
         note=f"50 clients in turn, 1 ms between requests, the server {beside(threads, False)}",
     )
