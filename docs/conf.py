@@ -32,17 +32,22 @@ nitpick_ignore = [
         "AbstractEventLoop",
         "Address",
         "AncillaryItem",
+        "Connected",
+        "Credentials",
         "DatagramProtocol",
         "IOBase",
         "Installation",
         "P",
         "ReadableBuffer",
+        "SSLObject",
         "SocketStatistics",
         "Statistics",
+        "TCPInfo",
         "WriteableBuffer",
         "socket.gaierror",
+        "ssl.SSLContext",
     )
-]
+] + [("py:exc", name) for name in ("ssl.SSLCertVerificationError", "ssl.SSLError")]
 # Code hosts build the anchors of issues in the browser.
 linkcheck_anchors_ignore_for_url = [r"https://github\.com/.*"]
 autodoc_member_order = "bysource"

@@ -113,9 +113,10 @@ def getifaddrs() -> "list[Any]":
     """List the addresses of this machine's network interfaces; getifaddrs(3).
 
     Returns:
-        A list of named tuples: ``name``; ``flags``, the ``IFF_*`` bits of netdevice(7); ``family``;
-        ``address``, ``netmask`` and ``broadcast`` (the other end's address on a point-to-point
-        link) as text, a hardware address as pairs of hexadecimal digits, or None.
+        One named tuple for each address. It has ``name``; ``flags``, the ``IFF_*`` bits of
+        netdevice(7); ``family``; ``address``, ``netmask`` and ``broadcast`` (the other end's
+        address on a point-to-point link) as text, a hardware address as pairs of hexadecimal
+        digits, or None.
 
     Raises:
         OSError: the system gives no list.

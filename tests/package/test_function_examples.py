@@ -2,6 +2,8 @@
 
 import ast
 import re
+from collections import Counter
+from enum import Enum
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,11 @@ import oxisock
 from tests.package.test_how_to import Example, agrees, examples
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "_examples.md"
+ENTRY = re.compile(
+    r"^ *\.\. (?:auto|py:)?(?:function|class|method|attribute|data|exception)::"
+    r" (?:oxisock\.)?([\w.]+)",
+    re.MULTILINE,
+)
 HEADING = re.compile(r"^## (.*)$", re.MULTILINE)
 
 
@@ -42,6 +49,17 @@ def test_every_function_and_method_has_an_example() -> None:
     assert public() - set(NAMES) == set()
     assert set(NAMES) - public() == set(), "no such function"
     assert len(NAMES) == len(set(NAMES)), "twice"
+
+
+def test_every_function_class_and_method_is_in_the_reference_once() -> None:
+    pages = [page for page in PAGE.parents[1].rglob("*") if page.suffix in (".md", ".rst")]
+    listed = [name for page in pages for name in ENTRY.findall(page.read_text("utf-8"))]
+    classes = {name for name in oxisock.__all__ if isinstance(getattr(oxisock, name), type)}
+    # Aliases of the interpreter's exceptions, and enumerations, have tables instead.
+    classes -= {name for name in classes if issubclass(getattr(oxisock, name), Exception | Enum)}
+    wanted = public() | classes | {"ssl", "SSLSocket", "TLSObject"}
+    assert wanted - set(listed) == set()
+    assert {name: count for name, count in Counter(listed).items() if count > 1} == {}
 
 
 @pytest.mark.parametrize(("names", "example"), SECTIONS, ids=lambda value: str(value)[:40])

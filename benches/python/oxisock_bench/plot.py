@@ -6,6 +6,7 @@ of message sizes, absolute curves of all sides would lie on each other.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import matplotlib
@@ -28,8 +29,8 @@ NAMES = {
 }
 
 
-ROOM = 26
-"""Per cent of the throughput's axis that are kept free for the rates above the curves."""
+ROOM = 0.26
+"""How much of the throughput's axis is kept free above the curves, for the rates."""
 
 
 def draw(path: str, results: list[Result], machine: dict[str, Any], check: bool = False) -> None:
@@ -90,7 +91,7 @@ def _draw_bars(axis: Axes, results: list[Result], check: bool) -> None:
             axis.plot([goal] * 2, [place - 0.4, place + 0.4], color="black", linewidth=1)
             end = min(ratio, goal) if ratio < 1 else max(ratio, goal)
         axis.annotate(
-            f"{ratio:,.3g}",
+            f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.3g}",
             (end, place),
             xytext=(-3 if ratio < 1 else 3, 0),
             textcoords="offset points",
@@ -100,7 +101,10 @@ def _draw_bars(axis: Axes, results: list[Result], check: bool) -> None:
         )
     axis.axvline(1, color=COLORS["stdlib"], linewidth=1)
     axis.set_xscale("log")
-    axis.set_xlim(min(0.7, *ratios) / 1.6, max(2.0, *ratios) * 2)
+    low, high = min(0.7, *ratios), max(2.0, *ratios)
+    # Room for the figures at both ends, whatever decades lie between: no axis crosses one.
+    room = (high / low) ** 0.16
+    axis.set_xlim(low / room, high * room)
     axis.set_yticks(places, [result.row.name for result in results], fontsize=7)
     axis.set_ylim(len(results) - 0.5, -0.5)
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
@@ -126,7 +130,7 @@ def _draw_curve(axis: Axes, transport: str, results: list[Result]) -> None:
         rate = result.row.payload / result.times["oxisock"] / 1e6
         axis.annotate(
             f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}",
-            (result.row.payload, highest + ROOM / 2),
+            (result.row.payload, highest * (1 + ROOM / 2)),
             ha="center",
             va="center",
             fontsize=7,
@@ -134,8 +138,8 @@ def _draw_curve(axis: Axes, transport: str, results: list[Result]) -> None:
     axis.axhline(100, color=COLORS["baseline"], linewidth=1, label=NAMES["baseline"])
     axis.set_xscale("log", base=2)
     axis.set_xticks(SIZES, [label(size) for size in SIZES], fontsize=7)
-    axis.set_ylim(0, highest + ROOM)
-    axis.set_yticks(range(0, round(highest) + 1, 25))
+    axis.set_ylim(0, highest * (1 + ROOM))
+    axis.set_yticks(range(0, round(highest) + 1, 25 * math.ceil(highest / 200)))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}%"))
     axis.set_title(
         f"{transport.upper()}: throughput of send+recv (figures: MB/s of oxisock)", fontsize=9
