@@ -13,6 +13,7 @@ import os
 import sys
 import sysconfig
 import weakref
+from functools import wraps
 from typing import TYPE_CHECKING
 
 from . import _socket
@@ -127,6 +128,7 @@ class Watcher:
         self.standard = standard
         self.why_no_waits: str | None = None
         self.sampler: Any = None
+        self._tells = sink is not None
         self.native = _socket.Watch(self, standard, sink)
         self._sockets: dict[int, Socket] = {}
         if standard:
@@ -186,7 +188,19 @@ class Watcher:
 
     def wrapped(self, name: str, call: Any) -> Any:
         """Return a callable that makes the call and tells of it."""
+        if name == "close" and self._tells:
+            call = self._known_first(call)
         return self.native.wrap(name, call, traits(name))
+
+    def _known_first(self, close: Any) -> Any:
+        """Return a callable that learns what a socket is before it is closed: after it, nothing."""
+
+        @wraps(close)
+        def call(sock: Any, /) -> Any:
+            self.known(sock).learn(sock)
+            return close(sock)
+
+        return call
 
     def kind(self, filename: str) -> int:
         """Tell what sort of file a place is in."""

@@ -98,6 +98,14 @@ def test_lines(path: Path, option: Any) -> None:
     one(rf"{end}\.close\(\) = None")
 
 
+@modules
+def test_a_socket_whose_first_call_closes_it_has_its_number(path: Path, option: Any) -> None:
+    path.write_text("import socket\nsocket.socket().close()\nwith socket.socket(): pass\n")
+    lines, _ = trace(*option, path)
+    assert len(lines) == 2
+    assert all(re.fullmatch(r"\d+<0\.0\.0\.0:0>\.close\(\) = None", line["call"]) for line in lines)
+
+
 def test_bytes_and_peer_and_output(path: Path, tmp_path: Path) -> None:
     out = tmp_path / "lines"
     _, done = trace("--bytes", "3", "--peer", "127.0.0.1:1", "--output", out, path)

@@ -153,6 +153,7 @@ def measure(row: Row, modules: dict[str, Any], config: Config) -> Result:
 
 def _loops(row: Row, modules: dict[str, Any], stack: ExitStack) -> dict[str, Loop]:
     """Set every side up."""
+    assert not isinstance(row.op, Probe)
     loops = {}
     for side in ("stdlib", *(RIVALS if row.rivals else ()), "oxisock"):
         # A server of the setup takes over the interval, too.
