@@ -98,46 +98,6 @@ def test_plot_is_drawn(tmp_path: Path) -> None:
     assert plot.read_text().lstrip().startswith("<?xml")
 
 
-CROSSED_FIGURES = """
-from itertools import combinations, cycle
-from oxisock_bench.measure import Result
-from oxisock_bench.plot import figure_of
-from oxisock_bench.row import every_row
-from oxisock_bench.rows import GROUPS
-
-ratios = cycle([0.0647, 0.5, 0.96, 0.999, 1.0, 1.001, 1.04, 3.0, 77.7, 12345.0])
-results = [
-    Result(row, {"stdlib": ratio * 1e-5, "oxisock": 1e-5, "baseline": 0.9e-5})
-    for row, ratio in zip(every_row(GROUPS), ratios)
-    if not row.above_baseline
-]
-machine = {"processor": "", "system": "", "python": "", "cores": 2}
-for check in (False, True):
-    for chosen in (results, results[2:4]):
-        figure = figure_of(chosen, machine, check)
-        figure.canvas.draw()
-        for axis in figure.axes:
-            texts = [text.get_window_extent() for text in axis.texts]
-            for one, other in combinations(texts, 2):
-                assert not one.overlaps(other), (one, other)
-            lines = [line.get_path().transformed(line.get_transform()) for line in axis.lines]
-            bars = [bar.get_window_extent() for bar in axis.patches]
-            for box, text in zip(texts, axis.texts):
-                assert axis.bbox.x0 < box.x0 and box.x1 < axis.bbox.x1, text
-                assert axis.bbox.y0 < box.y0 and box.y1 < axis.bbox.y1, text
-                assert not any(line.intersects_bbox(box, filled=False) for line in lines), text
-                assert not any(bar.width > 0 and bar.overlaps(box) for bar in bars), text
-"""
-
-
-def test_nothing_crosses_a_figure_of_the_plot() -> None:
-    pytest.importorskip("rich")
-    pytest.importorskip("matplotlib")
-    command = [sys.executable, "-c", CROSSED_FIGURES]
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-
-
 def test_earlier_results_are_shown_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

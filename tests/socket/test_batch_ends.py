@@ -2,8 +2,8 @@
 
 import errno
 import os
+import select
 import signal
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -41,10 +41,12 @@ def queued(sock: Any) -> list[bytes]:
             return found
 
 
-def begin(call: str, sock: Any) -> Task:
-    """Have another thread send more than the queue takes."""
-    task = Task(CALLS[call], sock)
-    time.sleep(0.1)
+def begin(call: str, pair: Pair) -> Task:
+    """Have another thread send more than the queue takes, and wait until the queue is full."""
+    one, other = pair
+    task = Task(CALLS[call], one)
+    wait_until(lambda: select.select([other], [], [], 0)[0])
+    wait_until(lambda: not select.select([], [one], [], 0)[1])
     assert task.is_alive()
     return task
 
@@ -55,7 +57,7 @@ def test_close(unix: Pair, call: str, timeout: float | None) -> None:
     """What went is told, as it is of any batch that did not go whole."""
     one, other = unix
     one.settimeout(timeout)
-    task = begin(call, one)
+    task = begin(call, unix)
     one.close()
     sent = task.result(20)
     assert queued(other) == ITEMS[:sent]
@@ -103,7 +105,7 @@ def test_a_peer_that_goes(unix: Pair, call: str) -> None:
     sendmmsg(2) keeps none that comes behind the first message: then it is that of another try.
     """
     one, other = unix
-    task = begin(call, one)
+    task = begin(call, unix)
     other.close()
     assert 0 < task.result(20) < len(ITEMS)
     with pytest.raises(OSError) as caught:
@@ -119,10 +121,15 @@ def test_a_handler_that_raises(unix: Pair, call: str) -> None:
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
+    def interrupt() -> None:
+        select.select([other], [], [])
+        os.kill(os.getpid(), signal.SIGALRM)
+
     with handled(signal.SIGALRM, fail):
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        task = Task(interrupt)
         with pytest.raises(ZeroDivisionError):
             CALLS[call](one)
+        task.result()
     found = queued(other)
     assert found == ITEMS[: len(found)]
     assert found
@@ -132,7 +139,7 @@ def test_a_handler_that_raises(unix: Pair, call: str) -> None:
 def test_a_fork_in_the_middle(unix: Pair) -> None:
     """The child has the socket and none of the threads; the batch of the parent goes on."""
     one, other = unix
-    task = begin("send_many", one)
+    task = begin("send_many", unix)
     child = os.fork()
     if not child:
         try:

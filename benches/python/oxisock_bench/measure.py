@@ -139,16 +139,23 @@ def measure(row: Row, modules: dict[str, Any], config: Config) -> Result:
                 return Result(row, times, details=details)
             samples: dict[str, list[float]] = {}
             end = time.monotonic() + config.budget
-            for _ in range(row.setups):
+            rounds = max(2, round(config.rounds * row.rounds))
+            for share in _shares(rounds, row.setups):
                 with ExitStack() as stack:
                     loops = _loops(row, modules, stack)
                     if row.busy:
                         stack.enter_context(cpu_bound_thread())
-                    _rounds(row, _samplers(row, loops, config), config, samples, end)
+                    _rounds(row, _samplers(row, loops, config), share, samples, end)
             statistic: Callable[[list[float]], float] = statistics.median if row.concurrent else min
             return Result(row, {side: statistic(values) for side, values in samples.items()})
     except Exception as error:
         return Result(row, {}, f"{type(error).__name__}: {error}")
+
+
+def _shares(rounds: int, setups: int) -> list[int]:
+    """Divide rounds among setups, two for each at least."""
+    setups = min(setups, rounds // 2)
+    return [rounds // setups + (index < rounds % setups) for index in range(setups)]
 
 
 def _loops(row: Row, modules: dict[str, Any], stack: ExitStack) -> dict[str, Loop]:
@@ -169,13 +176,13 @@ def _loops(row: Row, modules: dict[str, Any], stack: ExitStack) -> dict[str, Loo
 def _rounds(
     row: Row,
     samplers: dict[str, Callable[[], float]],
-    config: Config,
+    rounds: int,
     samples: dict[str, list[float]],
     end: float,
 ) -> None:
     """Measure one setup's rounds into `samples`, until the row's time is over."""
     order = list(samplers)
-    for turn in range(max(2, round(config.rounds * row.rounds / row.setups))):
+    for turn in range(rounds):
         for side in order:
             if row.busy:
                 time.sleep(SETTLE)
