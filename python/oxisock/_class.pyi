@@ -3,17 +3,25 @@
 from abc import ABCMeta
 from collections.abc import Callable
 from io import BufferedReader, BufferedRWPair, BufferedWriter, IOBase, TextIOWrapper
-from typing import Any, Literal, NoReturn, Protocol, Self, overload
+from typing import Any, Literal, NoReturn, Protocol, Self, TypeVar, overload
 
 from ._files import SocketIO
 from ._peers import Credentials, TCPInfo
 from ._socket import Socket
+
+_Class = TypeVar("_Class", bound=type)
 
 class _SendableFile(Protocol):
     def read(self, size: int, /) -> bytes: ...
     def seek(self, offset: int, /) -> object: ...
 
 class _SocketType(ABCMeta):
+    """Makes ``isinstance`` take the sockets of the standard class for sockets, too.
+
+    A TLS socket needs that class's layout. An abstract base class of the program's own can stand
+    beside ours among the bases of a class.
+    """
+
     def __new__(
         mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any
     ) -> Any: ...
@@ -207,3 +215,9 @@ class socket(Socket, metaclass=_SocketType):
         self, file: _SendableFile, offset: int = 0, count: int | None = None
     ) -> int:
         """Send what ``read`` of any binary file object gives."""
+
+def public(cls: _Class) -> _Class:
+    """Have the class of the package be that of all sockets that are made.
+
+    The first one stays it when the package is loaded anew.
+    """

@@ -97,8 +97,15 @@ def fetch(namespace: "Namespace", name: str) -> object:
     """Return a name of the public module and keep it in the module's namespace."""
     fast = _looks_up_fast(namespace)
     value = namespace[name] = _find(namespace, name)
-    if not fast and "ssl" in sys.modules:
-        fetch_all(namespace)
+    if "ssl" in sys.modules:
+        if not fast:
+            fetch_all(namespace)
+        elif namespace["socket"].__module__ != "socket" and "oxisock._tls" not in sys.modules:
+            # Methods of our class are called on TLS sockets. `install` sees to it itself.
+            try:
+                load("oxisock._tls")
+            except ImportError:
+                pass  # another thread is importing `ssl`
     return value
 
 
@@ -157,6 +164,9 @@ def _find(namespace: "Namespace", name: str) -> object:
         value = getattr(load(_HOMES[name]), _ELSEWHERE.get(name, name))
         if _HOMES[name].startswith(f"{__package__}."):
             call_it(without_annotations(value), namespace["socket"].__module__)
+            if "__firstlineno__" in getattr(value, "__dict__", ()):
+                # Of a file that is not that of the class's module: `inspect` would show that one.
+                delattr(value, "__firstlineno__")
         return value
     return _enums.resolve(name)
 

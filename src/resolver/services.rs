@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use pyo3::exceptions::{PyOSError, PyOverflowError};
+use pyo3::exceptions::{PyOSError, PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 
 use crate::engine;
@@ -24,13 +24,14 @@ use crate::sys::databases;
 ///     TypeError: a name is no str.
 ///     ValueError: a name has a null character in it.
 #[pyfunction]
-#[pyo3(signature = (servicename, protocolname=Given(None), /),
+#[pyo3(signature = (servicename=Given(None), protocolname=Given(None), /),
        text_signature = "(servicename, protocolname=..., /)")]
 pub(crate) fn getservbyname(
-    servicename: &Bound<'_, PyAny>,
+    py: Python<'_>,
+    servicename: Given<'_>,
     protocolname: Given<'_>,
 ) -> PyResult<u16> {
-    let py = servicename.py();
+    let servicename = first("getservbyname", &servicename)?;
     let name = text("getservbyname() argument 1", servicename)?;
     let protocol = optional("getservbyname() argument 2", &protocolname)?;
     audit_with(py, c"socket.getservbyname", || {
@@ -55,13 +56,14 @@ pub(crate) fn getservbyname(
 ///     TypeError: the port is no integer or the name no str.
 ///     ValueError: the name has a null character in it.
 #[pyfunction]
-#[pyo3(signature = (port, protocolname=Given(None), /),
+#[pyo3(signature = (port=Given(None), protocolname=Given(None), /),
        text_signature = "(port, protocolname=..., /)")]
 pub(crate) fn getservbyport<'py>(
     py: Python<'py>,
-    port: Int,
+    port: Given<'_>,
     protocolname: Given<'_>,
 ) -> PyResult<Bound<'py, PyAny>> {
+    let port: Int = first("getservbyport", &port)?.extract()?;
     let protocol = optional("getservbyport() argument 2", &protocolname)?;
     let port = u16::try_from(port.0)
         .map_err(|_| PyOverflowError::new_err("getservbyport: port must be 0-65535."))?;
@@ -91,6 +93,15 @@ pub(crate) fn getprotobyname(protocolname: &Bound<'_, PyAny>) -> PyResult<i32> {
     let name = text("getprotobyname() argument 1", protocolname)?;
     engine::detached(protocolname.py(), || databases::protocol_number(name))
         .ok_or_else(|| PyOSError::new_err("protocol not found"))
+}
+
+/// The first argument; without it the message is that of the standard library.
+fn first<'a, 'py>(function: &str, argument: &'a Given<'py>) -> PyResult<&'a Bound<'py, PyAny>> {
+    let missing = || format!("{function}() takes at least 1 argument (0 given)");
+    argument
+        .0
+        .as_ref()
+        .ok_or_else(|| PyTypeError::new_err(missing()))
 }
 
 /// The name of a protocol that may be left out; None does not stand for that.

@@ -305,3 +305,22 @@ def test_ours_that_is_imported_before_the_standard_one(name: str) -> None:
         assert select.poll is oxisock.select.poll
         """
     )
+
+
+@pytest.mark.parametrize("first", ["", "oxisock.install()"], ids=["imported", "installed"])
+def test_methods_of_the_class_are_called_on_tls_sockets(first: str) -> None:
+    works(
+        f"""
+        import oxisock
+        {first}
+        import ssl
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        listener = context.wrap_socket(oxisock.create_server(("127.0.0.1", 0)), server_side=True)
+        client = oxisock.create_connection(listener.getsockname())
+        raw, address = oxisock.socket.accept(listener)
+        assert type(raw) is oxisock.socket and address == client.getsockname()
+        assert oxisock.socket.fileno(listener) == listener.fileno()
+        for sock in raw, client, listener:
+            sock.close()
+        """
+    )

@@ -19,4 +19,8 @@ print([name for name in inspect.signature(socket.create_connection).parameters])
 print(inspect.signature(socket.socket), inspect.signature(socket.create_server).parameters.keys())
 for one in socket.create_connection, socket.socket.makefile, socket.socket.sendfile:
     print(inspect.getsource(one).lstrip().startswith("def "))
+print(
+    inspect.getsource(socket.socket).partition("(")[0],
+    "def dup" in inspect.getsource(socket.socket),
+)
 print(all(map(inspect.getdoc, (socket.create_connection, socket.socket.makefile))))
