@@ -48,7 +48,7 @@ if not PYTHONS:
     raise SystemExit("there is no CPython of version 3.11 or later on this machine")
 NEWEST = PYTHONS[-1]
 
-nox.options.sessions = ["lint", "types", "docs", "rust", "platforms", "tests"]
+nox.options.sessions = ["lint", "types", "docs", "rust", "platforms", "software", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = True
 
@@ -240,7 +240,10 @@ def tests(session):
 BEFORE_3_14 = [python for python in PYTHONS if python in ("3.11", "3.12", "3.13")]
 
 
-@nox.session(python=BEFORE_3_14[-1] if BEFORE_3_14 else NEWEST, default=False)
+COMPILED = BEFORE_3_14[-1] if BEFORE_3_14 else NEWEST
+
+
+@nox.session(python=COMPILED)
 def software(session):
     """Try what people run on the installed wheel; see whether docs/software.md says so."""
     install_wheel(session)
@@ -252,6 +255,14 @@ def software(session):
     session.run("python", "-m", "pytest", "tests/software", *options)
     if not session.posargs:
         session.run("python", "tools/software.py", results, "--check")
+
+
+@nox.session(python=COMPILED, default=False)
+def users(session):
+    """Measure what people run on both modules; options go to benches/experiments/users.py."""
+    install_wheel(session, "bench", bench=True)
+    install_group(session, "software")
+    session.run("python", "benches/experiments/users.py", *session.posargs)
 
 
 def debug(session):

@@ -109,7 +109,7 @@ def test_celery(tmp_path: Path) -> None:
                     env=environment, capture_output=True, text=True, timeout=240, check=False,
                 )  # fmt: skip
                 assert output(done) == "done on oxisock\n", done.stderr + log.read_text()
-                assert worker.wait(60) == 0, log.read_text()
+                assert worker.wait(120) == 0, log.read_text()
             finally:
                 worker.kill()
 

@@ -37,5 +37,8 @@ for quality in 0, 1, 2:
         assert got == [(f"news/{quality}", payload) for payload in sent]
 for each in listener, speaker:
     each.disconnect()
-    each.loop_stop()
+    try:
+        each.loop_stop()
+    except AttributeError:
+        pass  # paho looks for its thread twice, which may end in between
 print("done on", socket.__name__)
