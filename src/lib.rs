@@ -25,12 +25,11 @@ type LateClass = (&'static str, fn(Python<'_>) -> Bound<'_, PyType>);
 
 /// The classes that not every program needs: to make one takes 30 µs.
 const LATE_CLASSES: &[LateClass] = &[
+    ("BufferMethods", files::BufferMethods::type_object),
     ("Datagram", socket::Datagram::type_object),
+    ("FileState", files::FileState::type_object),
     ("Poll", selectors::poll::Poll::type_object),
     ("RawMethods", files::RawMethods::type_object),
-    ("Reader", files::Reader::type_object),
-    ("ReaderMethods", files::ReaderMethods::type_object),
-    ("Source", files::Source::type_object),
     ("TLSSession", tls::TlsSession::type_object),
     ("TextMethods", files::TextMethods::type_object),
     ("TextReader", files::TextReader::type_object),
@@ -66,7 +65,7 @@ mod _socket {
         yield_unavailable,
     };
     #[pymodule_export]
-    use crate::files::{open_source, register_files};
+    use crate::files::{open_raw, register_files};
     #[pymodule_export]
     use crate::inet::{inet_aton, inet_ntoa, inet_ntop, inet_pton};
     #[pymodule_export]

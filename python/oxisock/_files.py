@@ -11,13 +11,12 @@ from codecs import getincrementaldecoder
 from errno import EAGAIN, EWOULDBLOCK
 
 from ._socket import (
+    BufferMethods,
+    FileState,
     RawMethods,
-    Reader,
-    ReaderMethods,
-    Source,
     TextMethods,
     TextReader,
-    open_source,
+    open_raw,
     register_files,
 )
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from _typeshed import ReadableBuffer
+
 
 # The modes of SocketIO, and what each says in full.
 _RAW_MODES = {"r": "rb", "w": "wb", "rw": "rwb", "rb": "rb", "wb": "wb", "rwb": "rwb"}
@@ -63,7 +63,7 @@ class SocketIO(io.RawIOBase, RawMethods):
         """Wrap ``sock``; see the class."""
         if mode not in _RAW_MODES:
             raise ValueError(f"invalid mode: {mode!r}")
-        self._state = Source(sock, mode)
+        self._state = FileState(sock, mode)
         self.closed = False  # pyright: ignore[reportIncompatibleMethodOverride]
 
     @property
@@ -120,16 +120,16 @@ class SocketIO(io.RawIOBase, RawMethods):
     @property
     def mode(self) -> str:
         """The mode given, with a ``b``."""
-        return _RAW_MODES[self._state.mode]
+        return f"{'r' * self._state.reads}{'w' * self._state.writes}b"
 
 
-class BufferedReader(io.BufferedReader, ReaderMethods):
+class BufferedReader(io.BufferedReader, BufferMethods):
     """A BufferedReader over a SocketIO that an interrupted read leaves as it was before."""
 
-    # Set by open_file: an __init__ of our own would cost each makefile() a call more.
+    # Set by makefile: an __init__ of our own would cost each makefile() a call more.
     __slots__ = ("_state",)
 
-    _state: Reader
+    _state: FileState
 
     def __repr__(self) -> str:
         return f"<_io.BufferedReader name={self.name!r}>"
@@ -140,12 +140,12 @@ class BufferedReader(io.BufferedReader, ReaderMethods):
         return raw
 
 
-class BufferedRWPair(io.BufferedRWPair, ReaderMethods):
+class BufferedRWPair(io.BufferedRWPair, BufferMethods):
     """A BufferedRWPair over one SocketIO that reads in the same way."""
 
     __slots__ = ("_state",)
 
-    _state: Reader
+    _state: FileState
 
 
 class TextIOWrapper(io.TextIOWrapper, TextMethods):
@@ -158,7 +158,7 @@ class TextIOWrapper(io.TextIOWrapper, TextMethods):
     ) -> None:
         super().__init__(buffer, encoding, errors, newline)
         self._newline = newline
-        self._state = TextReader(buffer._state, newline, isinstance(buffer, BufferedRWPair))
+        self._state = TextReader(buffer._state, newline)
 
     def _prepare_to_read(self) -> None:
         """Check that reading is possible, and write what io holds."""
@@ -208,9 +208,6 @@ def _raw_mode(mode: str) -> str:
     return "rwb" if writing and "r" in mode else "wb" if writing else "rb"
 
 
-_new = SocketIO.__new__
-
-
 def open_file(
     sock: "Any",
     mode: str,
@@ -221,25 +218,25 @@ def open_file(
 ) -> "SocketIO | io.BufferedIOBase | io.TextIOWrapper":
     """Do what makefile() does."""
     raw_mode = _RAW_MODES.get(mode) or _raw_mode(mode)
-    raw = _new(SocketIO)
-    raw._state = source = open_source(sock, raw_mode, buffering != 0)
+    if buffering is None or buffering < 0:
+        buffering = io.DEFAULT_BUFFER_SIZE
+    raw, state = open_raw(sock, SocketIO, raw_mode, buffering)
+    raw._state = state
     raw.closed = False
-    if buffering == 0:
+    if not buffering:
         if "b" not in mode:
             raise ValueError("unbuffered streams must be binary")
         return raw
-    size = io.DEFAULT_BUFFER_SIZE if buffering is None or buffering < 0 else buffering
     buffer: Any
     if raw_mode == "rb":
         # The buffer of io itself stays empty.
-        buffer = BufferedReader(raw, 1 if size > 0 else size)
-        buffer._state = source.reader(size)
+        buffer = BufferedReader(raw, 1)
+        buffer._state = state
     elif raw_mode == "rwb":
-        buffer = BufferedRWPair(raw, raw, size)
-        buffer._state = source.reader(size)
+        buffer = BufferedRWPair(raw, raw, buffering)
+        buffer._state = state
     else:
-        buffer = io.BufferedWriter(raw, size)
-        source.opened()
+        buffer = io.BufferedWriter(raw, buffering)
     if "b" in mode:
         return buffer  # type: ignore[no-any-return]
     kind = io.TextIOWrapper if raw_mode == "wb" else TextIOWrapper

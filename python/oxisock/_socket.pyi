@@ -1516,33 +1516,25 @@ def CMSG_SPACE(length: int, /) -> int:
 # What follows is for the package itself, its tests and its benchmarks.
 
 @final
-class Source:
-    """The state of a ``SocketIO``."""
+class FileState:
+    """The state of a ``SocketIO``, and of the buffer on top of it."""
 
-    def __new__(cls, sock: Any, mode: str, /) -> Source: ...
+    def __new__(cls, sock: Any, mode: str, /) -> FileState: ...
     @property
-    def sock(self) -> Any: ...
+    def sock(self) -> Any:
+        """The socket, until the file is closed."""
     @property
-    def mode(self) -> str: ...
+    def reads(self) -> bool: ...
     @property
     def writes(self) -> bool: ...
-    def reader(self, size: int, /) -> Reader:
-        """Make the state of a buffered reader on top; no buffer is being made any more."""
-    def opened(self) -> None:
-        """Note that no buffer is being made on top any more."""
-
-@final
-class Reader:
-    """The state of a ``BufferedReader`` or ``BufferedRWPair``."""
-
     def detach(self) -> None:
-        """Note that the raw stream was detached; it gets what an interrupted read has left."""
+        """Note that the buffer lets go of the raw stream, which gets what an interrupted read has left."""
 
 @final
 class TextReader:
     """The state of a ``TextIOWrapper``."""
 
-    def __new__(cls, reader: Reader, newline: str | None, writes: bool, /) -> TextReader: ...
+    def __new__(cls, state: FileState, newline: str | None, /) -> TextReader: ...
     @property
     def decoder(self) -> Any:
         """The decoder, None until the first read."""
@@ -1583,7 +1575,7 @@ class RawMethods:
     def close(self) -> None:
         """Give up the hold on the socket."""
 
-class ReaderMethods:
+class BufferMethods:
     """What ``BufferedReader`` and ``BufferedRWPair`` inherit."""
 
     def readline(self, size: int | None = -1, /) -> bytes:
@@ -1613,13 +1605,16 @@ class TextMethods:
     def read(self, size: int | None = -1, /) -> str:
         """Read ``size`` characters, or all until the end of the stream."""
 
-def open_source(sock: Any, mode: str, buffered: bool, /) -> Source:
-    """Make the state of a ``SocketIO`` for ``makefile``, and count that among the socket's files.
+def open_raw(sock: Any, raw: type[_T], mode: str, size: int, /) -> tuple[_T, FileState]:
+    """Make the raw stream of a file and its state, and count it among the socket's files.
+
+    The state is not in the stream yet: an attribute of that kind is set fastest by Python.
 
     Args:
         sock: the socket, or what counts its files in ``_io_refs`` as one.
+        raw: SocketIO.
         mode: one of rb, wb, rwb.
-        buffered: whether a buffer will be made on top.
+        size: that of the buffer which is made on top, 0 for none.
     """
 
 def register_files(raw: type, reader: type, pair: type, text: type, /) -> None:

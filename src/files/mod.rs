@@ -1,12 +1,15 @@
 //! The files that `makefile` gives: native state behind the classes of `_files.py`.
 //!
 //! Each of those classes inherits from one of io, whose place it takes, and from one here, whose
-//! methods read. The state that they share, bytes and all, is in the attribute ``_state``.
+//! methods read. The raw stream and the buffer on top share one [`FileState`], in their attribute
+//! ``_state``; a file of text has its decoded text in another.
 
+mod buffered;
 mod held;
+mod open;
 mod raw;
-mod reader;
-mod source;
+mod reading;
+mod state;
 mod text;
 mod turn;
 
@@ -14,14 +17,14 @@ use pyo3::PyTypeInfo;
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyType;
 
+pub(crate) use buffered::BufferMethods;
+pub(crate) use open::{open_raw, register_files};
 pub(crate) use raw::RawMethods;
-pub(crate) use reader::{Reader, ReaderMethods};
-pub(crate) use source::{Source, open_source};
+pub(crate) use state::FileState;
 pub(crate) use text::{TextMethods, TextReader};
 
-use crate::python::method::{discard, inherit};
+use crate::python::method::discard;
 
 /// The native state of a file.
 #[inline]
@@ -35,25 +38,4 @@ fn state_of<'py, S: PyTypeInfo>(file: &Bound<'py, PyAny>) -> PyResult<Bound<'py,
             ))
         }
     }
-}
-
-/// Give the classes of ``_files.py`` their own copies of the native methods.
-///
-/// Args:
-///     raw: SocketIO.
-///     reader: BufferedReader.
-///     pair: BufferedRWPair.
-///     text: TextIOWrapper.
-#[pyfunction]
-#[pyo3(signature = (raw, reader, pair, text, /))]
-pub(crate) fn register_files(
-    raw: &Bound<'_, PyType>,
-    reader: &Bound<'_, PyType>,
-    pair: &Bound<'_, PyType>,
-    text: &Bound<'_, PyType>,
-) -> PyResult<()> {
-    inherit::<RawMethods>(raw)?;
-    inherit::<ReaderMethods>(reader)?;
-    inherit::<ReaderMethods>(pair)?;
-    inherit::<TextMethods>(text)
 }

@@ -12,7 +12,9 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 
-use super::reader::{Reader, as_limit, size_of};
+use super::buffered::size_of;
+use super::reading::as_limit;
+use super::state::FileState;
 use super::state_of;
 use super::turn::{Taken, Turn};
 use crate::python::args::{self, Size};
@@ -174,9 +176,8 @@ impl Text {
 /// The state of a ``TextIOWrapper``.
 #[pyclass(frozen, module = "oxisock._socket")]
 pub(crate) struct TextReader {
-    reader: Py<Reader>,
-    /// Whether each read has to ask io first, which may hold text to write.
-    writes: bool,
+    /// The state of the buffer beneath.
+    state: Py<FileState>,
     /// One of [`End`], by its place in the list.
     end: AtomicU8,
     detached: AtomicBool,
@@ -193,9 +194,8 @@ impl TextReader {
         if self.detached.load(Relaxed) {
             return Err(PyValueError::new_err("underlying buffer has been detached"));
         }
-        if self.reader.get().is_closed() {
-            return Err(PyValueError::new_err("I/O operation on closed file."));
-        }
+        let state = self.state.get();
+        state.check_open(|| "I/O operation on closed file.".to_owned())?;
         self.text.take(file)
     }
 
@@ -207,7 +207,8 @@ impl TextReader {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = file.py();
         protect();
-        if self.writes || text.decoder.is_none() {
+        // Each time where io may hold text to write.
+        if self.state.get().writes() || text.decoder.is_none() {
             file.call_method0(intern!(py, "_prepare_to_read"))?;
         }
         match &text.decoder {
@@ -224,18 +225,21 @@ impl TextReader {
     fn fill(&self, file: &Bound<'_, PyAny>, text: &mut Text) -> PyResult<bool> {
         let py = file.py();
         let decoder = self.prepare(file, text)?;
-        let reader = self.reader.bind(py);
-        let data = reader.get().once(reader, CHUNK)?;
+        let buffer = self.state.bind(py);
+        let data = buffer.get().read_buffered(buffer, "read")?.once(CHUNK)?;
         let bytes = data.as_bytes();
         let decoded = match decode(&decoder, data.as_any(), bytes.is_empty()) {
             Ok(decoded) => decoded,
             Err(error) => {
                 // A decoder written in Python may be interrupted like any other code.
-                if !error.is_instance_of::<PyUnicodeError>(py)
-                    && let Err(second) = reader.get().unread(reader, bytes)
-                {
-                    discard(py, error);
-                    return Err(second);
+                if !error.is_instance_of::<PyUnicodeError>(py) {
+                    match buffer.get().buffered.take(buffer) {
+                        Ok(mut held) => held.unread(bytes),
+                        Err(second) => {
+                            discard(py, error);
+                            return Err(second);
+                        }
+                    }
                 }
                 return Err(error);
             }
@@ -296,9 +300,10 @@ impl TextReader {
             }
             None => {
                 let decoder = self.prepare(file, &mut held)?;
-                let reader = self.reader.bind(py);
+                let buffer = self.state.bind(py);
                 // First what may be interrupted, and then what takes something out.
-                let data = reader.get().all(reader)?.into_pyobject(py)?;
+                let data = buffer.get().read_buffered(buffer, "read")?.all()?;
+                let data = data.into_pyobject(py)?;
                 let rest = decode(&decoder, &data, true)?;
                 held.add(rest);
                 let len = held.len(py);
@@ -319,13 +324,12 @@ fn decode<'py>(
 
 #[pymethods]
 impl TextReader {
-    /// Make the state of a text file on top of a buffered reader's.
+    /// Make the state of a text file on top of a buffer's.
     #[new]
-    #[pyo3(signature = (reader, newline, writes, /))]
-    fn new(reader: Py<Reader>, newline: Option<&str>, writes: bool) -> PyResult<Self> {
+    #[pyo3(signature = (state, newline, /))]
+    fn new(state: Py<FileState>, newline: Option<&str>) -> PyResult<Self> {
         Ok(TextReader {
-            reader,
-            writes,
+            state,
             end: AtomicU8::new(End::of(newline)? as u8),
             detached: AtomicBool::new(false),
             text: Turn::new(Text {
@@ -357,7 +361,7 @@ impl TextReader {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.reader)?;
+        visit.call(&self.state)?;
         if let Some(held) = self.text.peek() {
             visit.call(&held.decoder)?;
         }

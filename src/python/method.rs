@@ -10,6 +10,8 @@
 //! above all, it would put off until the next call that it knows of. So no `PyErr` is dropped on
 //! these ways, see [`discard`].
 
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi::{self, PyMethodDef, PyMethodDefPointer, PyObject};
 use pyo3::intern;
@@ -315,6 +317,24 @@ fn restore(py: Python<'_>, error: PyErr) {
     }
 }
 
+/// An object of a class, made without its ``__init__``.
+pub(crate) fn blank<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny>> {
+    let py = class.py();
+    // SAFETY: the class is alive, and the call gets a tuple, which may be empty; the result is a new
+    // reference or an exception.
+    unsafe {
+        let new = (*class.as_type_ptr())
+            .tp_new
+            .ok_or_else(|| PyTypeError::new_err("class without __new__"))?;
+        let object = new(
+            class.as_type_ptr(),
+            PyTuple::empty(py).as_ptr(),
+            std::ptr::null_mut(),
+        );
+        Bound::from_owned_ptr_or_err(py, object)
+    }
+}
+
 /// What a class has by that name, whatever its metaclass hands out in the place of it.
 pub(crate) fn attribute<'py>(
     class: &Bound<'py, PyType>,
@@ -326,6 +346,15 @@ pub(crate) fn attribute<'py>(
         let get = ffi::PyType_Type.tp_getattro;
         let get = get.ok_or_else(|| PyTypeError::new_err("no attributes of classes"))?;
         Bound::from_owned_ptr_or_err(class.py(), get(class.as_ptr(), name.as_ptr()))
+    }
+}
+
+/// A number that a class has until it is changed, or a base of it; 0 where it has none.
+pub(crate) fn class_version(class: &Bound<'_, PyType>) -> u32 {
+    // SAFETY: the class is alive, and nobody writes to the number but by one store.
+    unsafe {
+        let version = &raw mut (*class.as_type_ptr()).tp_version_tag;
+        AtomicU32::from_ptr(version).load(Relaxed)
     }
 }
 

@@ -1,7 +1,7 @@
 //! From the descriptor's birth to its end: making, taking over, duplicating, closing.
 
 use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::call::PyCallArgs;
@@ -17,7 +17,7 @@ use crate::engine;
 use crate::python::args::{self, Int};
 use crate::python::audit::audit_with;
 use crate::python::error::{Error, Result};
-use crate::python::method::{attribute, inherit};
+use crate::python::method::{self, attribute, class_version, discard, inherit};
 use crate::sys::descriptor::{Identity, Named};
 use crate::sys::{self, BorrowedFd, Errno, OwnedFd, RawFd, SocketSpec, Timeout, descriptor};
 use crate::watch::unwatched;
@@ -157,11 +157,11 @@ impl Socket {
 /// The class that new sockets have which no caller names: `oxisock.socket`.
 static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
-/// Its method of that name.
-static RECV_INTO: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+/// Its methods that other natives here call without a look-up, as the class came with them.
+static METHODS: PyOnceLock<[(Py<PyString>, Py<PyAny>); 5]> = PyOnceLock::new();
 
-/// Its methods that have a say in every socket that is made, as the class came with them.
-static MAKERS: PyOnceLock<[(Py<PyString>, Py<PyAny>); 3]> = PyOnceLock::new();
+/// The version of the class that was last seen with all of them, 0 for none.
+static UNALTERED: AtomicU32 = AtomicU32::new(0);
 
 /// Tell the native module which class to make sockets of.
 ///
@@ -182,18 +182,18 @@ pub(crate) fn register_class<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<
     }
     if CLASS.set(py, class.clone().unbind()).is_ok() {
         inherit::<Socket>(class)?;
-        let method = class.getattr(intern!(py, "recv_into"))?;
-        RECV_INTO.set(py, method.unbind()).ok();
-        let maker = |name: &Bound<'_, PyString>| {
+        let method = |name: &Bound<'_, PyString>| {
             let method = attribute(class, name)?.unbind();
             Ok::<_, PyErr>((name.clone().unbind(), method))
         };
-        let makers = [
-            maker(intern!(py, "__new__"))?,
-            maker(intern!(py, "__init__"))?,
-            maker(intern!(py, "_accept"))?,
+        let methods = [
+            method(intern!(py, "__new__"))?,
+            method(intern!(py, "__init__"))?,
+            method(intern!(py, "_accept"))?,
+            method(intern!(py, "recv_into"))?,
+            method(intern!(py, "_decref_socketios"))?,
         ];
-        MAKERS.set(py, makers).ok();
+        METHODS.set(py, methods).ok();
         // What `inspect` and `super()` find is a function with a signature. What the interpreter
         // calls is the native one, as long as nobody puts another in its place.
         // SAFETY: both types are alive and attached to; the class is derived from the other, so
@@ -235,23 +235,35 @@ pub(super) fn replacement(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> 
 /// place of its methods. None where nobody has done either.
 pub(super) fn called_class(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
     let found = replacement(py)?;
-    if found.is_some() || !is_altered(py)? {
+    if found.is_some() || !is_altered(py) {
         return Ok(found);
     }
     Ok(Some(registered(py)))
 }
 
-/// Whether a program has replaced a method of the registered class that makes sockets.
-fn is_altered(py: Python<'_>) -> PyResult<bool> {
-    let (Some(class), Some(makers)) = (CLASS.get(py), MAKERS.get(py)) else {
-        return Ok(false);
+/// Whether a program has replaced one of [`METHODS`] in the registered class.
+fn is_altered(py: Python<'_>) -> bool {
+    let (Some(class), Some(methods)) = (CLASS.get(py), METHODS.get(py)) else {
+        return false;
     };
-    for (name, maker) in makers {
-        if !attribute(class.bind(py), name.bind(py))?.is(maker) {
-            return Ok(true);
+    let class = class.bind(py);
+    let version = class_version(class);
+    if version != 0 && version == UNALTERED.load(Relaxed) {
+        return false;
+    }
+    for (name, method) in methods {
+        match attribute(class, name.bind(py)) {
+            Ok(found) if unwatched(found.clone()).is(method) => {}
+            Ok(_) => return true,
+            Err(error) => {
+                discard(py, error);
+                return true;
+            }
         }
     }
-    Ok(false)
+    // What it was before: another thread may have replaced one since.
+    UNALTERED.store(version, Relaxed);
+    false
 }
 
 /// The class that sockets are made of where nobody has replaced it.
@@ -270,17 +282,15 @@ pub(super) fn is_plain(object: &Bound<'_, Socket>) -> bool {
 }
 
 /// The native half of an object of the registered class itself, where nobody has replaced its
-/// method to receive by, so that calling that natively comes to the same.
+/// methods, so that calling those natively comes to the same.
 #[inline]
 pub(crate) fn plain<'a>(object: &'a Bound<'_, PyAny>) -> Option<&'a Socket> {
-    let socket = object.cast::<Socket>().ok()?;
     let py = object.py();
     let class = CLASS.get(py)?.bind(py);
-    if !object.get_type().is(class) {
+    if !object.get_type().is(class) || is_altered(py) {
         return None;
     }
-    let method = unwatched(class.getattr(intern!(py, "recv_into")).ok()?);
-    RECV_INTO.get(py)?.is(&method).then(|| socket.get())
+    object.cast::<Socket>().ok().map(Bound::get)
 }
 
 /// A descriptor that a class is called with, by its number, for one of its objects to adopt.
@@ -392,18 +402,9 @@ pub(super) fn wrap<'py>(
 
 /// An unopened object of the registered class, made without its `__init__`.
 fn blank(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    let Some(class) = CLASS.get(py) else {
-        return Ok(Bound::new(py, Socket::unopened())?.into_any());
-    };
-    let class = class.bind(py).as_type_ptr();
-    // SAFETY: the class is derived from Socket, so that it has a tp_new which takes any
-    // arguments; an empty tuple is one, and the result is a new reference or an exception.
-    unsafe {
-        let new = (*class)
-            .tp_new
-            .ok_or_else(|| PyTypeError::new_err("class without __new__"))?;
-        let object = new(class, PyTuple::empty(py).as_ptr(), std::ptr::null_mut());
-        Bound::from_owned_ptr_or_err(py, object)
+    match CLASS.get(py) {
+        Some(class) => method::blank(class.bind(py)),
+        None => Ok(Bound::new(py, Socket::unopened())?.into_any()),
     }
 }
 
@@ -494,7 +495,7 @@ impl Socket {
     }
 
     /// Note that a file of the socket was closed; the last one closes a closed socket.
-    pub(super) fn _decref_socketios(slf: &Bound<'_, Self>) -> PyResult<()> {
+    pub(crate) fn _decref_socketios(slf: &Bound<'_, Self>) -> PyResult<()> {
         let socket = slf.get();
         if socket.files.load(Relaxed) > 0 {
             socket.files.fetch_sub(1, Relaxed);

@@ -95,6 +95,8 @@ def test_modes(mode: str, buffering: int | None) -> None:
     a.makefile("wb", 0).readinto(bytearray(1))
     a.makefile("rb", 0).seek(0)
     a.makefile("rb", 0).tell()
+    a.makefile("rb").tell()
+    a.makefile("wb").tell()
     a.makefile("rb", 0).truncate()
     a.makefile("rb", 0).readinto(b"")
     (a.settimeout(0), a.makefile("rb", 0).read(1))
@@ -503,3 +505,30 @@ def test_makefile_in_a_class_that_is_no_socket() -> None:
             return line, open_files, wrapper._io_refs
 
     assert same(scene)[0] == "returns"
+
+
+def test_methods_that_a_program_replaces_are_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also after a file has called the native ones without looking them up."""
+    calls: list[str] = []
+
+    def replacement(name: str) -> Any:
+        original = getattr(oxisock.socket, name)
+
+        def method(self: Any, *arguments: Any) -> Any:
+            calls.append(name)
+            return original(self, *arguments)
+
+        return method
+
+    a, b = oxisock.socketpair()
+    with a, b:
+        for expected in ([], ["recv_into", "_decref_socketios"], []):
+            if expected:
+                for name in expected:
+                    monkeypatch.setattr(oxisock.socket, name, replacement(name))
+            b.sendall(b"line\n")
+            with a.makefile("rb") as file:
+                assert file.readline() == b"line\n"
+            assert calls == expected
+            calls.clear()
+            monkeypatch.undo()

@@ -1,36 +1,39 @@
-//! Where the bytes of a file come from: what a `SocketIO` knows of its socket.
+//! The state of a file: its socket, and the bytes that were received and not yet given.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::{PyBlockingIOError, PyInterruptedError, PyOSError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyMemoryView, PyString};
+use pyo3::types::{PyByteArray, PyMemoryView};
 
 use super::held::Held;
-use super::reader::Reader;
 use super::turn::Turn;
-use crate::python::args::{self, Size};
+use crate::python::args;
 use crate::python::error::Error;
 use crate::python::method::discard;
 use crate::python::thread::protect;
 use crate::socket::{self, Socket};
 use crate::sys::Region;
 
-/// The state of a ``SocketIO``.
+/// The state of a ``SocketIO``, and of the buffer on top of it.
 #[pyclass(frozen, module = "oxisock._socket")]
-pub(crate) struct Source {
+pub(crate) struct FileState {
     sock: Mutex<Option<Py<PyAny>>>,
-    mode: Py<PyString>,
     reads: bool,
     writes: bool,
     closed: AtomicBool,
-    /// Whether a buffer is being made on top.
-    opening: AtomicBool,
+    /// How much the buffer receives at a time.
+    size: usize,
+    /// How many buffers of io are still to be made on top, each of which asks for the position.
+    unpositioned: AtomicU8,
+    /// What the buffer has received.
+    pub(super) buffered: Turn<Held>,
+    detached: AtomicBool,
     /// What reads of the ``SocketIO`` itself have received before they were interrupted.
-    pub(super) held: Turn<Held>,
+    pub(super) raw: Turn<Held>,
 }
 
 /// What one receive has brought.
@@ -50,40 +53,57 @@ impl From<usize> for Received {
     }
 }
 
-fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
-    value.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Source {
-    fn over(sock: &Bound<'_, PyAny>, mode: &Bound<'_, PyString>, opening: bool) -> PyResult<Self> {
-        let text = mode.to_cow()?;
-        Ok(Source {
+impl FileState {
+    /// The state of a file in a mode with an r, a w or both, with a buffer of that size on top, if
+    /// it is not 0.
+    pub(super) fn over(sock: &Bound<'_, PyAny>, mode: &str, size: usize) -> Self {
+        let (reads, writes) = (mode.contains('r'), mode.contains('w'));
+        FileState {
             sock: Mutex::new(Some(sock.clone().unbind())),
-            reads: text.contains('r'),
-            writes: text.contains('w'),
-            mode: mode.clone().unbind(),
+            reads,
+            writes,
             closed: AtomicBool::new(false),
-            opening: AtomicBool::new(opening),
-            held: Turn::new(Held::new()),
-        })
+            size: size.max(1),
+            unpositioned: AtomicU8::new(match size {
+                0 => 0,
+                _ => u8::from(reads) + u8::from(writes),
+            }),
+            buffered: Turn::new(Held::new()),
+            detached: AtomicBool::new(false),
+            raw: Turn::new(Held::new()),
+        }
+    }
+
+    /// Whether a buffer asks for the position that is being made.
+    pub(super) fn asked_by_new_buffer(&self) -> bool {
+        let left = self.unpositioned.load(Relaxed);
+        self.unpositioned.store(left.saturating_sub(1), Relaxed);
+        left > 0
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.size
     }
 
     #[inline]
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed.load(Relaxed)
+    pub(super) fn check_open(&self, message: impl FnOnce() -> String) -> PyResult<()> {
+        match self.closed.load(Relaxed) {
+            false => Ok(()),
+            true => Err(PyValueError::new_err(message())),
+        }
     }
 
-    pub(super) fn reads(&self) -> bool {
-        self.reads
+    /// Fails where the buffer on top is no more; `method` is named in the message.
+    #[inline]
+    pub(super) fn check_buffer(&self, method: &str) -> PyResult<()> {
+        if self.detached.load(Relaxed) {
+            return Err(PyValueError::new_err("raw stream has been detached"));
+        }
+        self.check_open(|| format!("{method} of closed file"))
     }
 
-    pub(super) fn is_opening(&self) -> bool {
-        self.opening.load(Relaxed)
-    }
-
-    pub(super) fn socket<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        let sock = lock(&self.sock);
-        sock.as_ref().map(|sock| sock.bind(py).clone())
+    fn lock(&self) -> MutexGuard<'_, Option<Py<PyAny>>> {
+        self.sock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives the socket up, once.
@@ -91,8 +111,7 @@ impl Source {
         if self.closed.swap(true, Relaxed) {
             return None;
         }
-        let sock = lock(&self.sock).take();
-        sock.map(|sock| sock.into_bound(py))
+        self.lock().take().map(|sock| sock.into_bound(py))
     }
 
     /// The socket to receive from.
@@ -101,7 +120,7 @@ impl Source {
     /// The file is closed, or not for reading.
     #[inline]
     pub(super) fn readable<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        match self.socket(py) {
+        match self.sock(py) {
             Some(sock) if self.reads => Ok(sock),
             Some(_) => Err(unsupported(py, "File or stream is not readable.")),
             None => Err(PyValueError::new_err("I/O operation on closed file.")),
@@ -114,7 +133,7 @@ impl Source {
         let result = if let Some(plain) = socket::plain(&sock) {
             let received = receive(plain, py, held.room(size));
             if let Ok(Received::Bytes(count)) = received {
-                // SAFETY: the kernel has written so many bytes there.
+                // SAFETY: the kernel has written that many bytes there.
                 unsafe { held.received(count) };
             }
             received
@@ -144,23 +163,10 @@ impl Source {
         }
         let received = self.fill(py, held, into.len())?;
         if let Received::Bytes(count) = received {
-            copy(held, into.first(count));
+            held.copy(into.first(count));
         }
         Ok(received)
     }
-}
-
-/// Moves bytes that are held into a region of at most their number.
-pub(super) fn copy(held: &mut Held, into: Region<'_>) -> usize {
-    let copied = held.take(into.len(), |bytes| {
-        // SAFETY: the region is writable, and no Rust reference to it exists.
-        unsafe {
-            into.as_ptr()
-                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
-        };
-        Ok::<_, std::convert::Infallible>(bytes.len())
-    });
-    copied.unwrap_or_default()
 }
 
 pub(super) fn receive(plain: &Socket, py: Python<'_>, into: Region<'_>) -> PyResult<Received> {
@@ -197,7 +203,7 @@ pub(super) fn receive_into<'py>(
     protect();
     loop {
         match sock.call_method1(intern!(py, "recv_into"), (buffer,)) {
-            Err(error) if is(&error, libc::EAGAIN, py) => {
+            Err(error) if would_block(&error, py) => {
                 discard(py, error);
                 return Ok(py.None().into_bound(py));
             }
@@ -210,13 +216,13 @@ pub(super) fn receive_into<'py>(
     }
 }
 
-fn is(error: &PyErr, errno: i32, py: Python<'_>) -> bool {
+fn would_block(error: &PyErr, py: Python<'_>) -> bool {
     if error.is_instance_of::<PyBlockingIOError>(py) {
         return true;
     }
     error.is_instance_of::<PyOSError>(py)
         && (error.value(py).getattr(intern!(py, "errno")))
-            .is_ok_and(|number| number.eq(errno).unwrap_or(false))
+            .is_ok_and(|number| number.eq(libc::EAGAIN).unwrap_or(false))
 }
 
 #[cold]
@@ -231,39 +237,40 @@ pub(super) fn unsupported(py: Python<'_>, message: &'static str) -> PyErr {
 }
 
 #[pymethods]
-impl Source {
+impl FileState {
     /// Make the state of a ``SocketIO``.
     #[new]
     #[pyo3(signature = (sock, mode, /))]
-    fn new(sock: &Bound<'_, PyAny>, mode: &Bound<'_, PyString>) -> PyResult<Self> {
-        Source::over(sock, mode, false)
+    fn new(sock: &Bound<'_, PyAny>, mode: &str) -> Self {
+        FileState::over(sock, mode, 0)
     }
 
-    /// Make the state of a buffered reader on top; no buffer is being made any more.
-    #[pyo3(signature = (size, /))]
-    fn reader<'py>(slf: &Bound<'py, Self>, size: Size) -> PyResult<Bound<'py, Reader>> {
-        slf.get().opened();
-        Bound::new(slf.py(), Reader::over(slf.clone().unbind(), size))
-    }
-
-    /// Note that no buffer is being made on top any more.
-    fn opened(&self) {
-        self.opening.store(false, Relaxed);
-    }
-
+    /// The socket, until the file is closed.
     #[getter]
     fn sock<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        self.socket(py)
+        self.lock().as_ref().map(|sock| sock.bind(py).clone())
     }
 
     #[getter]
-    fn mode(&self, py: Python<'_>) -> Py<PyString> {
-        self.mode.clone_ref(py)
+    pub(super) fn reads(&self) -> bool {
+        self.reads
     }
 
     #[getter]
-    fn writes(&self) -> bool {
+    pub(super) fn writes(&self) -> bool {
         self.writes
+    }
+
+    /// Note that the buffer lets go of the raw stream, which gets what an interrupted read has left.
+    fn detach(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let state = slf.get();
+        state.detached.store(true, Relaxed);
+        let mut held = state.buffered.take(slf)?;
+        if held.interrupted {
+            state.raw.take(slf)?.unread(held.bytes());
+        }
+        held.clear();
+        Ok(())
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -274,32 +281,7 @@ impl Source {
     }
 
     fn __clear__(&self) {
-        let sock = lock(&self.sock).take();
+        let sock = self.lock().take();
         drop(sock);
     }
-}
-
-/// Make the state of a ``SocketIO`` for ``makefile``, and count that among the socket's files.
-///
-/// Args:
-///     sock: the socket, or what counts its files in ``_io_refs`` as one.
-///     mode: one of rb, wb, rwb.
-///     buffered: whether a buffer will be made on top.
-#[pyfunction]
-#[pyo3(signature = (sock, mode, buffered, /))]
-pub(crate) fn open_source<'py>(
-    sock: &Bound<'py, PyAny>,
-    mode: &Bound<'py, PyString>,
-    buffered: bool,
-) -> PyResult<Bound<'py, Source>> {
-    let py = sock.py();
-    match sock.cast::<Socket>() {
-        Ok(sock) => sock.get().file_opened(),
-        // Programs put `makefile` into classes of their own that count likewise.
-        Err(_) => {
-            let count = intern!(py, "_io_refs");
-            sock.setattr(count, sock.getattr(count)?.add(1)?)?;
-        }
-    }
-    Bound::new(py, Source::over(sock, mode, buffered)?)
 }
