@@ -192,6 +192,17 @@ def miri(session):
     session.run("cargo", "+nightly", "miri", "test", "--package", "oxisock-sys", external=True)
 
 
+@nox.session(python=NEWEST, default=False)
+def valgrind(session):
+    """Have every access to memory watched while TLS on the engine goes through all that it does."""
+    install_wheel(session)
+    watched = ["valgrind", "--error-exitcode=9", "--num-callers=30", "python"]
+    # The interpreter's own allocator would hide what is used after it was freed.
+    environment = {"PYTHONMALLOC": "malloc"}
+    program = ["-m", "tests.tls.memory", *session.posargs]
+    session.run(*watched, *program, env=environment, external=True)
+
+
 FUZZ_SECONDS = 60
 
 

@@ -337,12 +337,15 @@ impl TlsSession {
         let Some((_, transport)) = &self.link else {
             return genuine.call_method(name, args, keywords);
         };
-        // The descriptor stays open meanwhile, and closing it ends the call.
-        let file = self.channel.enter()?;
         // SAFETY: the lock is held.
         unsafe { transport.set_may_block(true) };
-        file.detached(|_| genuine.call_method(name, args, keywords))
-            .unwrap_or_else(|| Err(Error::CLOSED.into()))
+        let call = || genuine.call_method(name, args, keywords);
+        // The descriptor stays open meanwhile, and closing it ends the call. Without one the
+        // transport refuses, and what needs none is answered.
+        let Ok(file) = self.channel.enter() else {
+            return call();
+        };
+        file.detached(|_| call()).unwrap_or_else(call)
     }
 }
 
@@ -402,6 +405,7 @@ impl TlsSession {
     /// Raises:
     ///     OSError: the system reports an error; the descriptor is closed all the same.
     fn close_descriptor(&self, py: Python<'_>) -> PyResult<()> {
+        self.close_transport();
         let fd = self.channel.retire();
         self.channel.wake_users(py);
         fd.map_or(Ok(()), |fd| close_descriptor(py, fd))
@@ -409,6 +413,7 @@ impl TlsSession {
 
     /// Forget the descriptor, which the caller takes over: who waits for it ends with ``EBADF``.
     fn forget_descriptor(&self, py: Python<'_>) {
+        self.close_transport();
         self.leave_descriptor();
         self.channel.wake_users(py);
     }
@@ -522,6 +527,14 @@ impl TlsSession {
             return Ok(None);
         };
         Ok(Some(count.into_pyobject(py)?.into_any()))
+    }
+
+    /// Ends what waits inside of `_ssl` once it is woken, which would go on with the number.
+    fn close_transport(&self) {
+        if let Some((_, transport)) = &self.link {
+            // SAFETY: this object keeps the session alive.
+            unsafe { transport.close() };
+        }
     }
 
     /// Leaves the descriptor to the owner.

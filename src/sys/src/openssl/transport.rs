@@ -11,6 +11,7 @@ use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_long, c_void};
 use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::library::Library;
 use super::{Bio, BioMethod, Session};
@@ -43,6 +44,8 @@ enum Outcome {
 struct State {
     library: &'static Library,
     fd: c_int,
+    /// Whether the descriptor has been given up; set by whoever closes, at any time.
+    closed: AtomicBool,
     may_block: Cell<bool>,
     ended: Cell<bool>,
     received: Cell<Outcome>,
@@ -53,6 +56,7 @@ struct State {
 #[derive(Clone, Copy)]
 pub struct Transport {
     state: NonNull<State>,
+    bio: NonNull<Bio>,
 }
 
 // SAFETY: an address; the methods demand of their caller that nobody else is inside the session.
@@ -76,6 +80,7 @@ impl Transport {
         let state = Box::new(State {
             library,
             fd,
+            closed: AtomicBool::new(false),
             may_block: Cell::new(true),
             ended: Cell::new(false),
             received: Cell::new(Outcome::None),
@@ -85,14 +90,12 @@ impl Transport {
         // gives it back; the session takes the BIO's one reference, for both directions.
         unsafe {
             let bio = (library.BIO_new)(method.as_ptr());
-            if bio.is_null() {
-                return None;
-            }
+            let bio = NonNull::new(bio)?;
             let state = NonNull::new_unchecked(Box::into_raw(state));
-            (library.BIO_set_data)(bio, state.as_ptr().cast());
-            (library.BIO_set_init)(bio, 1);
-            (library.SSL_set_bio)(session.ssl.as_ptr(), bio, bio);
-            Some(Transport { state })
+            (library.BIO_set_data)(bio.as_ptr(), state.as_ptr().cast());
+            (library.BIO_set_init)(bio.as_ptr(), 1);
+            (library.SSL_set_bio)(session.ssl.as_ptr(), bio.as_ptr(), bio.as_ptr());
+            Some(Transport { state, bio })
         }
     }
 
@@ -101,8 +104,28 @@ impl Transport {
     /// # Safety
     /// The session is alive, and nobody else inside it.
     pub unsafe fn set_may_block(self, may_block: bool) {
-        // SAFETY: the state lives as long as the session.
-        unsafe { self.state.as_ref() }.may_block.set(may_block);
+        // SAFETY: the state and the BIO live as long as the session.
+        unsafe {
+            let state = self.state.as_ref();
+            // A session that has failed makes no call of the transport any more. What the last
+            // one said would be taken for the answer, and waited for without end.
+            if may_block && !state.may_block.get() {
+                (state.library.BIO_clear_flags)(self.bio.as_ptr(), RETRY_FLAGS);
+            }
+            state.may_block.set(may_block);
+        }
+    }
+
+    /// Lets no further system call be made: whoever is in one, and is woken, ends with `EBADF`
+    /// where OpenSSL would make the same again.
+    ///
+    /// # Safety
+    /// The session is alive. Others may be inside it.
+    pub unsafe fn close(self) {
+        // SAFETY: the state lives as long as the session. Its cells are left alone.
+        let closed = unsafe { &raw const (*self.state.as_ptr()).closed };
+        // SAFETY: as above; what is shared with those inside is the atomic only.
+        unsafe { &*closed }.store(true, Ordering::SeqCst);
     }
 
     /// Whether an error or the end of the stream waits for a call that may block.
@@ -205,6 +228,7 @@ impl State {
         // SAFETY: as above.
         unsafe { (self.library.BIO_clear_flags)(bio, RETRY_FLAGS) };
         let outcome = match kept.get() {
+            _ if self.closed.load(Ordering::SeqCst) => Outcome::Error(libc::EBADF),
             Outcome::None => {
                 let count = call(if blocks { 0 } else { libc::MSG_DONTWAIT });
                 match usize::try_from(count) {
