@@ -8,14 +8,16 @@ Test by test: what comes out otherwise on oxisock is run again, on both sides, s
 does not always come out the same says nothing. What still differs is a defect, or it stands in
 suites.toml with its reason. Exits with 1 where there is a difference without one.
 
-The tests of a library are those of its source distribution on PyPI, in an environment of their own
-below build/suites; that needs the network, and so is no part of the test suite.
+The tests of a library are those of its source distribution on PyPI, or of the release that this was
+made of where it lacks them, in an environment of their own below build/suites. That needs the
+network, and so is no part of the test suite.
 """
 
 import argparse
 import subprocess
 import sys
 import tomllib
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +25,7 @@ from typing import Any
 
 from tests.software import servers
 from tests.suites.comparison import Run, compared
-from tests.suites.programs import Place, by_pytest, by_unittest, environment_of
+from tests.suites.programs import UNITTEST, Place, by_pytest, by_unittest, environment_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -98,7 +100,7 @@ def prepared(
             command = [str(python), "-c", filled(suite["before"])]
             subprocess.run(command, check=True, cwd=source, env=environment_of(place))
         if "modules" in suite:
-            run = by_unittest(place, suite["modules"])
+            run = by_unittest(place, suite["modules"], suite.get("program", UNITTEST))
         else:
             run = by_pytest(place, [*map(filled, suite["pytest"])], options.cache / name)
         yield suite["version"], [("", run)]
@@ -122,15 +124,19 @@ def installed(name: str, suite: dict[str, Any], options: argparse.Namespace) -> 
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", place / "venv"], check=True)
     pip = [python, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    wanted = f"{name}=={suite['version']}"
-    archives = [*place.glob(f"*-{suite['version']}.tar.gz")]
-    if not archives:
-        fetch = ["download", "--no-deps", "--no-binary", name, "--dest", place, wanted]
-        subprocess.run([*pip, *fetch], check=True)
-        archives = [*place.glob(f"*-{suite['version']}.tar.gz")]
-    source = place / archives[0].name.removesuffix(".tar.gz")
+    wanted, source = f"{name}=={suite['version']}", place / suite["version"]
     if not source.exists():
-        subprocess.run(["tar", "-xzf", archives[0], "-C", place], check=True)
+        archive = place / "source.tar.gz"
+        if "source" in suite:
+            with urllib.request.urlopen(suite["source"], timeout=60) as answer:
+                archive.write_bytes(answer.read())
+        else:
+            fetch = ["download", "--no-deps", "--no-binary", name, "--dest", place / "sdist"]
+            subprocess.run([*pip, *fetch, wanted], check=True)
+            (found,) = Path(place, "sdist").glob(f"*-{suite['version']}.tar.gz")
+            found.rename(archive)
+        source.mkdir()
+        subprocess.run(["tar", "-xzf", archive, "-C", source, "--strip-components=1"], check=True)
     needs = ["pytest", "pytest-timeout", *suite.get("needs", ())]
     subprocess.run([*pip, "install", wanted, *needs], check=True)
     ours = options.wheel or ROOT

@@ -14,6 +14,7 @@ from tests.suites.comparison import Outcomes, Run
 # docstring, or prints something.
 NAME = re.compile(r"\w+ \((\S+?)\)")
 OUTCOME = re.compile(r"(?:^|\.\.\. )(ok|FAIL|ERROR|skipped|expected failure|unexpected success)\b")
+UNITTEST = "-m", "unittest", "-v"
 PLUGIN = Path(__file__).parent / "plugin"
 
 
@@ -33,12 +34,12 @@ def environment_of(place: Place) -> dict[str, str]:
     return {**kept, **place.environment}
 
 
-def by_unittest(place: Place, modules: Sequence[str]) -> Run:
-    """Run modules by ``python -m unittest``."""
+def by_unittest(place: Place, modules: Sequence[str], program: Sequence[str] = UNITTEST) -> Run:
+    """Run modules by ``python -m unittest``, or by what a library has in its place."""
 
     def run(launcher: Sequence[str], only: Sequence[str] | None) -> Outcomes:
         names = modules if only is None else only
-        return unittest_outcomes(executed(place, [*launcher, "-m", "unittest", "-v", *names]))
+        return unittest_outcomes(executed(place, [*launcher, *program, *names]))
 
     return run
 
