@@ -19,9 +19,9 @@ HEAD = """\
 Programs and libraries, unmodified, under `python -m oxisock run`. Each row is a test that starts
 what it needs, a real server where there is one, checks the data, and takes everything down again;
 none is expected to fail. `nox -s software` runs them all in two to three minutes, with the servers
-of `.ci/packages` and the packages of the group `software` in `pyproject.toml`, and refuses a page
-that says something else: it is written by `tools/software.py` from their results. It is part of the
-checks of every change.
+of `.ci/packages` and `tests/software/packages`, and the packages of the group `software` in
+`pyproject.toml`. It refuses a page that says something else: it is written by `tools/software.py`
+from their results. It is part of the checks of every change.
 """
 
 LIMITS = """

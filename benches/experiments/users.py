@@ -10,7 +10,7 @@ one thread that computes: in the client, in each server process, and for Dask in
 client and scheduler. The three take turns in each round, in processes of their own; the best of the
 rounds counts. `sys.setswitchinterval(1e-4)` is what a user would try first against a computing
 thread. `nox -s users` installs what it needs from PyPI; redis-server, PostgreSQL and wrk are those
-of Debian, from .ci/packages.
+of Debian, from .ci/packages and tests/software/packages.
 """
 
 import argparse
