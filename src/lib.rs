@@ -71,7 +71,9 @@ mod _socket {
     #[pymodule_export]
     use crate::lookup::{getresolvertimeout, setresolvertimeout};
     #[pymodule_export]
-    use crate::python::attributes::give_slots;
+    use crate::python::attributes::{
+        complete, give_slots, make_lazy, namespace_of, without_annotations,
+    };
     #[pymodule_export]
     use crate::python::late::{held, module};
     #[pymodule_export]

@@ -22,8 +22,7 @@ except ImportError as error:
 
 from _warnings import warn as _warn
 
-from . import _late
-from ._class import _SocketType, public as _public_class
+from ._class import Method as _Method, _SocketType, public as _public_class
 from ._socket import (
     CMSG_LEN,
     CMSG_SPACE,
@@ -58,6 +57,7 @@ from ._socket import (
     inet_ntop,
     inet_pton,
     load as _load,
+    make_lazy as _make_lazy,
     ntohl,
     ntohs,
     setbusypoll,
@@ -112,13 +112,13 @@ class socket(_Socket, metaclass=_SocketType):  # noqa: N801 - the name of the st
 
     __slots__ = ("__weakref__",)
 
-    peer_credentials = _late.Method("oxisock._peers")
-    tcp_info = _late.Method("oxisock._peers")
-    sendfile = _late.Method("oxisock._sendfile")  # pyright: ignore[reportAssignmentType]
-    _sendfile_use_sendfile = _late.Method("oxisock._sendfile")
-    _sendfile_use_send = _late.Method("oxisock._sendfile")
-    _sendfile_zerocopy = _late.Method("oxisock._sendfile")
-    _check_sendfile_params = _late.Method("oxisock._sendfile")
+    peer_credentials = _Method("oxisock._peers")
+    tcp_info = _Method("oxisock._peers")
+    sendfile = _Method("oxisock._sendfile")  # pyright: ignore[reportAssignmentType]
+    _sendfile_use_sendfile = _Method("oxisock._sendfile")
+    _sendfile_use_send = _Method("oxisock._sendfile")
+    _sendfile_zerocopy = _Method("oxisock._sendfile")
+    _check_sendfile_params = _Method("oxisock._sendfile")
 
     def __init__(
         self, family: int = -1, type: int = -1, proto: int = -1, fileno: "Any" = None
@@ -227,4 +227,4 @@ def __dir__() -> list[str]:
     return listing
 
 
-_late.make_lazy(globals())
+_make_lazy(globals())

@@ -1,13 +1,13 @@
-"""The metaclass of ``oxisock.socket``, and what that class needs of others."""
+"""The metaclass of ``oxisock.socket``, and what else that class is made with."""
 
 import sys
 from abc import ABCMeta
 
-from ._late import without_annotations
-from ._socket import register_class
+from ._socket import load, register_class, without_annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 # The class, once it is made.
@@ -51,6 +51,29 @@ def _is_standard(cls: type) -> bool:
     native = getattr(sys.modules.get("_socket"), "socket", None)
     bases = cls.__mro__
     return native in bases and bases.index(native) > 0
+
+
+class Method:
+    """A method that stands in a module of its own, which is imported when it is first asked for.
+
+    The class has the method itself in this one's place from then on.
+    """
+
+    __slots__ = ("_class", "_module", "_name")
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._class = owner
+        self._name = name
+
+    def __get__(self, instance: object, owner: "type | None" = None) -> "Callable[..., Any]":
+        method = without_annotations(getattr(load(self._module), self._name))
+        method.__module__ = self._class.__module__
+        method.__qualname__ = f"{self._class.__qualname__}.{self._name}"
+        setattr(self._class, self._name, method)
+        return method.__get__(instance, owner)  # type: ignore[no-any-return]
 
 
 def public(cls: "Any") -> "Any":

@@ -15,6 +15,16 @@ class _SendableFile(Protocol):
     def read(self, size: int, /) -> bytes: ...
     def seek(self, offset: int, /) -> object: ...
 
+class Method:
+    """A method that stands in a module of its own, which is imported when it is first asked for.
+
+    The class has the method itself in this one's place from then on.
+    """
+
+    def __init__(self, module: str) -> None: ...
+    def __set_name__(self, owner: type, name: str) -> None: ...
+    def __get__(self, instance: object, owner: type | None = None) -> Callable[..., Any]: ...
+
 class _SocketType(ABCMeta):
     """Makes ``isinstance`` take the sockets of the standard class for sockets, too.
 

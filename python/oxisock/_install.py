@@ -6,7 +6,7 @@ from _thread import allocate_lock
 import oxisock as _public
 
 from . import _functions, _lazy
-from ._late import namespace_of
+from ._socket import namespace_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ instead (``give_slots``), and 3.15 specialises them anyway.
 import sys
 
 from . import _enums
-from ._late import complete, without_annotations
-from ._socket import give_slots, load
+from ._socket import complete, give_slots, load, without_annotations
 
 # The module of each name, where it has the same name.
 _HOMES = {

@@ -7,7 +7,7 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 import oxisock as _public
 
 from . import _standard
-from ._late import namespace_of
+from ._socket import namespace_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1661,21 +1661,51 @@ def register_class(class_: _Class, /) -> _Class:
         goes on with it.
     """
 
-def give_slots(
-    namespace: dict[str, Any], names: Iterable[str], base: type | None = None, /
-) -> bool:
-    """Give names of the package slots, so that the interpreter specialises look-ups of them.
-
-    The first call puts another module in the package's place in ``sys.modules``, with the same
-    dictionary. On 3.12 to 3.14 with the interpreter lock; elsewhere it does nothing.
+def give_slots(namespace: dict[str, Any], names: Iterable[str], /) -> bool:
+    """Give more names of the package slots, so that the interpreter specialises look-ups of them.
 
     Args:
         namespace: the dictionary of the package.
         names: an iterable of str.
-        base: the base class of the module's class, without which nothing is done in a first call.
 
     Returns:
         Whether the names have slots.
+    """
+
+def make_lazy(namespace: dict[str, Any], /) -> None:
+    """Have the public module fetch names when they are asked for, and all of them for ``vars``.
+
+    On 3.12 to 3.14 with the interpreter lock the names that are there get slots, see ``give_slots``.
+
+    Args:
+        namespace: the dictionary of the package.
+    """
+
+def complete(namespace: dict[str, Any], /) -> None:
+    """Let the public module be a module as any other: every name is there.
+
+    Args:
+        namespace: the dictionary of the package.
+    """
+
+def namespace_of(module: ModuleType, /) -> dict[str, Any]:
+    """Return a module's names, whatever its class does when it is asked for them.
+
+    Args:
+        module: the module.
+    """
+
+def without_annotations(thing: _T, /) -> _T:
+    """Take the annotations off a function, or those of a class off its methods.
+
+    The names in them are there for type checkers only, so that ``typing.get_type_hints`` could not
+    resolve them; users have the stubs. The standard library's have none.
+
+    Args:
+        thing: a function or a class; anything else is left as it is.
+
+    Returns:
+        The same.
     """
 
 def held(name: str, /) -> tuple[str, bytes] | ModuleSpec | None:

@@ -165,7 +165,7 @@ class TestLazy:
             bare(
                 "import oxisock, oxisock._enums as lazy\n"
                 "assert not lazy._built\n"
-                "there = oxisock._late.namespace_of(oxisock)\n"
+                "there = oxisock._socket.namespace_of(oxisock)\n"
                 "print(*[n for n in lazy.names() if n in there])"
             )
             == ""
