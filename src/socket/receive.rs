@@ -10,7 +10,7 @@ use crate::python::buffer::BufferSlot;
 use crate::python::bytes::{BytesBuilder, SCRATCH, bytes_of, with_scratch};
 use crate::python::error::{Error, Result};
 use crate::python::method::{Arguments, discard};
-use crate::sys::{self, Region, SockAddr};
+use crate::sys::{self, BorrowedFd, Region, SockAddr};
 
 /// Reads that are expected to bring as many bytes go into memory of their own at once: copying
 /// them out of the scratch memory would cost more than that memory.
@@ -33,17 +33,30 @@ impl Socket {
         }
     }
 
-    /// One recv(2), in the mode of the socket.
-    pub(crate) fn receive(&self, py: Python<'_>, into: Region<'_>, flags: i32) -> Result<usize> {
+    /// One receive, in the mode of the socket: what an exact read has left, or what `call` brings,
+    /// which gets the flags for an attempt.
+    #[inline]
+    fn receive_by(
+        &self,
+        py: Python<'_>,
+        into: Region<'_>,
+        flags: i32,
+        mut call: impl FnMut(BorrowedFd<'_>, i32) -> sys::Result<usize> + Send,
+    ) -> Result<usize> {
         if let Some(count) = self.kept.take(into, flags) {
             return Ok(count);
         }
         let plan = self.receive_plan(py, into.len(), flags);
         let count = drive(py, &self.channel, plan, |fd, mode| {
-            sys::io::recv(fd, into, flags | mode.flags()).into()
+            call(fd, flags | mode.flags()).into()
         })?;
         self.channel.received(count);
         Ok(count)
+    }
+
+    /// One recv(2), in the mode of the socket.
+    pub(crate) fn receive(&self, py: Python<'_>, into: Region<'_>, flags: i32) -> Result<usize> {
+        self.receive_by(py, into, flags, |fd, flags| sys::io::recv(fd, into, flags))
     }
 
     /// One recvfrom(2), in the mode of the socket.
@@ -54,14 +67,9 @@ impl Socket {
         flags: i32,
     ) -> Result<(usize, SockAddr)> {
         let mut sender = SockAddr::empty();
-        if let Some(count) = self.kept.take(into, flags) {
-            return Ok((count, sender));
-        }
-        let plan = self.receive_plan(py, into.len(), flags);
-        let count = drive(py, &self.channel, plan, |fd, mode| {
-            sys::io::recvfrom(fd, into, flags | mode.flags(), &mut sender).into()
+        let count = self.receive_by(py, into, flags, |fd, flags| {
+            sys::io::recvfrom(fd, into, flags, &mut sender)
         })?;
-        self.channel.received(count);
         Ok((count, sender))
     }
 
