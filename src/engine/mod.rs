@@ -148,6 +148,8 @@ pub(crate) struct Plan {
     pub(crate) tries: bool,
     /// Whether it may pay to busy-poll for a moment before sleeping.
     pub(crate) polls: bool,
+    /// Whether there is an answer that the descriptor knows nothing of, so that it is not waited for.
+    pub(crate) answers: bool,
 }
 
 impl Plan {
@@ -159,6 +161,7 @@ impl Plan {
             size,
             tries: true,
             polls: true,
+            answers: false,
         }
     }
 
@@ -170,7 +173,14 @@ impl Plan {
             size,
             tries: true,
             polls: false,
+            answers: false,
         }
+    }
+
+    /// Whether it is tried before it waits.
+    #[inline]
+    fn tries_first(&self, adaptive: &Adaptive) -> bool {
+        self.tries && (self.answers || adaptive.expects_ready())
     }
 
     /// The one place that decides whether an operation keeps the interpreter lock while it
@@ -220,7 +230,7 @@ fn carry_out<T: Send>(
     let keeps_lock = plan.keeps_lock(adaptive);
     if keeps_lock {
         let wakes = settings::wakes();
-        if mode == Mode::NonBlocking || (plan.tries && adaptive.expects_ready()) {
+        if mode == Mode::NonBlocking || plan.tries_first(adaptive) {
             loop {
                 match file.lend(py, |fd| attempt(fd, AttemptMode::Try))? {
                     Attempt::Done(value) => {

@@ -38,7 +38,7 @@ pub(super) struct Wait<'a> {
 impl<'a> Wait<'a> {
     pub(super) fn new(mode: Mode, plan: Plan, adaptive: &'a Adaptive, kept_lock: bool) -> Self {
         // What keeps the lock was tried before; what does not is tried here.
-        let tried = kept_lock || !plan.tries || !adaptive.expects_ready();
+        let tried = kept_lock || !plan.tries_first(adaptive);
         Wait {
             mode,
             plan,

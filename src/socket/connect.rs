@@ -131,6 +131,7 @@ impl Socket {
             size: 0,
             tries,
             polls: false,
+            answers: false,
         }
     }
 

@@ -176,6 +176,30 @@ impl TlsSession {
         }
     }
 
+    /// Whether there is a result that the socket knows nothing of.
+    ///
+    /// # Safety
+    /// This thread holds the session's lock.
+    unsafe fn answers(&self) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let news = |(_, transport): &(_, Transport)| transport.has_news();
+            self.session.answers() || self.link.as_ref().is_some_and(news)
+        }
+    }
+
+    /// Whether a part of a record has moved since this was asked last.
+    ///
+    /// # Safety
+    /// This thread holds the session's lock.
+    unsafe fn take_progress(&self) -> bool {
+        let moved = |(_, transport): &(_, Transport)| {
+            // SAFETY: the caller's promise.
+            unsafe { transport.take_progress() }
+        };
+        self.link.as_ref().is_some_and(moved)
+    }
+
     /// Moves data through a session on a socket; None where `_ssl` has to make the call.
     fn transfer(
         &self,
@@ -190,6 +214,11 @@ impl TlsSession {
             Direction::Read => self.channel.expected().clamp(1, RECORD).min(region.len()),
             Direction::Write => region.len(),
         };
+        let answers = match self.lock.try_acquire() {
+            // SAFETY: the lock is held.
+            Some(_held) => unsafe { self.answers() },
+            None => true,
+        };
         let mut occupied = false;
         loop {
             // What occupies the session must be waited for without the interpreter lock.
@@ -202,6 +231,7 @@ impl TlsSession {
                 size: if occupied { usize::MAX } else { COST * size },
                 tries: true,
                 polls: interest == Interest::Read,
+                answers,
             };
             let result = drive(py, &self.channel, plan, |fd, mode| {
                 self.attempt(direction, region, fd, mode, occupied)
@@ -247,15 +277,21 @@ impl TlsSession {
                 self.lock.acquire_detached()
             };
             // SAFETY: the lock is held.
-            let moved = unsafe { self.step(direction, region) };
+            let (moved, progressed) = unsafe {
+                let moved = self.step(direction, region);
+                (moved, self.take_progress())
+            };
             drop(held);
             match (direction, moved) {
                 (_, Moved::Bytes(count)) => return Attempt::Done(Step::Moved(count)),
                 (Direction::Read, Moved::WantRead) | (Direction::Write, Moved::WantWrite) => {}
                 _ => return Attempt::Done(Step::Delegate),
             }
-            if mode != AttemptMode::Block {
-                return Attempt::WouldBlock;
+            match mode {
+                AttemptMode::Block => {}
+                // A part of a record: the rest is on its way.
+                AttemptMode::Ready if progressed => return Attempt::Progressed,
+                AttemptMode::Try | AttemptMode::Ready => return Attempt::WouldBlock,
             }
             if let Err(errno) = sys::io::poll(fd, direction.interest(), Timeout::NONE) {
                 return sys::Result::<Step>::Err(errno).into();

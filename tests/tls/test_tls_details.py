@@ -121,3 +121,28 @@ def test_an_alert_that_nobody_takes(number: str, timeout: float) -> None:
 
     trace = same(scenario)
     assert not any(isinstance(item, tuple) and item[0] is TimeoutError for item in trace)
+
+
+@pytest.mark.parametrize("end", ["nothing", "good-bye", "nonsense"])
+@numbers
+def test_what_the_session_has_is_not_waited_for(number: str, end: str) -> None:
+    """However often the reads before have had to wait: the socket knows nothing of it."""
+
+    def scenario(kind: str) -> Trace:
+        with far_end(kind, number) as far:
+            trace: Trace = []
+            for _ in range(8):
+                far.client.settimeout(0.001)
+                trace += [outcome(far.client.recv, 10) for _ in range(6)]
+                far.client.settimeout(0.05)
+                far.write(b"x" * 100)
+                trace += [outcome(far.client.recv, 10) for _ in range(10)]
+            # One record for each read, which finds nothing left.
+            if end == "good-bye":
+                far.end()
+            elif end == "nonsense":
+                far.deliver(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            return [*trace, *(outcome(far.client.recv, 10) for _ in range(3))]
+
+    trace = same(scenario)
+    assert trace.count(b"x" * 10) == 80

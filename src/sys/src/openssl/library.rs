@@ -75,6 +75,7 @@ functions! {
     SSL_get_ex_data: fn(*const Ssl, c_int) -> *mut c_void;
     SSL_get_fd: fn(*const Ssl) -> c_int;
     SSL_get_options: fn(*const Ssl) -> u64;
+    SSL_get_shutdown: fn(*const Ssl) -> c_int;
     SSL_pending: fn(*const Ssl) -> c_int;
     SSL_is_init_finished: fn(*const Ssl) -> c_int;
     SSL_set_bio: fn(*mut Ssl, *mut Bio, *mut Bio);

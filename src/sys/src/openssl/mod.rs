@@ -35,6 +35,7 @@ pub struct BioMethod {
 
 const SSL_ERROR_WANT_READ: c_int = 2;
 const SSL_ERROR_WANT_WRITE: c_int = 3;
+const SSL_RECEIVED_SHUTDOWN: c_int = 2;
 /// Kernel TLS takes the records away from the transport.
 const SSL_OP_ENABLE_KTLS: u64 = 1 << 3;
 
@@ -117,6 +118,20 @@ impl Session {
         // SAFETY: the session is alive.
         let count = unsafe { (self.library.SSL_pending)(self.ssl.as_ptr()) };
         usize::try_from(count).unwrap_or(0)
+    }
+
+    /// Whether a read has its result without the transport: payload, the end of the session, or
+    /// an error.
+    ///
+    /// # Safety
+    /// Nobody else may be inside the session.
+    pub unsafe fn answers(self) -> bool {
+        // SAFETY: the session is alive.
+        let shutdown = unsafe { (self.library.SSL_get_shutdown)(self.ssl.as_ptr()) };
+        // SAFETY: the caller's promise.
+        unsafe {
+            shutdown & SSL_RECEIVED_SHUTDOWN != 0 || self.pending() > 0 || !self.is_established()
+        }
     }
 
     /// Reads what the session has, or what one or more records bring.

@@ -47,6 +47,8 @@ struct State {
     /// Whether the descriptor has been given up; set by whoever closes, at any time.
     closed: AtomicBool,
     may_block: Cell<bool>,
+    /// Whether bytes have come or gone since that was asked last.
+    progressed: Cell<bool>,
     ended: Cell<bool>,
     received: Cell<Outcome>,
     sent: Cell<Outcome>,
@@ -82,6 +84,7 @@ impl Transport {
             fd,
             closed: AtomicBool::new(false),
             may_block: Cell::new(true),
+            progressed: Cell::new(false),
             ended: Cell::new(false),
             received: Cell::new(Outcome::None),
             sent: Cell::new(Outcome::None),
@@ -126,6 +129,15 @@ impl Transport {
         let closed = unsafe { &raw const (*self.state.as_ptr()).closed };
         // SAFETY: as above; what is shared with those inside is the atomic only.
         unsafe { &*closed }.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether bytes have moved since this was asked last, be it a part of a record.
+    ///
+    /// # Safety
+    /// As for `set_may_block`.
+    pub unsafe fn take_progress(self) -> bool {
+        // SAFETY: the state lives as long as the session.
+        unsafe { self.state.as_ref() }.progressed.take()
     }
 
     /// Whether an error or the end of the stream waits for a call that may block.
@@ -234,6 +246,7 @@ impl State {
                 match usize::try_from(count) {
                     Ok(0) => Outcome::End,
                     Ok(count) => {
+                        self.progressed.set(true);
                         *done = count;
                         return 1;
                     }
