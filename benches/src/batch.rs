@@ -45,7 +45,7 @@ impl Kind {
     }
 }
 
-/// Headers of so many messages, and the memory that they name.
+/// Headers of that many messages, and the memory that they name.
 struct Messages {
     headers: Vec<mmsghdr>,
     /// What the headers point to.
@@ -95,7 +95,7 @@ impl Messages {
 
     fn send(&mut self, fd: RawFd) -> io::Result<()> {
         let (start, count) = (self.headers.as_mut_ptr(), self.headers.len());
-        // SAFETY: so many headers are there, and name memory of this structure.
+        // SAFETY: that many headers are there, and name memory of this structure.
         let sent = check(unsafe { libc::sendmmsg(fd, start, count as c_uint, 0) })?;
         expect(sent as usize, count)
     }

@@ -808,7 +808,7 @@ class Socket(_standard.socket):
             TypeError: the argument is no integer.
         """
     def recv_exactly(self, n: int, flags: int = 0, /) -> bytes:
-        """Receive exactly so many bytes of a stream; recv(2) as often as it takes.
+        """Receive exactly ``n`` bytes of a stream; recv(2) as often as it takes.
 
         It is what ``readexactly`` is to asyncio's streams. A timeout counts for the whole call, and
         loses nothing: after it, as after an exception of a signal handler, the next read of this
@@ -1910,7 +1910,7 @@ def stats() -> _Statistics:
         long calls waited for the ``network`` and, back from there, for the interpreter's ``lock``;
         ``timeouts``; ``would_block``, calls in non-blocking mode that found nothing to do; ``errors``, a dict with the
         number of calls that failed by the name of their ``errno``; ``sockets``, a dict of descriptors that
-        were ``opened``, accepted or taken over, and of those that are ``open``.
+        were ``opened``, accepted or adopted, and of those that are ``open``.
     """
 
 def thread_waits() -> tuple[int, int]:

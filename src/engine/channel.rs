@@ -55,7 +55,7 @@ pub(crate) struct Channel {
     /// tell that it is the reason for `EAGAIN`.
     mode_changes: AtomicU32,
     /// How many operations have set `O_NONBLOCK` for as long as they take.
-    lent_nonblocking: AtomicU32,
+    nonblocking_borrowers: AtomicU32,
     /// Whether others may have switched `O_NONBLOCK`: the descriptor was seen outside.
     shared: AtomicBool,
     /// [`fork_count`] when `O_NONBLOCK` was last seen to.
@@ -84,7 +84,7 @@ impl Channel {
             timeout: AtomicI64::new(-1),
             nonblocking: AtomicBool::new(false),
             mode_changes: AtomicU32::new(0),
-            lent_nonblocking: AtomicU32::new(0),
+            nonblocking_borrowers: AtomicU32::new(0),
             shared: AtomicBool::new(false),
             fork_count: AtomicU32::new(fork_count()),
             deferred: AtomicI32::new(0),
@@ -363,7 +363,7 @@ impl Channel {
     ) -> Result<T> {
         // Before the system is told, as in `set_timeout`, and at the end, too: an operation that
         // began in between has to find one or the other.
-        self.lent_nonblocking.fetch_add(1, Ordering::SeqCst);
+        self.nonblocking_borrowers.fetch_add(1, Ordering::SeqCst);
         self.mode_changes.fetch_add(1, Ordering::SeqCst);
         let switched = self.lend(py, |fd| descriptor::set_nonblocking(fd, true));
         let result = match switched {
@@ -372,7 +372,7 @@ impl Channel {
             Err(error) => Err(error),
         };
         self.mode_changes.fetch_add(1, Ordering::SeqCst);
-        let last = self.lent_nonblocking.fetch_sub(1, Ordering::SeqCst) == 1;
+        let last = self.nonblocking_borrowers.fetch_sub(1, Ordering::SeqCst) == 1;
         if last && self.mode() == Mode::Blocking {
             // Nothing to switch back where a signal handler has closed it.
             let _ = self.lend(py, |fd| descriptor::set_nonblocking(fd, false));
@@ -495,7 +495,7 @@ impl Detached<'_> {
     pub(super) fn mode_changed(self) -> bool {
         let channel = self.0.channel;
         channel.mode_changes.load(Ordering::SeqCst) != self.0.mode_changes
-            || channel.lent_nonblocking.load(Ordering::SeqCst) != 0
+            || channel.nonblocking_borrowers.load(Ordering::SeqCst) != 0
     }
 
     /// Makes one system call; None where the socket was closed since.

@@ -46,9 +46,9 @@ const CREDIT: u32 = 256;
 /// How long who has asked stays awake: one that falls asleep has to be woken for the lock, which
 /// takes longer than a thread in Python needs to yield.
 const AWAKE: Duration = Duration::from_micros(30);
-/// After so many in a row that stayed awake in vain it is left out …
+/// After this number in a row that stayed awake in vain it is left out …
 const IN_VAIN: u32 = 3;
-/// … except once in so many.
+/// … except once in this number.
 const RETRY: u32 = 32;
 /// How long others may join those for whom a thread yields.
 const JOINING: Duration = Duration::from_micros(300);
@@ -60,7 +60,7 @@ const RETURN: Duration = Duration::from_micros(50);
 /// The longest time that it computes before it yields again: a switch interval, after which the
 /// interpreter itself has it let go.
 const TURN: Duration = Duration::from_millis(5);
-/// How long to sleep between two looks whether one can ask.
+/// How long to sleep between two checks whether one can ask.
 const PAUSE: Duration = Duration::from_micros(50);
 /// Having waited so long for the lock after a call means that several threads compute.
 const SEVERAL_WAIT: u64 = 1_000_000;

@@ -113,7 +113,7 @@ pub(crate) fn counters(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 /// How many calls are still to count on a long wait for the interpreter lock.
 static CONTENDED: AtomicU32 = AtomicU32::new(0);
 
-/// So many do after each sleep, of any socket, after which the lock was long in coming back.
+/// That many do after each sleep, of any socket, after which the lock was long in coming back.
 const CONTENDED_CALLS: u32 = 64;
 
 /// Whether giving the interpreter lock up lately meant a long wait for it.

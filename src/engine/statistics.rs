@@ -296,7 +296,7 @@ pub(super) fn count_wait(waited: Waited) {
     ));
 }
 
-/// Counts a descriptor that a socket has taken over.
+/// Counts a descriptor that a socket has adopted.
 pub(super) fn count_opened() {
     add(&OPENED, 1);
 }
@@ -318,7 +318,7 @@ pub(super) fn count_closed() {
 ///     long calls waited for the ``network`` and, back from there, for the interpreter's ``lock``;
 ///     ``timeouts``; ``would_block``, calls in non-blocking mode that found nothing to do; ``errors``, a dict with the
 ///     number of calls that failed by the name of their ``errno``; ``sockets``, a dict of descriptors that
-///     were ``opened``, accepted or taken over, and of those that are ``open``.
+///     were ``opened``, accepted or adopted, and of those that are ``open``.
 #[pyfunction]
 pub(crate) fn stats(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let all = PROCESS.dict(py, NAMES.len())?;

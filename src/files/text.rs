@@ -145,7 +145,7 @@ impl Text {
         (self.more.iter()).fold(first, |sum, piece| sum + length(piece.bind(py)))
     }
 
-    /// Gives so many characters.
+    /// Gives up to `count` characters.
     fn take<'py>(&mut self, py: Python<'py>, count: isize) -> PyResult<Bound<'py, PyString>> {
         let (text, from) = self.joined(py)?;
         let to = length(&text).min(from.saturating_add(count));

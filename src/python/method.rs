@@ -90,7 +90,7 @@ macro_rules! positional {
             arguments: *mut *mut pyo3::ffi::PyObject,
             count: pyo3::ffi::Py_ssize_t,
         ) -> *mut pyo3::ffi::PyObject {
-            // SAFETY: called attached, by a descriptor, which checks the type, with so many
+            // SAFETY: called attached, by a descriptor, which checks the type, with that many
             // arguments that are alive.
             unsafe {
                 let arguments = $crate::python::method::Arguments::new(arguments, count);

@@ -62,7 +62,7 @@ impl Lent {
         Ok(Lent(Some(room)))
     }
 
-    /// The slots, with room for so much ancillary data in each of `count`, and `len` bytes of memory.
+    /// The slots, with room for that much ancillary data in each of `count`, and `len` bytes of memory.
     fn parts(
         &mut self,
         control: usize,
@@ -75,7 +75,7 @@ impl Lent {
             return Err(no_memory());
         }
         let memory = room.memory.get_mut(..len).ok_or_else(no_memory)?;
-        // SAFETY: the memory is this call's alone, for as long as the room is lent.
+        // SAFETY: the memory is this call's alone, for as long as the room is borrowed.
         let region = unsafe { Region::new(memory.as_mut_ptr().cast(), len) };
         Ok((&mut room.slots, region))
     }
@@ -86,7 +86,7 @@ impl Drop for Lent {
         let Some(mut room) = self.0.take() else {
             return;
         };
-        // Those that nobody has taken over: they are closed.
+        // Those that nobody has adopted: they are closed.
         drop(room.slots.take_descriptors());
         if room.memory.len() <= ROOM {
             KEPT.set(Some(room));
@@ -287,7 +287,7 @@ impl Socket {
         Ok(())
     }
 
-    /// Receives a batch into this thread's memory, with room for so much ancillary data of each
+    /// Receives a batch into this thread's memory, with room for that much ancillary data of each
     /// datagram; None where its flags are not wanted either. `take` gets those of each system
     /// call, and where they stand.
     pub(super) fn receive_batch_here(

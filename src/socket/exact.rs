@@ -78,7 +78,7 @@ impl Kept {
     fn put_back(&self, region: Region<'_>, count: usize) {
         if count > 0 {
             let region = region.first(count);
-            // SAFETY: the kernel, or `take`, has written so many bytes.
+            // SAFETY: the kernel, or `take`, has written that many bytes.
             let received = unsafe { std::slice::from_raw_parts(region.as_ptr(), region.len()) };
             let mut bytes = self.lock();
             bytes.splice(0..0, received.iter().copied());
@@ -89,7 +89,7 @@ impl Kept {
 
 impl Socket {
     /// Fills a region, as one operation for the driver, with one deadline. How much there was
-    /// before the end of the stream; what came before an error is kept.
+    /// before the end of the stream; what was received before an error is kept.
     fn receive_exactly(&self, py: Python<'_>, into: Region<'_>, flags: i32) -> Result<usize> {
         let alien = libc::MSG_PEEK | libc::MSG_OOB | libc::MSG_TRUNC;
         if flags & alien != 0 {
@@ -149,7 +149,7 @@ fn incomplete(partial: &Bound<'_, PyBytes>, expected: usize) -> PyErr {
 
 #[pymethods]
 impl Socket {
-    /// Receive exactly so many bytes of a stream; recv(2) as often as it takes.
+    /// Receive exactly ``n`` bytes of a stream; recv(2) as often as it takes.
     ///
     /// It is what ``readexactly`` is to asyncio's streams. A timeout counts for the whole call, and
     /// loses nothing: after it, as after an exception of a signal handler, the next read of this
@@ -260,7 +260,7 @@ impl Socket {
         let channel = &slf.get().channel;
         drive(py, channel, Plan::send(size), |fd, mode| {
             let control = if begun { &nothing } else { &control };
-            // At most so many at a time: IOV_MAX of the system.
+            // No more at a time: IOV_MAX of the system.
             let pieces = &rest[next..rest.len().min(next + MAX_PIECES)];
             match message::sendmsg(fd, None, pieces, control, flags.0 | mode.flags()) {
                 Ok(sent) => {

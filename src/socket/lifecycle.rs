@@ -119,7 +119,7 @@ impl Socket {
         if timeout.is_some() {
             descriptor::set_nonblocking(fd.borrow(), true)?;
         }
-        // What cannot be taken over stays the caller's.
+        // What cannot be adopted stays the caller's.
         let opened = self.channel.open(fd.adopt(), timeout, true);
         opened.map_err(|fd| {
             let _ = fd.into_raw_fd();

@@ -32,7 +32,7 @@ use crate::sys::{self, BorrowedFd, Errno, Region, Timeout};
 /// The most payload that a record has, RFC 8446, 5.1, and that a read brings.
 const RECORD: usize = 16 * 1024;
 
-/// A byte that is encrypted or decrypted takes as long as so many that are only copied.
+/// A byte that is encrypted or decrypted takes as long as that many that are only copied.
 const COST: usize = 2;
 
 /// Reads that are expected to bring as many bytes go into memory of their own at once, as those

@@ -54,7 +54,7 @@ pub(super) struct Arguments {
 impl Arguments {
     #[inline]
     fn get(&self, index: usize) -> Option<*mut PyObject> {
-        // SAFETY: so many are there.
+        // SAFETY: that many are there.
         (index < self.count).then(|| unsafe { *self.first.add(index) })
     }
 

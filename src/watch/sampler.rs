@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use crate::python::error::Error;
 use crate::sys::thread_state::{self, State, state};
 
-/// How often to look, on average. Each look takes some microseconds of another processor.
+/// How often to sample, on average. Each sample takes some microseconds of another processor.
 const INTERVAL: Duration = Duration::from_millis(1);
 /// The most threads to look at in one go; of more of them, some in turn, which count for the others.
 const MOST: usize = 8;

@@ -292,7 +292,7 @@ mod tests {
         protocol: 0,
     };
 
-    /// Sends a descriptor from one end of a pair to the other, and gives what came.
+    /// Sends a descriptor from one end of a pair to the other, and gives the received message.
     fn received() -> (Control, RawFd) {
         let (one, two) = descriptor::open_pair(PAIR, false).expect("a pair");
         let mut byte = [1u8];

@@ -83,7 +83,7 @@ impl Slots {
         })
     }
 
-    /// Gives `count` slots so much room for ancillary data; false where there is no memory.
+    /// Gives `count` slots that much room for ancillary data; false where there is no memory.
     pub fn control(&mut self, size: usize, count: usize) -> bool {
         if self.control_size != size {
             self.controls.clear();
@@ -255,13 +255,13 @@ impl Slots {
             }
             received += 1;
         }
-        // SAFETY: so many headers were written to.
+        // SAFETY: that many headers were written to.
         unsafe { self.note(received) };
         Ok(received)
     }
 
     /// # Safety
-    /// The system has written so many addresses.
+    /// The system has written that many addresses.
     unsafe fn note(&mut self, received: usize) {
         for (header, address) in self.headers.iter().zip(&mut self.addresses).take(received) {
             // SAFETY: the system says how much it has written.

@@ -369,8 +369,8 @@ mod tests {
         assert_eq!(before.as_raw_fd(), first);
         assert_eq!(close(before), Ok(()));
         // SAFETY: nobody closes it meanwhile.
-        let lent = unsafe { slot.lend() }.map(|fd| fd.as_raw_fd());
-        assert_eq!(lent, Some(second));
+        let borrowed = unsafe { slot.lend() }.map(|fd| fd.as_raw_fd());
+        assert_eq!(borrowed, Some(second));
         assert_eq!(slot.take().map(|fd| fd.as_raw_fd()), Some(second));
         assert!(slot.take().is_none());
     }

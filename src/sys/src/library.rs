@@ -48,7 +48,7 @@ impl MappedFile {
     /// A copy of what is in it.
     pub fn to_vec(&self) -> Vec<u8> {
         let mut copy = Vec::with_capacity(self.len);
-        // SAFETY: the mapping has so many bytes, and the copy has room for them.
+        // SAFETY: the mapping has that many bytes, and the copy has room for them.
         unsafe {
             let start = self.start.as_ptr().cast::<u8>();
             start.copy_to_nonoverlapping(copy.as_mut_ptr(), self.len);

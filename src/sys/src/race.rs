@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_short_deadline_brings_the_attempts_closer_together() {
-        // All of eight begin in time, the last one a delay before the end (and a look every millisecond).
+        // All of eight begin in time, the last one a delay before the end (and a check every millisecond).
         let (mut race, t) = race(8, Some(1000));
         let mut began = 0;
         for ms in 0..=760 {

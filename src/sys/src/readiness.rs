@@ -155,7 +155,7 @@ pub fn epoll_control(epoll: BorrowedFd<'_>, change: Change, (fd, events): Readin
 /// up. Returns early as [`poll`] does.
 ///
 /// # Errors
-/// `ENOMEM`: there is no memory for so many answers. Otherwise those of the call.
+/// `ENOMEM`: there is no memory for that many answers. Otherwise those of the call.
 #[cfg(linux)]
 pub fn epoll_wait(epoll: BorrowedFd<'_>, most: usize, timeout: Timeout) -> Result<Vec<Readiness>> {
     let mut events: Vec<libc::epoll_event> = Vec::new();

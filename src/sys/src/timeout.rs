@@ -23,7 +23,7 @@ pub const SECOND: i64 = 1_000_000_000;
 /// Nanoseconds in a millisecond.
 pub const MILLISECOND: i64 = 1_000_000;
 
-/// A number of units of so many nanoseconds as nanoseconds, rounded away from zero: a wait is never
+/// A number of units of `unit` nanoseconds as nanoseconds, rounded away from zero: a wait is never
 /// shorter than what was asked for, and no time below zero becomes zero.
 pub fn nanoseconds(number: f64, unit: i64) -> Result<i64, Invalid> {
     if number.is_nan() {

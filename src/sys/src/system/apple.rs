@@ -1,4 +1,4 @@
-//! macOS and its relatives. Compiled by the check `platforms`, not run.
+//! macOS and Apple's other systems. Compiled by the check `platforms`, not run.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd};
