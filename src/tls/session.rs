@@ -15,7 +15,7 @@ use super::owner::{is_socket, timeout_of};
 use super::wanted::WANTED;
 use super::{members, proof};
 use crate::engine::{
-    Attempt, AttemptMode, Channel, Counted, Interest, Mode, Operation, Plan, drive,
+    Attempt, AttemptMode, Channel, Counted, Interest, Mode, Operation, Plan, detached, drive,
 };
 use crate::python::args;
 use crate::python::buffer::BufferSlot;
@@ -34,6 +34,10 @@ const RECORD: usize = 16 * 1024;
 
 /// A byte that is encrypted or decrypted takes as long as that many that are only copied.
 const COST: usize = 2;
+
+/// On memory, where nothing is copied to or from the system, so much is written with the interpreter
+/// lock kept: encrypting it takes as long as to ask for the lock again. A read brings less.
+const LARGE_IN_MEMORY: usize = 64 * 1024;
 
 /// Reads that are expected to bring as many bytes go into memory of their own at once, as those
 /// of plain sockets.
@@ -299,7 +303,7 @@ impl TlsSession {
         }
     }
 
-    /// Moves data through a session on memory, which never waits.
+    /// Moves data through a session on memory, which never waits. What is large gives the lock up.
     fn transfer_in_memory(
         &self,
         py: Python<'_>,
@@ -312,7 +316,12 @@ impl TlsSession {
             None => self.lock.acquire(py),
         };
         // SAFETY: the lock is held.
-        let moved = unsafe { self.step(direction, region) };
+        let step = || unsafe { self.step(direction, region) };
+        let moved = if direction == Direction::Write && region.len() > LARGE_IN_MEMORY {
+            detached(py, step)
+        } else {
+            step()
+        };
         drop(held);
         match moved {
             Moved::Bytes(count) => {

@@ -1,7 +1,9 @@
 """What OpenSSL demands of those who write again, and closing what waits inside of `ssl`."""
 
+import contextlib
 import socket
 import ssl
+import sys
 import threading
 import time
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 
 import oxisock
-from tests.helpers.tls import HOST, PATIENCE, authority
+from tests.helpers.tls import HOST, PATIENCE, authority, identity
 from tests.helpers.tls_records import far_end, outcome, same
 
 Trace = list[Any]
@@ -146,3 +148,40 @@ def test_what_the_session_has_is_not_waited_for(number: str, end: str) -> None:
 
     trace = same(scenario)
     assert trace.count(b"x" * 10) == 80
+
+
+@pytest.mark.parametrize("size", [60_000, 8 << 20])
+def test_what_is_large_gives_the_lock_up_on_memory(size: int) -> None:
+    """Another thread gets its turn during a large write, and not during a small one."""
+    context, server = authority().client_context(), identity().server_context()
+    context.sslobject_class = oxisock.TLSObject
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    one = context.wrap_bio(back, there, server_hostname=HOST)
+    other = server.wrap_bio(there, back, server_side=True)
+    for end in (one, other, one, other):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            end.do_handshake()
+    turn = threading.Lock()
+    turn.acquire()
+    ran: list[bool] = []
+
+    def wait() -> None:
+        with turn:
+            ran.append(True)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    data, interval = bytes(size), sys.getswitchinterval()
+    # Nobody is made to give the lock up.
+    sys.setswitchinterval(1000)
+    try:
+        turn.release()
+        for _ in range(40):
+            assert one.write(data) == size
+            if ran:
+                break
+        found = bool(ran)
+    finally:
+        sys.setswitchinterval(interval)
+    thread.join(PATIENCE)
+    assert found == (size > 1 << 20)
