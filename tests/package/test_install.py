@@ -324,3 +324,27 @@ def test_methods_of_the_class_are_called_on_tls_sockets(first: str) -> None:
             sock.close()
         """
     )
+
+
+def test_a_loader_that_rewrites_modules() -> None:
+    """As pytest's, where its option ``python_files`` takes in every module."""
+    works(
+        """
+        import importlib.machinery, sys, oxisock
+        oxisock.install()
+        class Loader:
+            def create_module(self, spec):
+                return None
+            def exec_module(self, module):
+                loader = importlib.machinery.PathFinder.find_spec(module.__name__).loader
+                exec(loader.get_code(module.__name__), module.__dict__)
+        class Finder:
+            @staticmethod
+            def find_spec(name, path=None, target=None):
+                if name in ("socket", "ssl"):
+                    return importlib.machinery.ModuleSpec(name, Loader())
+        sys.meta_path.insert(0, Finder)
+        import ssl
+        assert issubclass(ssl.SSLSocket, oxisock.socket)
+        """
+    )
