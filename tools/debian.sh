@@ -147,4 +147,6 @@ if [ -n "$renew" ] || ! made; then
     if [ -n "$renew" ] || ! made; then make_place; fi
     flock --shared 9
 fi
+# Else a program that asks what machine it is on hears the kernel's name for it.
+case $arch in i386) set -- setarch i386 "$@" ;; esac
 inside "$place" "$@"
