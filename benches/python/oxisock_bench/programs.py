@@ -24,6 +24,10 @@ from .computing import CORES
 from .row import Names, Run, Setup
 from .tls import HOST, client_context
 
+# The engine busy-polls where the process has several processors, and looks when it first waits:
+# before a row ties a thread to one, as in a program that ties none.
+oxisock.getbusypoll()
+
 TLS: dict[bool, list[str]] = {False: [], True: ["--tls"]}
 """What tells a process of `server` whether to expect TLS."""
 
