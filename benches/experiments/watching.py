@@ -18,7 +18,7 @@ from typing import Any
 
 from oxisock._recorder import Recorder
 
-ECHOES = 1000
+ECHOES = 200
 DATA = b"x" * 64
 QUESTION = {"id": 1, "name": "a name", "items": list(range(20))}
 
@@ -78,7 +78,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--standard", action="store_true")
-    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=200)
     options = parser.parse_args()
     socket: Any = importlib.import_module("socket" if options.standard else "oxisock")
     cls: Any = socket.socket

@@ -174,9 +174,12 @@ impl Adaptive {
             let found = !matches!(attempted, Attempt::WouldBlock);
             let awaited = !found && handoff::is_awaited();
             if found || awaited || time >= longest {
-                // To have the answer a little sooner is not worth the processor time, unless it
-                // saves to ask for the lock.
-                let worth = contended || 3 * time < 2 * last_sleep || beside && 4 * time < longest;
+                // To have the answer a little sooner is not worth the processor time, unless that
+                // is little, too: falling asleep and waking up takes some. Or unless it saves to
+                // ask for the lock.
+                let short = 2 * time < longest && 10 * time < 9 * last_sleep;
+                let worth =
+                    contended || 3 * time < 2 * last_sleep || short || beside && 4 * time < longest;
                 self.busy_polled(found && worth, contended);
                 return (attempted, time);
             }
