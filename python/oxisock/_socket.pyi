@@ -997,8 +997,9 @@ def setbusypoll(seconds: float, /) -> None:
     Busy-polling catches answers that come within some tens of microseconds without the cost
     of sleeping and waking. Each socket learns whether it helps; a socket where it does not
     goes to sleep at once: it helps where it takes less than two thirds of the time of the last
-    sleep, or less than nine tenths of it and less than half of this. The initial value is 150 microseconds, 0 where the process has one processor only, or
-    what the environment variable ``OXISOCK_BUSY_POLL_US`` says, in microseconds.
+    sleep, or less than nine tenths of it and than half of this time. The initial value is 150
+    microseconds, 0 where the process has one processor only at the first wait, or what the
+    environment variable ``OXISOCK_BUSY_POLL_US`` says, in microseconds.
 
     Args:
         seconds: the longest time to busy-poll, 0 to 0.005. 0 switches it off.

@@ -1,8 +1,10 @@
 """A far end of TLS whose records pass through the test's hands."""
 
 import contextlib
+import re
 import socket
 import ssl
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -116,5 +118,23 @@ def outcome(call: Callable[..., Any], *args: Any) -> Any:
 def same(scenario: Callable[[str], list[Any]]) -> list[Any]:
     """Run a scenario on both classes; what it returns has to be equal."""
     standard, engine = scenario("standard"), scenario("engine")
-    assert engine == standard
+    if sys.version_info >= (3, 14):
+        assert [*map(told, engine)] == [*map(told, standard)]
+    else:
+        assert engine == standard
     return engine
+
+
+def told(item: Any) -> Any:
+    """What an outcome says from CPython 3.14 on.
+
+    After a write that found the connection broken, a read of the standard class raises SSLError
+    there, with the reason of an end without good-bye, and that of the engine says that it is the
+    end, as both do before 3.14; and which line of `_ssl.c` has raised is another matter.
+    """
+    if not isinstance(item, tuple):
+        return item
+    if item[-1] == "UNEXPECTED_EOF_WHILE_READING":
+        return b""
+    kind, _, text, *more = item
+    return kind, re.sub(r"_ssl\.c:\d+", "_ssl.c", text), *more
