@@ -22,8 +22,8 @@ import pytest
 import oxisock
 from oxisock import _socket
 from tests.helpers.tls import HOST, PATIENCE, authority, identity, version
+from tests.helpers.tls_records import CLASSES, outcome
 
-CLASSES = {"standard": ssl.SSLSocket, "engine": oxisock.SSLSocket}
 Session = Any
 Trace = list[Any]
 
@@ -62,15 +62,6 @@ def transport(tcp: bool) -> tuple[socket.socket, socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         near = socket.create_connection(listener.getsockname())
         return near, listener.accept()[0]
-
-
-def outcome(call: Callable[..., Any], *args: Any) -> Any:
-    """What a call gives: its value, or all that its exception says."""
-    try:
-        return call(*args)
-    except OSError as error:
-        extra = getattr(error, "library", None), getattr(error, "reason", None)
-        return type(error), error.args, str(error), *extra
 
 
 def same(scenario: Callable[[str], Trace]) -> Trace:

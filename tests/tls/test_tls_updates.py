@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 
-import oxisock
 from tests.helpers.tls import HOST, PATIENCE, OpenSSLServer, authority, identity, version
-
-CLASSES = {"standard": ssl.SSLSocket, "engine": oxisock.SSLSocket}
+from tests.helpers.tls_records import CLASSES
 
 
 def scenario(kind: str, option: str, commands: bytes) -> list[Any]:
