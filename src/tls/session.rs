@@ -15,7 +15,7 @@ use super::owner::{is_socket, timeout_of};
 use super::wanted::WANTED;
 use super::{members, proof};
 use crate::engine::{
-    Attempt, AttemptMode, Channel, Counted, Interest, Mode, Operation, Plan, detached, drive,
+    Attempt, AttemptMode, Channel, Counted, Interest, Operation, Plan, detached, drive,
 };
 use crate::python::args;
 use crate::python::buffer::BufferSlot;
@@ -254,9 +254,8 @@ impl TlsSession {
                     occupied = true;
                     continue;
                 }
-                Err(Error::Os(Errno::AGAIN)) if self.channel.mode() == Mode::NonBlocking => {
-                    WANTED.raise(py, direction).map_or(Ok(None), Err)
-                }
+                // It began in non-blocking mode, whatever the socket is in by now.
+                Err(Error::Os(Errno::AGAIN)) => WANTED.raise(py, direction).map_or(Ok(None), Err),
                 Err(Error::TimedOut) => Err(PyTimeoutError::new_err(direction.timed_out())),
                 Err(error) => Err(error.into()),
             };

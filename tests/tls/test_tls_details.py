@@ -185,3 +185,29 @@ def test_what_is_large_gives_the_lock_up_on_memory(size: int) -> None:
         sys.setswitchinterval(interval)
     thread.join(PATIENCE)
     assert found == (size > 1 << 20)
+
+
+@numbers
+def test_a_timeout_set_meanwhile_does_not_change_how_a_write_ends(number: str) -> None:
+    """A write of a socket that does not block ends so, whatever another thread makes of it."""
+    data = b"x" * 200_000
+    with far_end("engine", number) as far:
+        done = threading.Event()
+
+        def read() -> None:
+            while not done.is_set():
+                far.client.settimeout(0.0002)
+                outcome(far.client.recv, 1)
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        found = []
+        for _ in range(300):
+            far.client.settimeout(0)
+            found.append(outcome(far.client.send, data))
+        done.set()
+        reader.join()
+    classes = {type(item) if isinstance(item, int) else item[0] for item in found}
+    assert ssl.SSLWantWriteError in classes
+    # The write may have begun with the timeout of the other thread.
+    assert classes <= {int, ssl.SSLWantWriteError, TimeoutError}
