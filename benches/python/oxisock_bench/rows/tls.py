@@ -90,7 +90,7 @@ for power in (14, 16, 20):
         "payload": size,
         "least": TOTAL // size,
         "slice": 0.01,
-        "rounds": 0.2,
+        "setups": 10,
         "concurrent": True,
         "target": 1.0,
         "variant": power != 16,
