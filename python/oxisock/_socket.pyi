@@ -1860,6 +1860,8 @@ class TLSSession:
         Returns:
             How many bytes that were.
         """
+    def do_handshake(self) -> None:
+        """Perform the handshake; SSL_do_handshake(3)."""
     def stats(self) -> _SocketStatistics:
         """Tell what the engine has done for this session so far, as ``socket.stats`` does.
 

@@ -94,8 +94,10 @@ class SSLSocket(ssl.SSLSocket):
 
     def do_handshake(self, block: bool = False) -> None:
         """Perform the handshake, within the socket's timeout and the deadline of the context."""
+        if deadline_left() is None:
+            return super().do_handshake(block)
         with _Bounded(self):
-            super().do_handshake(block)
+            return super().do_handshake(block)
 
     def unwrap(self) -> Any:
         """End the session, within the socket's timeout and the deadline of the context.

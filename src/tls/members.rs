@@ -96,8 +96,9 @@ impl Delegated {
         keywords: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = args.py();
+        let name = self.name.bind(py);
         self.session
             .get()
-            .delegate(py, self.name.bind(py), args, keywords)
+            .delegate(py, |genuine| genuine.call_method(name, args, keywords))
     }
 }

@@ -8,10 +8,9 @@
 use std::ffi::CString;
 use std::ptr::NonNull;
 
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyType};
 
 use crate::sys::Region;
 use crate::sys::openssl::{Library, Moved, Session, Ssl, Unavailable};
@@ -168,10 +167,9 @@ pub(super) fn find(object: &Bound<'_, PyAny>, fd: i32) -> PyResult<Option<Sessio
     let Ok(library) = library(py) else {
         return Ok(None);
     };
-    let class = py
-        .import(intern!(py, "_ssl"))?
-        .getattr(intern!(py, "_SSLSocket"))?;
-    if !object.get_type().is(&class) {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let class = CLASS.import(py, "_ssl", "_SSLSocket")?;
+    if !object.get_type().is(class) {
         return Ok(None);
     }
     let Some(session) = session_of(object, library) else {

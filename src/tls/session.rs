@@ -365,25 +365,22 @@ impl TlsSession {
         run(self.genuine.bind(py))
     }
 
-    /// Makes a call of `_ssl`, with nobody else inside the session.
+    /// Makes a call of `_ssl`'s object, with nobody else inside the session.
     pub(super) fn delegate<'py>(
         &self,
         py: Python<'py>,
-        name: &Bound<'py, PyString>,
-        args: &Bound<'py, PyTuple>,
-        keywords: Option<&Bound<'py, PyDict>>,
+        call: impl Fn(&Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let genuine = self.genuine.bind(py);
+        let call = || call(self.genuine.bind(py));
         if self.lock.is_mine() {
-            return genuine.call_method(name, args, keywords);
+            return call();
         }
         let _held = self.lock.acquire(py);
         let Some((_, transport)) = &self.link else {
-            return genuine.call_method(name, args, keywords);
+            return call();
         };
         // SAFETY: the lock is held.
         unsafe { transport.set_may_block(true) };
-        let call = || genuine.call_method(name, args, keywords);
         // The descriptor stays open meanwhile, and closing it ends the call. Without one the
         // transport refuses, and what needs none is answered.
         let Ok(file) = self.channel.enter() else {
@@ -427,6 +424,14 @@ impl TlsSession {
     fn write<'py>(&self, args: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
         let py = args.py();
         self.genuinely(py, Direction::Write, intern!(py, "write"), args)
+    }
+
+    /// Perform the handshake; SSL_do_handshake(3).
+    fn do_handshake<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        // Of every connection: it is spared the way of the attributes that are rarer.
+        self.delegate(py, |genuine| {
+            genuine.call_method0(intern!(py, "do_handshake"))
+        })
     }
 
     /// Tell what the engine has done for this session so far, as ``socket.stats`` does.
@@ -594,7 +599,7 @@ impl TlsSession {
         name: &Bound<'py, PyString>,
         args: &Bound<'py, PyTuple>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.delegate(py, name, args, None)
+        self.delegate(py, |genuine| genuine.call_method1(name, args))
             .inspect_err(|error| WANTED.learn(py, direction, error))
     }
 }
