@@ -209,8 +209,10 @@ class socket(_Socket, metaclass=_SocketType):  # noqa: N801 - the name of the st
         Raises:
             OSError: the process has too many descriptors, or the socket is closed.
         """
+        # Asked first: what is no socket of ours may have none of them.
+        family, kind, proto = self.family, self.type, self.proto
         fd = _dup(self.fileno())
-        other = _construct(fd, type(self), self.family, self.type, self.proto, fileno=fd)
+        other = _construct(fd, type(self), family, kind, proto, fileno=fd)
         other.settimeout(self.gettimeout())
         return other
 

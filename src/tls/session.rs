@@ -4,7 +4,7 @@
 
 use std::os::fd::{IntoRawFd, RawFd};
 
-use pyo3::exceptions::PyTimeoutError;
+use pyo3::exceptions::{PyBufferError, PyOverflowError, PyTimeoutError, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -491,16 +491,16 @@ impl TlsSession {
     fn read_fast<'py>(&self, arguments: &Arguments<'py>) -> PyResult<Bound<'py, PyAny>> {
         let py = arguments.py();
         let size = match arguments.get(0).map(|size| args::size(&size)) {
-            Some(Ok(size)) => size,
+            Some(Ok(size)) => Some(size),
             Some(Err(error)) => {
-                discard(py, error);
-                -1
+                refused(py, error)?;
+                None
             }
-            None => -1,
+            None => None,
         };
         let found = match (arguments.len(), size) {
-            (1, 1..) => self.read_bytes(py, size as usize)?,
-            (2, _) => match arguments.get(1) {
+            (1, Some(size @ 1..)) => self.read_bytes(py, size as usize)?,
+            (2, Some(size)) => match arguments.get(1) {
                 Some(buffer) => self.read_into(&buffer, size)?,
                 None => None,
             },
@@ -525,7 +525,7 @@ impl TlsSession {
                 }
             }
             Ok(_) => {}
-            Err(error) => discard(py, error),
+            Err(error) => refused(py, error)?,
         }
         let written = generally(py, |py| {
             self.write(&PyTuple::new(py, [data])?).map(Bound::unbind)
@@ -561,7 +561,7 @@ impl TlsSession {
         let buffer = match slot.writable(buffer, "read() argument 2") {
             Ok(buffer) => buffer,
             Err(error) => {
-                discard(py, error);
+                refused(py, error)?;
                 return Ok(None);
             }
         };
@@ -608,4 +608,20 @@ impl Drop for TlsSession {
     fn drop(&mut self) {
         self.leave_descriptor();
     }
+}
+
+/// What becomes of an argument's error: `_ssl` refuses the argument in its own words. What code of
+/// the caller has raised is the caller's, and that code may not raise a second time.
+#[cold]
+fn refused(py: Python<'_>, error: PyErr) -> PyResult<()> {
+    let ours = [
+        error.get_type(py).is(py.get_type::<PyTypeError>()),
+        error.get_type(py).is(py.get_type::<PyOverflowError>()),
+        error.get_type(py).is(py.get_type::<PyBufferError>()),
+    ];
+    if !ours.contains(&true) {
+        return Err(error);
+    }
+    discard(py, error);
+    Ok(())
 }

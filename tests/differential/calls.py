@@ -110,7 +110,108 @@ OWN_METHODS: dict[str, tuple[str, ...]] = {
     "tcp_info": (),
 }
 
+OWN_FUNCTIONS: dict[str, tuple[str, ...]] = {
+    "deadline": ("brief",),
+    "deadline(1.0).remaining": (),
+    "getbusypoll": (),
+    "getconnectionattemptdelay": (),
+    "getconnecttimeout": (),
+    "getdefaultkeepalive": (),
+    "getifaddrs": (),
+    "getresolvertimeout": (),
+    "setbusypoll": ("float",),
+    "setconnectionattemptdelay": ("float",),
+    "setconnecttimeout": ("float",),
+    "setdefaultkeepalive": ("integer", "integer", "integer"),
+    "setresolvertimeout": ("float",),
+    "ssl": ("foreign", "text", "text"),
+    "stats": (),
+    "tls_status": (),
+}
+
+# How the files are made, and what they are asked.
+FILES = (
+    '"rb"', '"rb",0', '"rb",3', '"r",encoding="latin-1"', '"r"', '"wb"', '"wb",0',
+    '"w",encoding="latin-1",newline=""', '"rwb"', '"rwb",0', '"rw",encoding="latin-1"',
+)  # fmt: skip
+FILE_METHODS: dict[str, tuple[str, ...]] = {
+    "__enter__": (),
+    "__exit__": ("anything", "anything", "anything"),
+    "__init__": ("anything", "anything"),
+    "__iter__().__next__": (),
+    "__next__": (),
+    "__repr__": (),
+    "_checkClosed": (),
+    "close": (),
+    "detach().fileno": (),
+    "fileno": (),
+    "flush": (),
+    "isatty": (),
+    "peek": ("integer",),
+    "read": ("integer",),
+    "read1": ("integer",),
+    "readable": (),
+    "readinto": ("room",),
+    "readinto1": ("room",),
+    "readline": ("integer",),
+    "readlines": ("integer",),
+    "reconfigure": ("anything",),
+    "seek": ("integer", "integer"),
+    "seekable": (),
+    "tell": (),
+    "truncate": ("integer",),
+    "writable": (),
+    "write": ("data",),
+    "writelines": ("items",),
+}
+
+# `…` stands for the arguments; without any, `poll` would wait for ever.
+SELECTING: dict[str, tuple[str, ...]] = {
+    "select.select(*[…, 0.001][:4])": ("watched", "watched", "watched", "brief"),
+    "select.poll().register(…)": ("watchable", "integer"),
+    "select.poll().modify(…)": ("watchable", "integer"),
+    "select.poll().unregister(…)": ("watchable",),
+    "select.poll().poll(*([…] or [0]))": ("brief",),
+    "select.epoll(…).close()": ("integer", "integer"),
+    "close(select.epoll(), 'register', …)": ("watchable", "integer"),
+    "close(select.epoll(), 'modify', …)": ("watchable", "integer"),
+    "close(select.epoll(), 'unregister', …)": ("watchable",),
+    "close(select.epoll(), 'poll', *([…] or [0]))": ("brief", "integer"),
+}
+
+# Of a TLS socket that is connected and has received something.
+TLS_METHODS: dict[str, tuple[str, ...]] = {
+    "cipher": (),
+    "close": (),
+    "compression": (),
+    "detach": (),
+    "do_handshake": ("integer",),
+    "get_channel_binding": ("text",),
+    "getpeercert": ("integer",),
+    "makefile": ("text", "integer"),
+    "pending": (),
+    "read": ("integer", "room"),
+    "recv": ("size", "flags"),
+    "recv_into": ("room", "size", "flags"),
+    "recvfrom": ("size", "flags"),
+    "recvfrom_into": ("room", "size", "flags"),
+    "recvmsg": ("size", "size", "flags"),
+    "recvmsg_into": ("items", "size", "flags"),
+    "selected_alpn_protocol": (),
+    "send": ("data", "flags"),
+    "sendall": ("data", "flags"),
+    "sendfile": ("anything", "integer", "integer"),
+    "sendmsg": ("items", "ancillary", "flags", "address"),
+    "sendto": ("data", "flags", "address"),
+    "settimeout": ("float",),
+    "shutdown": ("integer",),
+    "unwrap": (),
+    "verify_client_post_handshake": (),
+    "version": (),
+    "write": ("data",),
+}
+
 SUBJECTS = (
     "tcp", "udp", "udp6", "unix", "udgram", "a", "x", "server", "client", "closed",
-    "detached", "blank",
+    "detached", "blank", "half", "failed", "recast",
 )  # fmt: skip

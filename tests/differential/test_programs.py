@@ -1,6 +1,7 @@
 """Random programs over several sockets and their files: the traces of both modules are equal.
 
-`OXISOCK_EXAMPLES=100000 python -m pytest -n0 tests/differential/test_programs.py` tries so many.
+`OXISOCK_EXAMPLES=1000 python -m pytest -n0 tests/differential/test_programs.py` tries so many, and
+`python -m tests.differential --programs 100000` goes on over what fails.
 """
 
 import errno
@@ -10,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, seed as seeded, settings, strategies as st
 
 import oxisock
+
+# Shared with the calls: how hard to try, and the place of files.
+from tests.differential.test_calls import place  # noqa: F401
+from tests.differential.trial import EXAMPLES, UNRAISABLE, hard
 from tests.differential.values import NAMES
 from tests.helpers.oracle import Scene, outcome
 from tests.helpers.process import descriptors, new_descriptors
-
-# Shared with the calls: how hard to try, and the place of files.
-from tests.differential.test_calls import EXAMPLES, UNRAISABLE, hard, place  # noqa: F401  isort: skip
 
 ENDS = ["a", "b", "x", "y", "client", "peer", "udp", "box", "server", "copy"]
 FILES = ["f", "g"]
@@ -190,23 +192,38 @@ def trace(module: Any, folder: Path, program: list[str]) -> list[Any]:
         world.strike()
 
 
+def compare(place: Path, program: list[str]) -> None:  # noqa: F811
+    """Run a program on both modules; fail when they differ or when ours leaves a descriptor."""
+    before = descriptors()
+    expected = trace(std, place / "s", program)
+    for number in new_descriptors(before):
+        os.close(number)
+    before = descriptors()
+    found = trace(oxisock, place / "o", program)
+    assert not new_descriptors(before)
+    for step, one, other in zip(program, expected, found, strict=True):
+        assert one[:3] == other[:3] or known(one, other), (step, program, one, other)
+
+
+def search(place: Path, how: settings, seed: int | None) -> int:  # noqa: F811
+    """Try programs; how many there were."""
+    made = 0
+
+    @how
+    @given(st.lists(steps(), min_size=1, max_size=20))
+    def run(program: list[str]) -> None:
+        nonlocal made
+        made += 1
+        compare(place, program)
+
+    (run if seed is None else seeded(seed)(run))()
+    return made
+
+
 @pytest.mark.timeout(60 + EXAMPLES)
 @pytest.mark.filterwarnings("ignore::ResourceWarning", *UNRAISABLE)  # the standard library's
 def test_programs(place: Path) -> None:  # noqa: F811
-    @hard
-    @given(st.lists(steps(), min_size=1, max_size=20))
-    def run(program: list[str]) -> None:
-        before = descriptors()
-        expected = trace(std, place / "s", program)
-        for number in new_descriptors(before):
-            os.close(number)
-        before = descriptors()
-        found = trace(oxisock, place / "o", program)
-        assert not new_descriptors(before)
-        for step, one, other in zip(program, expected, found, strict=True):
-            assert one[:3] == other[:3] or known(one, other), (step, program)
-
-    run()
+    search(place, hard, None)
 
 
 def known(expected: Any, answer: Any) -> bool:

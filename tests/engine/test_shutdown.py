@@ -7,11 +7,14 @@ thread is at just then, so each program runs several times, and more often with
 """
 
 import os
+import re
 import subprocess
 import sys
 from contextlib import ExitStack
 
 import pytest
+
+from tests.helpers.silent_dns import run_without_answers
 
 RUNS = int(os.environ.get("OXISOCK_SHUTDOWN_RUNS", "4"))
 TOGETHER = 4
@@ -115,3 +118,126 @@ def test_daemon_threads_end_with_the_interpreter(name: str) -> None:
                 assert run.returncode == 0, (run.returncode, errors)
                 assert "panicked" not in errors
                 assert "not rethrown" not in errors
+
+
+# -- the same end as with the standard library -----------------------------------------------------
+
+WAITERS = {
+    "recv": "a.recv(1)",
+    "recv with a timeout": "a.settimeout(60) or a.recv(1)",
+    "recv_into": "a.recv_into(bytearray(1))",
+    "recvfrom": "udp.recvfrom(1)",
+    "recvmsg": "a.recvmsg(1, 100)",
+    "accept": "server.accept()",
+    "accept with a timeout": "server.settimeout(60) or server.accept()",
+    "connect": "client.connect(path)",
+    "sendall": "a.sendall(bytes(1 << 24))",
+    "sendall with a timeout": "a.settimeout(60) or a.sendall(bytes(1 << 24))",
+    "sendmsg": "[a.sendmsg([bytes(1 << 16)]) for _ in range(1000)]",
+    "sendfile": "a.sendfile(file)",
+    "a file": "a.makefile('rb').readline()",
+    "a raw file": "a.makefile('rb', 0).read(1)",
+    "a text file": "a.makefile('r').readline()",
+    "select": "select.select([a], [], [])",
+    "a selector": "selector.select()",
+    "sockets made and closed": "[s.socketpair() and s.socket().close() for _ in range(10 ** 6)]",
+}
+ENDS = {
+    "the end": "",
+    "sys.exit": "sys.exit(3)",
+    "an exception": "raise SystemError('that was it')",
+    "Ctrl-C": "os.kill(os.getpid(), 2); time.sleep(10)",
+}
+ENDING = """
+import importlib, os, selectors, sys, tempfile, threading, time
+import atexit, select
+s = importlib.import_module(sys.argv[1])
+if s.__name__ == "oxisock":
+    from oxisock import select, selectors
+a, b = s.socketpair()
+udp = s.socket(type=s.SOCK_DGRAM)
+udp.bind(("127.0.0.1", 0))
+server = s.create_server(("127.0.0.1", 0))
+path = "\\0" + str(os.getpid())
+full, guest, client = (s.socket(s.AF_UNIX) for _ in range(3))
+full.bind(path); full.listen(0); guest.connect(path)
+file = tempfile.TemporaryFile()
+file.truncate(1 << 24)
+selector = selectors.DefaultSelector()
+selector.register(a, 1)
+
+atexit.register(lambda: print("at exit", a.fileno() > 0, s.gethostbyname("127.0.0.1")))
+
+def work():
+    {call}
+
+for _ in range(3):
+    threading.Thread(target=work, daemon=True).start()
+time.sleep(0.1)
+{end}
+"""
+
+
+def ended(module: str, program: str, *options: str) -> tuple[int, str, str]:
+    """How a program on the module ended: exit status, output, messages."""
+    command = [sys.executable, *options, "-c", program, module]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("name", WAITERS)
+def test_waiting_threads_change_nothing_of_the_end(name: str) -> None:
+    """Exit status, output and messages are those of the standard library."""
+    # Each way of ending meets every fourth.
+    end = [*ENDS.values()][[*WAITERS].index(name) % len(ENDS)]
+    program = ENDING.format(call=WAITERS[name], end=end)
+    expected = ended("socket", program)
+    assert "at exit True" in expected[1]
+    assert ended("oxisock", program) == expected
+
+
+def test_open_sockets_are_named_at_the_end() -> None:
+    """In the development mode, as the standard library does it."""
+    program = """
+import importlib, sys
+s = importlib.import_module(sys.argv[1])
+one = s.socket(s.AF_UNIX)
+class Has:
+    two = s.socket(s.AF_INET, s.SOCK_DGRAM)
+file = s.socketpair()[0].makefile("rb")
+"""
+    answers = []
+    for module in ("socket", "oxisock"):
+        status, printed, messages = ended(module, program, "-X", "dev", "-W", "always")
+        lines = [line for line in messages.splitlines() if "unclosed" in line]
+        pattern = r"^.*?(unclosed <)\w+\.(socket).*(family=\d+, type=\d+).*"
+        kinds = [re.sub(pattern, r"\1\2 \3", line) for line in lines]
+        answers.append((status, printed, sorted(kinds)))
+    assert answers[0] == answers[1]
+    assert len(answers[0][2]) >= 2
+
+
+def test_lookups_under_way_change_nothing_of_the_end() -> None:
+    """A name server that never answers keeps nobody."""
+    program = """
+import socket as standard
+import subprocess, sys, textwrap, time
+code = textwrap.dedent('''
+    import importlib, sys, threading, time
+    s = importlib.import_module(sys.argv[1])
+    for call in (lambda: s.getaddrinfo("a.example.org", 80),
+                 lambda: s.gethostbyname("b.example.org"),
+                 lambda: s.create_connection(("c.example.org", 80))):
+        threading.Thread(target=call, daemon=True).start()
+    time.sleep(0.3)
+    print("over", flush=True)
+    sys.exit(4)
+''')
+for module in ("socket", "oxisock"):
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code, module], capture_output=True, text=True)
+    print(done.returncode, repr(done.stdout), repr(done.stderr), time.monotonic() - began < 20)
+"""
+    expected, answer = run_without_answers(program).splitlines()
+    assert answer == expected
+    assert expected == r"4 'over\n' '' True"
