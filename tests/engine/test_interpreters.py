@@ -1,23 +1,32 @@
 """Interpreters inside the main one: they are refused, and go on with the standard library."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.helpers.process import python, run_python
 
-pytestmark = pytest.mark.skipif(
-    sys.version_info < (3, 13), reason="the module `_interpreters` has another name before"
-)
-
 PRELUDE = """
-import _interpreters, os, sys
+import os, sys
+try:
+    import _interpreters
+except ImportError:
+    # The same before 3.13. Before 3.12 all of them share the lock.
+    import _xxsubinterpreters as _interpreters
+
+def start(kind, code):
+    if sys.version_info >= (3, 13):
+        inner = _interpreters.create(kind)
+        failed = _interpreters.exec(inner, code)
+        assert failed is None, failed
+    else:
+        inner = _interpreters.create(isolated=kind == "isolated")
+        _interpreters.run_string(inner, code)
+    return inner
 
 def run(kind, code):
-    inner = _interpreters.create(kind)
-    failed = _interpreters.exec(inner, code)
-    _interpreters.destroy(inner)
-    assert failed is None, failed
+    _interpreters.destroy(start(kind, code))
 """
 
 INSIDE = """
@@ -76,6 +85,62 @@ with InterpreterPoolExecutor(2) as pool:
     assert "main interpreter only" in str(failure), failure
     assert pool.submit(tasks.either).result(30) == "socket"
 """)
+
+
+CHILD = """
+import subprocess, sys
+sys.exit(subprocess.run([sys.executable, "-c", sys.argv[1]]).returncode)
+"""
+
+# Twice, and by what imports it in turn: the message comes once.
+STANDARD = """
+import socket, ssl, http.client
+assert socket.__name__ == "socket", socket
+assert socket.socket.__mro__[1].__module__ == "_socket"
+one, other = socket.socketpair()
+with one, other:
+    one.send(b"x")
+    assert other.recv(1) == b"x"
+"""
+
+
+@pytest.mark.parametrize("kind", ["isolated", "legacy"])
+@pytest.mark.parametrize("how", ["run", "report"])
+def test_installing_leaves_it_on_the_standard_library(tmp_path: Path, kind: str, how: str) -> None:
+    """In a child of a program under `run`, where every interpreter is to have oxisock."""
+    (tmp_path / "program.py").write_text(CHILD)
+    child = (
+        f"{PRELUDE}\nimport socket\nassert socket.__name__ == 'oxisock' or {how!r} == 'report'\n"
+        f"run({kind!r}, {STANDARD!r})\nprint('done')"
+    )
+    done = python("-m", "oxisock", how, tmp_path / "program.py", child)
+    assert done.returncode == 0, done.stderr
+    assert "done" in done.stdout
+    assert done.stderr.count("RuntimeWarning: oxisock works in the main interpreter only") == 1
+
+
+@pytest.mark.parametrize("before", ["import oxisock", "import oxisock; oxisock.install()"])
+def test_one_that_shares_the_lock_ends_with_open_sockets(before: str) -> None:
+    """Those of the interpreter inside and those of the main one: nobody says a word, or crashes."""
+    inside = (
+        "import socket, selectors\n"
+        "held = [socket.socketpair() for _ in range(5)]\n"
+        "file = held[0][0].makefile('rb')\n"
+        "selector = selectors.DefaultSelector()\n"
+        "selector.register(held[1][0], selectors.EVENT_READ)\n"
+    )
+    done = python(
+        "-c",
+        f"{PRELUDE}\n{before}\nimport socket\n"
+        "ours = [socket.socketpair() for _ in range(5)]\n"
+        f"for _ in range(3): run('legacy', {inside!r})\n"
+        "for one, other in ours:\n"
+        "    one.send(b'x')\n"
+        "    assert other.recv(1) == b'x'\n"
+        # And one that is there when the main one ends.
+        f"last = start('legacy', {inside!r})\n",
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize("kind", ["isolated", "legacy"])

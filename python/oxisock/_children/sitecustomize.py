@@ -34,8 +34,12 @@ class _Finder:
     ) -> "ModuleSpec | None":
         if not self.installs_oxisock or name not in ("socket", "ssl"):
             return None
-        import oxisock
-
+        try:
+            import oxisock
+        except ImportError as error:
+            self.installs_oxisock = False
+            _leave_alone(error)
+            return None
         oxisock.install(rebind=True)
         if name == "socket":
             from importlib.machinery import ModuleSpec
@@ -58,6 +62,16 @@ class _Finder:
         module.__spec__ = self.before
 
 
+def _leave_alone(error: ImportError) -> None:
+    """Say that this interpreter stays on the standard library, as one inside the main one does."""
+    # What else keeps oxisock from being imported is a fault.
+    if "main interpreter" not in str(error):
+        raise error
+    from warnings import warn
+
+    warn(str(error), RuntimeWarning, stacklevel=3)
+
+
 def _start(here: str) -> None:
     """Hide the folder ``here``; watch or wait for ``import socket``, if this Python has oxisock."""
     from importlib.machinery import EXTENSION_SUFFIXES
@@ -73,9 +87,12 @@ def _start(here: str) -> None:
     ):
         watched = environ.get("OXISOCK_REPORT")
         if watched:
-            from oxisock._report import start_child
-
-            start_child(watched)
+            try:
+                from oxisock._report import start_child
+            except ImportError as error:
+                _leave_alone(error)
+            else:
+                start_child(watched)
         else:
             sys.meta_path.insert(0, _Finder())
 
