@@ -7,6 +7,7 @@ instead (``give_slots``), and 3.15 specialises them anyway.
 """
 
 import sys
+from _thread import RLock
 
 from . import _enums
 from ._socket import complete, give_slots, load, without_annotations
@@ -108,15 +109,39 @@ def fetch(namespace: "Namespace", name: str) -> object:
     return value
 
 
+# How many threads fetch every name. They take names out for a moment, which the module's
+# ``__getattr__`` finds again until the last of them is done. The lock is never held across an
+# import, and a signal handler may take it once more.
+_fetching = 0
+_fetching_lock = RLock()
+
+
 def fetch_all(namespace: "Namespace") -> None:
     """Fetch every name of the public module.
 
     But for those that would import ``ssl``, or ``asyncio``, unless somebody has imported ``ssl``
     already, and what is out of reach.
     """
-    if "__getattr__" not in namespace:
-        return
-    fast = _looks_up_fast(namespace)
+    global _fetching
+    with _fetching_lock:
+        if "__getattr__" not in namespace:
+            return
+        _fetching += 1
+    whole = False
+    try:
+        whole = _fetch_all(namespace)
+    finally:
+        with _fetching_lock:
+            _fetching -= 1
+            if whole and not _fetching:
+                namespace.pop("__getattr__", None)
+                if not _has_slots:
+                    complete(namespace)
+
+
+def _fetch_all(namespace: "Namespace") -> bool:
+    """Do so, and tell whether every name is there."""
+    _looks_up_fast(namespace)
     whole = "ssl" in sys.modules
     for name in (*_HOMES, *_MODULES, *_OTHERS):
         if name not in namespace and (whole or _HOMES.get(name) not in _LARGE):
@@ -134,10 +159,7 @@ def fetch_all(namespace: "Namespace") -> None:
     for name in theirs:
         value = namespace.pop(name, None)
         namespace[name] = _find(namespace, name) if value is None else value
-    if whole:
-        namespace.pop("__getattr__", None)
-        if not fast:
-            complete(namespace)
+    return whole
 
 
 def _fetched() -> "Iterator[str]":

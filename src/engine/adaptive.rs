@@ -105,6 +105,9 @@ impl Adaptive {
     /// woken threads of this process, which then had to wait for the lock.
     #[inline]
     pub(super) fn wakes_threads(&self) -> bool {
+        if cfg!(Py_GIL_DISABLED) {
+            return false;
+        }
         let yields = self.yields.load(Relaxed);
         if yields > 0 {
             self.yields.store(yields - 1, Relaxed);
@@ -115,6 +118,9 @@ impl Adaptive {
     /// Learns whether threads of this process woke up during an operation.
     #[inline]
     pub(super) fn woke(&self, threads: bool) {
+        if cfg!(Py_GIL_DISABLED) {
+            return;
+        }
         let before = self.woken.load(Relaxed);
         let woken = if threads {
             before + WAKE

@@ -21,6 +21,9 @@ use crate::sys::{BorrowedFd, Errno, OwnedFd, RawFd, Timeout, descriptor};
 /// How long closing tries to wake threads; one that blocks all signals stays asleep.
 const WAKING: Duration = Duration::from_millis(100);
 
+/// Marks the process generation of a channel while a thread forgets those of before.
+const FORGETTING: u32 = 1 << 31;
+
 /// How long operations may wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Mode {
@@ -56,6 +59,8 @@ pub(crate) struct Channel {
     mode_changes: AtomicU32,
     /// How many operations have set `O_NONBLOCK` for as long as they take.
     nonblocking_borrowers: AtomicU32,
+    /// How many threads are switching `O_NONBLOCK` just now.
+    switching: AtomicU32,
     /// Whether others may have switched `O_NONBLOCK`: the descriptor was seen outside.
     shared: AtomicBool,
     /// [`fork_count`] when `O_NONBLOCK` was last seen to.
@@ -65,6 +70,9 @@ pub(crate) struct Channel {
     /// The threads that make system calls on the descriptor without the interpreter lock, and
     /// may sleep in them.
     sleepers: Mutex<Vec<Thread>>,
+    /// The threads that make one which does not sleep, where being attached to the interpreter
+    /// keeps nobody else from taking the descriptor.
+    lending: AtomicU32,
     /// [`forks`] when this was last used: the process that the counts are about.
     generation: AtomicU32,
     /// Whether a fork has left the list of sleepers locked by a thread that is not here.
@@ -85,10 +93,12 @@ impl Channel {
             nonblocking: AtomicBool::new(false),
             mode_changes: AtomicU32::new(0),
             nonblocking_borrowers: AtomicU32::new(0),
+            switching: AtomicU32::new(0),
             shared: AtomicBool::new(false),
             fork_count: AtomicU32::new(fork_count()),
             deferred: AtomicI32::new(0),
             sleepers: Mutex::new(Vec::new()),
+            lending: AtomicU32::new(0),
             generation: AtomicU32::new(process_generation()),
             orphaned: AtomicBool::new(false),
             receiving: Adaptive::new(),
@@ -207,8 +217,8 @@ impl Channel {
     #[must_use]
     pub(crate) fn retire(&self) -> Option<OwnedFd> {
         self.after_fork_reset();
-        let before = self.retired.replace(self.take()?);
-        debug_assert!(before.is_none(), "nothing opens while somebody is inside");
+        // One that is there lacks only the last step of the last user, who finds this one instead.
+        drop(self.retired.replace(self.take()?));
         if self.is_busy() {
             None
         } else {
@@ -263,7 +273,7 @@ impl Channel {
         let mut attempt = 0;
         while began.elapsed() < WAKING {
             if let Some(sleepers) = self.sleepers() {
-                if sleepers.is_empty() {
+                if sleepers.is_empty() && self.lending.load(Ordering::SeqCst) == 0 {
                     return;
                 }
                 for thread in sleepers.iter() {
@@ -291,6 +301,8 @@ impl Channel {
 
     /// In the child of a fork: forgets the threads of before, once. Called attached to the
     /// interpreter, before anything that counts.
+    ///
+    /// The child may have several threads by then, which need not take turns.
     #[inline]
     fn after_fork_reset(&self) {
         if self.generation.load(Ordering::Relaxed) != process_generation() {
@@ -300,16 +312,41 @@ impl Channel {
 
     #[cold]
     fn forget_threads(&self) {
+        let generation = process_generation();
+        // Of this process: another fork meanwhile would leave one that nobody takes away.
+        let forgetting = generation | FORGETTING;
+        loop {
+            let seen = self.generation.load(Ordering::SeqCst);
+            if seen == generation {
+                return;
+            }
+            if seen == forgetting {
+                std::thread::yield_now();
+            } else if self
+                .generation
+                .compare_exchange(seen, forgetting, Ordering::SeqCst, Ordering::SeqCst)
+                .is_ok()
+            {
+                break;
+            }
+        }
         match self.sleepers.try_lock() {
             Ok(mut sleepers) => sleepers.clear(),
             Err(TryLockError::Poisoned(poison)) => poison.into_inner().clear(),
             Err(TryLockError::WouldBlock) => self.orphaned.store(true, Ordering::Relaxed),
         }
-        self.users.store(0, Ordering::SeqCst);
-        self.generation
-            .store(process_generation(), Ordering::SeqCst);
+        for count in [
+            &self.users,
+            &self.lending,
+            &self.switching,
+            &self.nonblocking_borrowers,
+        ] {
+            count.store(0, Ordering::SeqCst);
+        }
         // Promised by a thread that is not here.
-        if let Some(fd) = self.retired.take() {
+        let promised = self.retired.take();
+        self.generation.store(generation, Ordering::SeqCst);
+        if let Some(fd) = promised {
             close(fd);
         }
     }
@@ -340,18 +377,35 @@ impl Channel {
         }
         // Before the system is told: whoever gets `EAGAIN` for it has to find the change.
         let before = self.timeout.swap(timeout.to_nanos(), Ordering::SeqCst);
-        if self.nonblocking.load(Ordering::Relaxed) != nonblocking
-            || self.shared.load(Ordering::Relaxed)
+        if self.nonblocking.load(Ordering::SeqCst) == nonblocking
+            && !self.shared.load(Ordering::Relaxed)
         {
-            self.mode_changes.fetch_add(1, Ordering::SeqCst);
-            let set = file.lend(py, |fd| descriptor::set_nonblocking(fd, nonblocking))?;
-            if let Err(errno) = set {
-                self.timeout.store(before, Ordering::SeqCst);
-                return Err(errno.into());
-            }
-            self.nonblocking.store(nonblocking, Ordering::Relaxed);
+            return Ok(());
         }
-        Ok(())
+        let switching = CountGuard::of(&self.switching);
+        let switched = self.switch(py, &file, nonblocking);
+        // An operation that began in between has to find one or the other.
+        self.mode_changes.fetch_add(1, Ordering::SeqCst);
+        drop(switching);
+        if switched.is_err() {
+            self.timeout.store(before, Ordering::SeqCst);
+        }
+        switched
+    }
+
+    /// Tells the system of the mode, and again until that is the one of the timeout: where threads
+    /// set timeouts at the same time, their system calls may come in another order.
+    fn switch(&self, py: Python<'_>, file: &Guard<'_>, mut nonblocking: bool) -> Result<()> {
+        loop {
+            self.mode_changes.fetch_add(1, Ordering::SeqCst);
+            file.lend(py, |fd| descriptor::set_nonblocking(fd, nonblocking))??;
+            self.nonblocking.store(nonblocking, Ordering::SeqCst);
+            let wanted = self.timeout().is_some();
+            if wanted == nonblocking {
+                return Ok(());
+            }
+            nonblocking = wanted;
+        }
     }
 
     /// Runs an operation of a socket in blocking mode with `O_NONBLOCK` set, for a system call that
@@ -446,12 +500,9 @@ impl Guard<'_> {
         _attached: Python<'_>,
         call: impl FnOnce(BorrowedFd<'_>) -> T,
     ) -> Result<T> {
-        if cfg!(Py_GIL_DISABLED) {
-            // Being attached keeps nobody out.
-            self.lend_detached(call)
-        } else {
-            Detached(self).lend(call).ok_or(Error::CLOSED)
-        }
+        // Being attached keeps nobody out there: who takes the descriptor waits for the count.
+        let _counted = cfg!(Py_GIL_DISABLED).then(|| CountGuard::of(&self.channel.lending));
+        Detached(self).lend(call).ok_or(Error::CLOSED)
     }
 
     /// Makes a system call that may sleep, and which closing ends.
@@ -485,6 +536,24 @@ impl Guard<'_> {
     }
 }
 
+/// One of a number of threads, until this goes.
+struct CountGuard<'a>(&'a AtomicU32);
+
+impl<'a> CountGuard<'a> {
+    #[inline]
+    fn of(count: &'a AtomicU32) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        CountGuard(count)
+    }
+}
+
+impl Drop for CountGuard<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// The leave to make system calls on the descriptor, whose taker would wait for them.
 #[derive(Clone, Copy)]
 pub(crate) struct Detached<'a>(&'a Guard<'a>);
@@ -496,6 +565,7 @@ impl Detached<'_> {
         let channel = self.0.channel;
         channel.mode_changes.load(Ordering::SeqCst) != self.0.mode_changes
             || channel.nonblocking_borrowers.load(Ordering::SeqCst) != 0
+            || channel.switching.load(Ordering::SeqCst) != 0
     }
 
     /// Makes one system call; None where the socket was closed since.

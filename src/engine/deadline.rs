@@ -150,6 +150,8 @@ pub(crate) struct DeadlineBlock {
 
 #[derive(Default)]
 struct State {
+    /// Whether a thread is in the block, or about to be.
+    entered: bool,
     /// Gives the variable its value of before back; there while the block runs.
     token: Option<Py<PyAny>>,
     ends: Option<Instant>,
@@ -177,23 +179,28 @@ impl DeadlineBlock {
         let py = slf.py();
         let block = slf.get();
         LazyLock::force(&BASE);
-        if block.with(|state| state.token.is_some()) {
+        if block.with(|state| std::mem::replace(&mut state.entered, true)) {
             return Err(PyRuntimeError::new_err("the deadline is in use already"));
         }
-        let ends = earlier(py, block.timeout.deadline())?;
-        let token = set(py, ends)?.unbind();
-        block.with(|state| {
-            state.token = Some(token);
-            state.ends = ends;
+        let begun = earlier(py, block.timeout.deadline())
+            .and_then(|ends| Ok((ends, set(py, ends)?.unbind())));
+        block.with(|state| match &begun {
+            Ok((ends, token)) => {
+                state.token = Some(token.clone_ref(py));
+                state.ends = *ends;
+            }
+            Err(_) => state.entered = false,
         });
-        Ok(slf)
+        begun.map(|_| slf)
     }
 
     #[pyo3(signature = (*_exception))]
     fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyAny>) -> PyResult<()> {
         let token = self.with(|state| state.token.take());
         let token = token.ok_or_else(|| PyRuntimeError::new_err("the deadline is not in use"))?;
-        reset(token.bind(py))
+        let ended = reset(token.bind(py));
+        self.with(|state| state.entered = false);
+        ended
     }
 
     /// Return the seconds until the deadline as a float, at least 0.0; None where there is none.

@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::settings::count;
+use super::shards::add;
 use super::statistics::{Waited, count_wait};
 use crate::python::pending::{self, Means};
 use crate::sys::wake::process_generation;
@@ -162,7 +162,7 @@ pub(super) fn observed<T: Send>(
         (result, Request::new())
     });
     count_coming(|count| count.saturating_sub(1));
-    count(&RETURNS);
+    add(&RETURNS, 1);
     CAME.set(clock());
     let network = request.began - began;
     let (lock, contended) = request.answered(py);
@@ -309,9 +309,9 @@ fn joins(means: Means) -> bool {
         return false;
     }
     if !is_open {
-        count(&REQUESTS);
+        add(&REQUESTS, 1);
         if !pending::add(means, yield_lock, COOKIE) {
-            count(&REFUSED);
+            add(&REFUSED, 1);
             STATE.fetch_and(!QUEUED, SeqCst);
         }
     }
@@ -323,7 +323,7 @@ fn lower_interval() {
     let interval = pending::interval();
     if interval != LOWERED {
         INTERVAL.store(interval.as_micros() as u64, SeqCst);
-        count(&REQUESTS);
+        add(&REQUESTS, 1);
         pending::set_interval(LOWERED);
     }
 }
@@ -344,7 +344,7 @@ extern "C" fn yield_lock(cookie: *mut c_void) -> c_int {
     INSIDE.store(true, SeqCst);
     // Who asked may have the lock already, and be the one that makes the call.
     if may && !closes() && pending::without_lock(offer) {
-        count(&SERVED);
+        add(&SERVED, 1);
         let ended = clock();
         TOOK.store(ended.saturating_sub(began), Relaxed);
         ENDED.store(ended, Relaxed);
@@ -358,7 +358,7 @@ extern "C" fn yield_lock(cookie: *mut c_void) -> c_int {
             TOOK.store(TURN.as_nanos() as u64, Relaxed);
             ENDED.store(began, Relaxed);
         }
-        count(&EXPIRED);
+        add(&EXPIRED, 1);
     }
     INSIDE.store(false, SeqCst);
     // Only with the lock: while a thread may be stuck without it, at the interpreter's end, no
@@ -409,7 +409,7 @@ fn pass_on(now: u64) {
     let began = PASSING.swap(0, Relaxed);
     TOLD.store(0, Relaxed);
     // Who asked had the lock already where nobody was told.
-    count(if began == 0 { &EXPIRED } else { ended });
+    add(if began == 0 { &EXPIRED } else { ended }, 1);
     if began != 0 {
         TOOK.store(now.saturating_sub(began).min(PASSED), Relaxed);
         ENDED.store(now, Relaxed);

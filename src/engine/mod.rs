@@ -9,6 +9,7 @@ mod deadline;
 mod handoff;
 mod select;
 mod settings;
+mod shards;
 mod statistics;
 mod wait;
 

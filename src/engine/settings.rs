@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::handoff;
+use super::shards::{Padded, SHARDS, Sharded, add};
 use crate::sys::Timeout;
 
 /// Up to this many bytes are copied with the interpreter lock kept.
@@ -30,10 +31,26 @@ const MAX_BUSY_POLL: Duration = Duration::from_millis(5);
 /// The timeout of new sockets, see [`Timeout::to_nanos`].
 static DEFAULT_TIMEOUT: AtomicI64 = AtomicI64::new(-1);
 
-static KEPT: AtomicU64 = AtomicU64::new(0);
-static RELEASED: AtomicU64 = AtomicU64::new(0);
-static BUSY_POLLS: AtomicU64 = AtomicU64::new(0);
-static BUSY_POLL_HITS: AtomicU64 = AtomicU64::new(0);
+/// How operations went, see [`counters`].
+struct Calls {
+    kept: AtomicU64,
+    released: AtomicU64,
+    busy_polls: AtomicU64,
+    busy_poll_hits: AtomicU64,
+}
+
+impl Calls {
+    const fn new() -> Self {
+        Calls {
+            kept: AtomicU64::new(0),
+            released: AtomicU64::new(0),
+            busy_polls: AtomicU64::new(0),
+            busy_poll_hits: AtomicU64::new(0),
+        }
+    }
+}
+
+static CALLS: Sharded<Calls> = Sharded::new([const { Padded(Calls::new()) }; SHARDS]);
 
 fn initial_busy_poll() -> u64 {
     let micros = std::env::var(BUSY_POLL_VARIABLE)
@@ -64,28 +81,21 @@ pub(crate) fn set_default_timeout(timeout: Timeout) {
     DEFAULT_TIMEOUT.store(timeout.to_nanos(), Relaxed);
 }
 
-/// Counts without a locked instruction: a lost count now and then costs nothing, the
-/// instruction would cost each operation.
-#[inline]
-pub(super) fn count(counter: &AtomicU64) {
-    counter.store(counter.load(Relaxed).wrapping_add(1), Relaxed);
-}
-
 #[inline]
 pub(super) fn count_kept() {
-    count(&KEPT);
+    add(&CALLS.mine().kept, 1);
 }
 
 pub(super) fn count_released() {
-    count(&RELEASED);
+    add(&CALLS.mine().released, 1);
 }
 
 pub(super) fn count_busy_poll() {
-    count(&BUSY_POLLS);
+    add(&CALLS.mine().busy_polls, 1);
 }
 
 pub(super) fn count_busy_poll_hit() {
-    count(&BUSY_POLL_HITS);
+    add(&CALLS.mine().busy_poll_hits, 1);
 }
 
 /// Count how operations of all sockets went so far. For tests and benchmarks.
@@ -100,10 +110,10 @@ pub(super) fn count_busy_poll_hit() {
 #[pyfunction]
 pub(crate) fn counters(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let counts = PyDict::new(py);
-    counts.set_item("kept", KEPT.load(Relaxed))?;
-    counts.set_item("busy_polls", BUSY_POLLS.load(Relaxed))?;
-    counts.set_item("busy_poll_hits", BUSY_POLL_HITS.load(Relaxed))?;
-    counts.set_item("released", RELEASED.load(Relaxed))?;
+    counts.set_item("kept", CALLS.sum(|calls| &calls.kept))?;
+    counts.set_item("busy_polls", CALLS.sum(|calls| &calls.busy_polls))?;
+    counts.set_item("busy_poll_hits", CALLS.sum(|calls| &calls.busy_poll_hits))?;
+    counts.set_item("released", CALLS.sum(|calls| &calls.released))?;
     for (name, value) in handoff::counters() {
         counts.set_item(name, value)?;
     }
@@ -126,7 +136,10 @@ pub(crate) fn contended() -> bool {
 }
 
 pub(super) fn set_contended(contended: bool) {
-    CONTENDED.store(if contended { CONTENDED_CALLS } else { 0 }, Relaxed);
+    let calls = if contended { CONTENDED_CALLS } else { 0 };
+    if CONTENDED.load(Relaxed) != calls {
+        CONTENDED.store(calls, Relaxed);
+    }
 }
 
 /// How often threads have woken up from a sleep in an operation.
@@ -138,7 +151,10 @@ pub(super) fn wakes() -> u64 {
 }
 
 pub(super) fn count_wake() {
-    WAKES.fetch_add(1, Relaxed);
+    // Without the lock nobody asks, and one place for all threads would cost them time.
+    if cfg!(not(Py_GIL_DISABLED)) {
+        WAKES.fetch_add(1, Relaxed);
+    }
 }
 
 /// Set an engine parameter and return its value before. For benchmarks.

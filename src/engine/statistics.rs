@@ -1,7 +1,7 @@
 //! What operations did: counters of the process, of each socket, and of the waits of each thread.
 //!
-//! The driver counts, once for each operation. Whoever counts is attached to the interpreter, so
-//! that where that means holding the one lock no counting needs a locked instruction.
+//! The driver counts, once for each operation. All counts are exact, whatever threads count at the
+//! same time; which of two that are read together is older nobody promises.
 
 use std::cell::Cell;
 use std::sync::Mutex;
@@ -13,6 +13,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::shards::{Padded, SHARDS, Sharded, add};
 use super::{AttemptMode, Interest};
 use crate::python::error::{Error, Result};
 use crate::sys::message::Received;
@@ -97,15 +98,6 @@ pub(super) struct Waited {
     pub(super) lock: Duration,
 }
 
-#[inline]
-fn add(counter: &AtomicU64, number: u64) {
-    if cfg!(Py_GIL_DISABLED) {
-        counter.fetch_add(number, Relaxed);
-    } else {
-        counter.store(counter.load(Relaxed).wrapping_add(number), Relaxed);
-    }
-}
-
 /// Counters of the process, or of one socket.
 pub(crate) struct Counters {
     operations: [AtomicU64; NAMES.len()],
@@ -121,9 +113,28 @@ pub(crate) struct Counters {
     errors: Mutex<Vec<(Errno, u64)>>,
 }
 
-static PROCESS: Counters = Counters::new();
-static OPENED: AtomicU64 = AtomicU64::new(0);
-static CLOSED: AtomicU64 = AtomicU64::new(0);
+/// What all sockets of the process did.
+struct Process {
+    counters: Counters,
+    opened: AtomicU64,
+    closed: AtomicU64,
+}
+
+impl Process {
+    const fn new() -> Self {
+        Process {
+            counters: Counters::new(),
+            opened: AtomicU64::new(0),
+            closed: AtomicU64::new(0),
+        }
+    }
+}
+
+static PROCESS: Sharded<Process> = Sharded::new([const { Padded(Process::new()) }; SHARDS]);
+
+fn process() -> &'static Counters {
+    &PROCESS.mine().counters
+}
 
 thread_local! {
     /// Nanoseconds that this thread has waited for the network and for the interpreter lock.
@@ -196,7 +207,7 @@ impl Counters {
         interest: Interest,
         result: &Result<T>,
     ) {
-        for counters in [self, &PROCESS] {
+        for counters in [self, process()] {
             add(&counters.operations[operation as usize], 1);
             match result {
                 Ok(done) => {
@@ -213,13 +224,13 @@ impl Counters {
     /// Counts the error of an operation that was counted when it began.
     pub(crate) fn failed_since(&self, errno: Errno) {
         self.failed(errno);
-        PROCESS.failed(errno);
+        process().failed(errno);
     }
 
     /// Counts bytes that moved without the driver, behind those of an operation.
     pub(super) fn more(&self, interest: Interest, bytes: usize) {
         self.moved(interest, bytes);
-        PROCESS.moved(interest, bytes);
+        process().moved(interest, bytes);
     }
 
     /// Counts a wait for a socket.
@@ -228,53 +239,72 @@ impl Counters {
         count_wait(waited);
     }
 
-    /// The counters as a dict, with as many kinds of operations.
-    fn dict<'py>(&self, py: Python<'py>, kinds: usize) -> PyResult<Bound<'py, PyDict>> {
-        let group = |items: &[(&str, &AtomicU64)]| {
-            let group = PyDict::new(py);
-            for (name, counter) in items {
-                group.set_item(name, counter.load(Relaxed))?;
-            }
-            Ok::<_, PyErr>(group)
-        };
-        let operations: Vec<_> = NAMES.into_iter().zip(&self.operations).collect();
-        let seconds = PyDict::new(py);
-        for (name, counter) in [("network", &self.network_nanos), ("lock", &self.lock_nanos)] {
-            seconds.set_item(name, counter.load(Relaxed) as f64 / 1e9)?;
-        }
-        let names = py
-            .import(intern!(py, "errno"))?
-            .getattr(intern!(py, "errorcode"))?;
-        let errors = PyDict::new(py);
-        let counted = self
-            .errors
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        for (errno, count) in counted {
-            let number = errno.number();
-            let name = names.call_method1(intern!(py, "get"), (number, number.to_string()))?;
-            errors.set_item(name, count)?;
-        }
-        let all = PyDict::new(py);
-        all.set_item("operations", group(&operations[..kinds])?)?;
-        all.set_item(
-            "bytes",
-            group(&[("received", &self.received), ("sent", &self.sent)])?,
-        )?;
-        let waits = [("network", &self.network_waits), ("lock", &self.lock_waits)];
-        all.set_item("waits", group(&waits)?)?;
-        all.set_item("wait_seconds", seconds)?;
-        all.set_item("timeouts", self.timeouts.load(Relaxed))?;
-        all.set_item("would_block", self.would_block.load(Relaxed))?;
-        all.set_item("errors", errors)?;
-        Ok(all)
-    }
-
     /// What `socket.stats` returns.
     pub(crate) fn of_socket<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        self.dict(py, OF_SOCKETS)
+        dict(py, std::iter::once(self), OF_SOCKETS)
     }
+}
+
+/// Counters that are added up as a dict, with as many kinds of operations.
+fn dict<'py, 'a>(
+    py: Python<'py>,
+    all: impl Iterator<Item = &'a Counters> + Clone,
+    kinds: usize,
+) -> PyResult<Bound<'py, PyDict>> {
+    let sum = |counter: fn(&Counters) -> &AtomicU64| {
+        let counts = all.clone().map(|one| counter(one).load(Relaxed));
+        counts.fold(0, u64::wrapping_add)
+    };
+    let operations = PyDict::new(py);
+    for (kind, name) in NAMES.into_iter().enumerate().take(kinds) {
+        let counts = all.clone().map(|one| one.operations[kind].load(Relaxed));
+        operations.set_item(name, counts.fold(0, u64::wrapping_add))?;
+    }
+    let bytes = PyDict::new(py);
+    bytes.set_item("received", sum(|one| &one.received))?;
+    bytes.set_item("sent", sum(|one| &one.sent))?;
+    let waits = PyDict::new(py);
+    waits.set_item("network", sum(|one| &one.network_waits))?;
+    waits.set_item("lock", sum(|one| &one.lock_waits))?;
+    let seconds = PyDict::new(py);
+    seconds.set_item("network", sum(|one| &one.network_nanos) as f64 / 1e9)?;
+    seconds.set_item("lock", sum(|one| &one.lock_nanos) as f64 / 1e9)?;
+    let dict = PyDict::new(py);
+    dict.set_item("operations", operations)?;
+    dict.set_item("bytes", bytes)?;
+    dict.set_item("waits", waits)?;
+    dict.set_item("wait_seconds", seconds)?;
+    dict.set_item("timeouts", sum(|one| &one.timeouts))?;
+    dict.set_item("would_block", sum(|one| &one.would_block))?;
+    dict.set_item("errors", errors(py, all)?)?;
+    Ok(dict)
+}
+
+/// How many calls have failed, by the names of their errors.
+fn errors<'py, 'a>(
+    py: Python<'py>,
+    all: impl Iterator<Item = &'a Counters>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let mut counted: Vec<(Errno, u64)> = Vec::new();
+    for one in all {
+        let errors = one.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        for (errno, count) in errors.iter() {
+            match counted.iter_mut().find(|(known, _)| known == errno) {
+                Some((_, sum)) => *sum += count,
+                None => counted.push((*errno, *count)),
+            }
+        }
+    }
+    let names = py
+        .import(intern!(py, "errno"))?
+        .getattr(intern!(py, "errorcode"))?;
+    let errors = PyDict::new(py);
+    for (errno, count) in counted {
+        let number = errno.number();
+        let name = names.call_method1(intern!(py, "get"), (number, number.to_string()))?;
+        errors.set_item(name, count)?;
+    }
+    Ok(errors)
 }
 
 fn nanos(duration: Duration) -> u64 {
@@ -283,12 +313,12 @@ fn nanos(duration: Duration) -> u64 {
 
 /// Counts an operation that is not about one socket.
 pub(crate) fn count_operation(operation: Operation) {
-    add(&PROCESS.operations[operation as usize], 1);
+    add(&process().operations[operation as usize], 1);
 }
 
 /// Counts a wait that is not about one socket.
 pub(super) fn count_wait(waited: Waited) {
-    PROCESS.waited(&waited);
+    process().waited(&waited);
     let (network, lock) = THREAD.get();
     THREAD.set((
         network.wrapping_add(nanos(waited.network)),
@@ -298,12 +328,12 @@ pub(super) fn count_wait(waited: Waited) {
 
 /// Counts a descriptor that a socket has adopted.
 pub(super) fn count_opened() {
-    add(&OPENED, 1);
+    add(&PROCESS.mine().opened, 1);
 }
 
 /// Counts a descriptor that a socket has closed or given away.
 pub(super) fn count_closed() {
-    add(&CLOSED, 1);
+    add(&PROCESS.mine().closed, 1);
 }
 
 /// Tell what the sockets of this process have done so far.
@@ -321,11 +351,13 @@ pub(super) fn count_closed() {
 ///     were ``opened``, accepted or adopted, and of those that are ``open``.
 #[pyfunction]
 pub(crate) fn stats(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
-    let all = PROCESS.dict(py, NAMES.len())?;
+    let all = dict(py, PROCESS.all().map(|shard| &shard.counters), NAMES.len())?;
     let sockets = PyDict::new(py);
-    let opened = OPENED.load(Relaxed);
+    // In this order: what is closed in between is none of those that were opened.
+    let closed = PROCESS.sum(|shard| &shard.closed);
+    let opened = PROCESS.sum(|shard| &shard.opened);
     sockets.set_item("opened", opened)?;
-    sockets.set_item("open", opened.saturating_sub(CLOSED.load(Relaxed)))?;
+    sockets.set_item("open", opened.saturating_sub(closed))?;
     all.set_item("sockets", sockets)?;
     Ok(all)
 }

@@ -2,8 +2,8 @@
 
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicU32, AtomicUsize};
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,19 +13,37 @@ use pyo3::prelude::*;
 use crate::python::thread::is_finalizing;
 use crate::sys::wake::{Thread, process_generation};
 
-const NOBODY: usize = 0;
+const NOBODY: u64 = 0;
+/// The garbage collector, while every thread stands still.
+const COLLECTOR: u64 = u64::MAX;
+/// Processors of 64 bits have addresses of 48, and so have the C library's numbers of threads.
+const NUMBER_BITS: u32 = 48;
+
+/// What tells this thread from all others, also from those that a fork has left behind.
+#[inline]
+fn me() -> u64 {
+    let number = Thread::current().number() as u64 & ((1 << NUMBER_BITS) - 1);
+    generation_bits() | number
+}
+
+#[inline]
+fn generation_bits() -> u64 {
+    u64::from(process_generation()) << NUMBER_BITS
+}
 
 /// How often a thread that waits for its turn sees to signals.
 const PATIENCE: Duration = Duration::from_millis(50);
+
+/// How often who gives the value back tries to have all that wait asleep.
+const TRIES: u32 = 16;
 
 /// A value that one thread at a time has, also while that waits for the network. It is told
 /// apart whether another thread has it, which is waited for, or this one: code that runs in the
 /// middle of an operation, such as a signal handler, must not begin another.
 pub(super) struct Turn<T> {
     value: UnsafeCell<T>,
-    owner: AtomicUsize,
-    /// The process of the owner: a fork has left the others behind.
-    generation: AtomicU32,
+    /// See [`me`].
+    owner: AtomicU64,
     waiting: AtomicU32,
     queue: Mutex<()>,
     freed: Condvar,
@@ -38,8 +56,7 @@ impl<T: Send> Turn<T> {
     pub(super) fn new(value: T) -> Self {
         Turn {
             value: UnsafeCell::new(value),
-            owner: AtomicUsize::new(NOBODY),
-            generation: AtomicU32::new(process_generation()),
+            owner: AtomicU64::new(NOBODY),
             waiting: AtomicU32::new(0),
             queue: Mutex::new(()),
             freed: Condvar::new(),
@@ -49,7 +66,7 @@ impl<T: Send> Turn<T> {
     /// The value, after waiting for other threads; `object` is for the messages.
     #[inline]
     pub(super) fn take(&self, object: &Bound<'_, PyAny>) -> PyResult<Taken<'_, T>> {
-        let me = Thread::current().number();
+        let me = me();
         if self.try_own(me) {
             return Ok(Taken(self));
         }
@@ -58,24 +75,27 @@ impl<T: Send> Turn<T> {
     }
 
     #[inline]
-    fn try_own(&self, me: usize) -> bool {
-        let free = self
-            .owner
+    fn try_own(&self, me: u64) -> bool {
+        self.owner
             .compare_exchange(NOBODY, me, SeqCst, SeqCst)
-            .is_ok();
-        if free {
-            self.generation.store(process_generation(), Relaxed);
+            .is_ok()
+    }
+
+    /// Frees what a thread has that a fork has left in the other process.
+    fn forget_other_process(&self) {
+        let owner = self.owner.load(SeqCst);
+        if owner != NOBODY && owner >> NUMBER_BITS != generation_bits() >> NUMBER_BITS {
+            // Only that one's: another thread of this process may have done the same by now.
+            self.owner
+                .compare_exchange(owner, NOBODY, SeqCst, SeqCst)
+                .ok();
         }
-        free
     }
 
     #[cold]
-    fn wait(&self, me: usize, object: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn wait(&self, me: u64, object: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = object.py();
-        if self.generation.load(Relaxed) != process_generation() {
-            // The thread that had it is in the other process.
-            self.owner.store(NOBODY, SeqCst);
-        }
+        self.forget_other_process();
         loop {
             if self.owner.load(SeqCst) == me {
                 return Err(refused("reentrant call inside", object));
@@ -94,7 +114,7 @@ impl<T: Send> Turn<T> {
         }
     }
 
-    fn queued(&self, me: usize) -> bool {
+    fn queued(&self, me: u64) -> bool {
         // Not by force: a fork may have left it locked.
         let Ok(queue) = self.queue.try_lock() else {
             std::thread::sleep(PATIENCE / 50);
@@ -111,7 +131,7 @@ impl<T: Send> Turn<T> {
 
     /// The value for the garbage collector, unless somebody has it.
     pub(super) fn peek(&self) -> Option<Taken<'_, T>> {
-        self.try_own(usize::MAX).then_some(Taken(self))
+        self.try_own(COLLECTOR).then_some(Taken(self))
     }
 }
 
@@ -149,8 +169,14 @@ impl<T> Drop for Taken<'_, T> {
     fn drop(&mut self) {
         self.0.owner.store(NOBODY, SeqCst);
         if self.0.waiting.load(SeqCst) != 0 {
-            // Not between another's check of the owner and its sleep, where that can be had.
-            drop(self.0.queue.try_lock());
+            // Not between another's check of the owner and its sleep, which are soon over. Not by
+            // force: a fork may have left it locked.
+            for _ in 0..TRIES {
+                if self.0.queue.try_lock().is_ok() {
+                    break;
+                }
+                std::thread::yield_now();
+            }
             self.0.freed.notify_one();
         }
     }

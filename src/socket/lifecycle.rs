@@ -1,7 +1,7 @@
 //! From the descriptor's birth to its end: making, taking over, duplicating, closing.
 
 use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::call::PyCallArgs;
@@ -142,7 +142,7 @@ impl Socket {
 
     /// Counts a file that was made of the socket.
     pub(crate) fn file_opened(&self) {
-        self.files.fetch_add(1, Relaxed);
+        self.files.fetch_add(1, SeqCst);
     }
 
     fn describe(&self, spec: SocketSpec) {
@@ -478,8 +478,9 @@ impl Socket {
     ///         descriptor is closed all the same.
     fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
         let socket = slf.get();
-        socket.closed.store(true, Relaxed);
-        if socket.files.load(Relaxed) > 0 {
+        // In this order, as the last file does it in the other: one of the two finds both.
+        socket.closed.store(true, SeqCst);
+        if socket.files.load(SeqCst) > 0 {
             Ok(())
         } else {
             really_close(slf)
@@ -497,10 +498,9 @@ impl Socket {
     /// Note that a file of the socket was closed; the last one closes a closed socket.
     pub(crate) fn _decref_socketios(slf: &Bound<'_, Self>) -> PyResult<()> {
         let socket = slf.get();
-        if socket.files.load(Relaxed) > 0 {
-            socket.files.fetch_sub(1, Relaxed);
-        }
-        if socket.closed.load(Relaxed) {
+        let one_less = |count: isize| (count > 0).then(|| count - 1);
+        socket.files.fetch_update(SeqCst, SeqCst, one_less).ok();
+        if socket.closed.load(SeqCst) {
             // A subclass may have its own.
             slf.call_method0(intern!(slf.py(), "close"))?;
         }

@@ -1,20 +1,22 @@
 //! What the system says of a descriptor, and what receiving depends on: asked once, when it is
 //! first needed, and again where it may have changed.
 
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use pyo3::prelude::*;
 
 use crate::engine::Channel;
 use crate::sys::{BorrowedFd, descriptor, option};
 
-const KNOWN: u8 = 1;
-const STREAM: u8 = 2;
-const LOW_WATER: u8 = 4;
-const RECORDS: u8 = 8;
+const KNOWN: u32 = 1;
+const STREAM: u32 = 2;
+const LOW_WATER: u32 = 4;
+const RECORDS: u32 = 8;
+/// One more each time that all is forgotten, so that no answer of before is kept.
+const VERSION: u32 = 16;
 
 /// What is known of a descriptor.
-pub(super) struct CachedTraits(AtomicU8);
+pub(super) struct CachedTraits(AtomicU32);
 
 /// What the system said.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,23 +30,26 @@ pub(super) struct Traits {
 
 impl CachedTraits {
     pub(super) const fn unknown() -> Self {
-        CachedTraits(AtomicU8::new(0))
+        CachedTraits(AtomicU32::new(0))
     }
 
     /// Notes what a descriptor is that was just made, of that type.
     pub(super) fn is_new(&self, kind: i32) {
-        self.0.store(bits(kind), Relaxed);
+        let version = self.forget();
+        self.0.store(version | bits(kind), Relaxed);
     }
 
     /// Asks again next time.
-    pub(super) fn forget(&self) {
-        self.0.store(0, Relaxed);
+    pub(super) fn forget(&self) -> u32 {
+        let next = |before: u32| Some((before & !(VERSION - 1)).wrapping_add(VERSION));
+        let before = self.0.fetch_update(Relaxed, Relaxed, next);
+        before.ok().and_then(next).unwrap_or_default()
     }
 
     #[inline]
     pub(super) fn of(&self, py: Python<'_>, channel: &Channel) -> Traits {
         let mut bits = self.0.load(Relaxed);
-        if bits == 0 {
+        if bits & KNOWN == 0 {
             bits = self.learn(py, channel);
         }
         Traits {
@@ -55,24 +60,29 @@ impl CachedTraits {
     }
 
     #[cold]
-    fn learn(&self, py: Python<'_>, channel: &Channel) -> u8 {
+    fn learn(&self, py: Python<'_>, channel: &Channel) -> u32 {
         // What fails here makes the operation itself fail, which says how.
         channel.lend(py, |fd| self.ask(fd)).unwrap_or_default()
     }
 
-    fn ask(&self, fd: BorrowedFd<'_>) -> u8 {
+    fn ask(&self, fd: BorrowedFd<'_>) -> u32 {
+        let before = self.0.load(Relaxed);
         let Ok(kind) = descriptor::kind(fd) else {
             return 0;
         };
         let mark = option::get::<i32>(fd, libc::SOL_SOCKET, libc::SO_RCVLOWAT).unwrap_or(1);
         let bits = bits(kind) | if mark > 1 { LOW_WATER } else { 0 };
-        self.0.store(bits, Relaxed);
+        // Unless an option was set meanwhile.
+        let known = before & !(VERSION - 1) | bits;
+        self.0
+            .compare_exchange(before, known, Relaxed, Relaxed)
+            .ok();
         bits
     }
 }
 
 /// What the type alone says.
-fn bits(kind: i32) -> u8 {
+fn bits(kind: i32) -> u32 {
     KNOWN
         | match kind {
             libc::SOCK_STREAM => STREAM,
