@@ -493,7 +493,7 @@ NAMES = """
 import sys, threading
 sys.setswitchinterval(1e-6)
 import oxisock
-names = sorted(set(dir(oxisock)) - {"datagram_endpoint", "DatagramEndpoint"})
+names = sorted(set(dir(oxisock)) - {"__getattr__", "datagram_endpoint", "DatagramEndpoint"})
 barrier = threading.Barrier(10)
 found = []
 
