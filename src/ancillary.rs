@@ -10,6 +10,7 @@ use crate::python::args::{self, Size};
 use crate::python::buffer::BufferSlot;
 use crate::python::buffer::snapshot;
 use crate::python::error::{Error, Result};
+use crate::python::make;
 use crate::sys::ancillary::{self, Control, Full, Message, Messages};
 
 /// Return the length of a control message without the padding behind it; CMSG_LEN(3).
@@ -167,7 +168,7 @@ pub(crate) fn decode_some<'py>(
     messages: Messages<'_>,
     mut wanted: impl FnMut(&Message<'_>) -> bool,
 ) -> PyResult<Bound<'py, PyList>> {
-    let list = PyList::empty(py);
+    let list = make::list(py)?;
     for message in messages {
         let complete = message.as_ref().is_ok_and(|message| message.complete);
         if !complete {
@@ -178,18 +179,10 @@ pub(crate) fn decode_some<'py>(
         if !wanted(&message) {
             continue;
         }
-        let data = bytes(py, message.data)?;
-        list.append((message.level, message.kind, data))?;
+        let data = make::bytes(py, message.data)?;
+        list.append(make::tuple!(py, message.level, message.kind, data)?)?;
     }
     Ok(list)
-}
-
-/// A bytes object; unlike PyBytes::new, without a panic where there is no memory for it.
-fn bytes<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-    PyBytes::new_with(py, data.len(), |room| {
-        room.copy_from_slice(data);
-        Ok(())
-    })
 }
 
 /// The three parts of an item, a snapshot before the first one is converted.
@@ -225,7 +218,7 @@ pub(crate) fn full(reason: Full) -> Error {
 #[pyo3(signature = (items, /))]
 pub(crate) fn encode_ancillary<'py>(items: &Bound<'py, PyAny>) -> Result<Bound<'py, PyBytes>> {
     let control = encode(items, "encode_ancillary")?;
-    Ok(bytes(items.py(), control.as_bytes())?)
+    Ok(make::bytes(items.py(), control.as_bytes())?)
 }
 
 /// Encode the control messages of an ``AF_ALG`` operation as ``sendmsg_afalg`` does.
@@ -241,7 +234,7 @@ pub(crate) fn encode_ancillary_alg<'py>(
     assoclen: Option<&Bound<'py, PyAny>>,
 ) -> Result<Bound<'py, PyBytes>> {
     let control = encode_alg(op, iv, assoclen)?;
-    Ok(bytes(py, control.as_bytes())?)
+    Ok(make::bytes(py, control.as_bytes())?)
 }
 
 /// Decode control messages as ``recvmsg`` does. Descriptors among them stay what they are.

@@ -10,6 +10,7 @@ use crate::address::host_text;
 use crate::python::args::{self, Int};
 use crate::python::buffer::BufferSlot;
 use crate::python::error::Result;
+use crate::python::make;
 use crate::sys::lookup;
 
 /// Convert an IPv4 address from text to 4 bytes in network order; inet_aton(3).
@@ -34,7 +35,7 @@ pub(crate) fn inet_aton<'py>(ip_addr: &Bound<'py, PyAny>) -> PyResult<Bound<'py,
         .map(|host| host.octets())
         .or_else(|| lookup::loose_v4(text))
     {
-        Some(host) => Ok(PyBytes::new(ip_addr.py(), &host)),
+        Some(host) => Ok(make::bytes(ip_addr.py(), &host)?),
         None => Err(illegal("inet_aton")),
     }
 }
@@ -51,7 +52,7 @@ pub(crate) fn inet_aton<'py>(ip_addr: &Bound<'py, PyAny>) -> PyResult<Bound<'py,
 #[pyo3(signature = (packed_ip, /))]
 pub(crate) fn inet_ntoa<'py>(packed_ip: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
     match with_packed(packed_ip, |bytes| <[u8; 4]>::try_from(bytes))? {
-        Ok(host) => Ok(host_text(packed_ip.py(), Ipv4Addr::from(host).into())),
+        Ok(host) => host_text(packed_ip.py(), Ipv4Addr::from(host).into()),
         Err(_) => Err(PyOSError::new_err("packed IP wrong length for inet_ntoa")),
     }
 }
@@ -77,7 +78,7 @@ pub(crate) fn inet_pton<'py>(
 ) -> Result<Bound<'py, PyBytes>> {
     let text = args::text("inet_pton() argument 2", ip_string)?;
     match lookup::packed(address_family.0, text)? {
-        Some(packed) => Ok(PyBytes::new(ip_string.py(), &packed)),
+        Some(packed) => Ok(make::bytes(ip_string.py(), &packed)?),
         None => Err(illegal("inet_pton").into()),
     }
 }
@@ -105,11 +106,11 @@ pub(crate) fn inet_ntop<'py>(
     let wrong_length = |_| PyValueError::new_err("invalid length of packed IP address string");
     match address_family.0 {
         libc::AF_INET => with_packed(packed_ip, |bytes| <[u8; 4]>::try_from(bytes))?
-            .map(|host| host_text(py, Ipv4Addr::from(host).into()))
-            .map_err(wrong_length),
+            .map_err(wrong_length)
+            .and_then(|host| host_text(py, Ipv4Addr::from(host).into())),
         libc::AF_INET6 => with_packed(packed_ip, |bytes| <[u8; 16]>::try_from(bytes))?
-            .map(|host| host_text(py, Ipv6Addr::from(host).into()))
-            .map_err(wrong_length),
+            .map_err(wrong_length)
+            .and_then(|host| host_text(py, Ipv6Addr::from(host).into())),
         family => {
             with_packed(packed_ip, |_| ())?;
             Err(PyValueError::new_err(format!(

@@ -12,6 +12,7 @@ use super::Purpose;
 use crate::lookup::{HostName, resolve};
 use crate::python::args;
 use crate::python::error::{Error, Result};
+use crate::python::make;
 use crate::sys::{SockAddr, numeric};
 
 pub(crate) const MAX_FLOWINFO: u32 = 0xf_ffff;
@@ -58,21 +59,21 @@ pub(super) fn parse_v6(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Resul
 pub(super) fn build_v4<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bound<'py, PyAny>> {
     let address: sockaddr_in = address.read();
     let host = Ipv4Addr::from(address.sin_addr.s_addr.to_ne_bytes());
-    Ok((host_text(py, host.into()), u16::from_be(address.sin_port))
-        .into_pyobject(py)?
-        .into_any())
+    let host = host_text(py, host.into())?;
+    Ok(make::tuple!(py, host, u16::from_be(address.sin_port))?.into_any())
 }
 
 pub(super) fn build_v6<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bound<'py, PyAny>> {
     let address: sockaddr_in6 = address.read();
-    let fields = (
+    let fields = make::tuple!(
+        py,
         // The scope stands in its own field and never in the text.
-        host_text(py, Ipv6Addr::from(address.sin6_addr.s6_addr).into()),
+        host_text(py, Ipv6Addr::from(address.sin6_addr.s6_addr).into())?,
         u16::from_be(address.sin6_port),
         u32::from_be(address.sin6_flowinfo),
         address.sin6_scope_id,
     );
-    Ok(fields.into_pyobject(py)?.into_any())
+    Ok(fields?.into_any())
 }
 
 /// The flow information of an IPv6 address.
@@ -82,8 +83,8 @@ pub(super) fn flowinfo(address: &SockAddr) -> u32 {
 }
 
 /// A host in numbers, as inet_ntop(3) writes it.
-pub(crate) fn host_text<'py>(py: Python<'py>, host: IpAddr) -> Bound<'py, PyString> {
-    PyString::new(py, &numeric::text(host))
+pub(crate) fn host_text<'py>(py: Python<'py>, host: IpAddr) -> PyResult<Bound<'py, PyString>> {
+    make::text(py, &numeric::text(host))
 }
 
 fn host_and_port(purpose: Purpose<'_>, tuple: &Bound<'_, PyTuple>) -> Result<(HostName, i32)> {

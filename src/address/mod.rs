@@ -33,6 +33,7 @@ pub(crate) use inet::{MAX_FLOWINFO, host_text};
 use crate::engine::Channel;
 use crate::python::args::Int;
 use crate::python::error::{Error, Result};
+use crate::python::make;
 use crate::sys::SockAddr;
 #[cfg(linux)]
 use crate::sys::address::linux::AF_QIPCRTR;
@@ -191,9 +192,8 @@ fn build_unknown<'py>(
     let bytes = address.as_bytes().get(DATA..).unwrap_or_default();
     data[..bytes.len()].copy_from_slice(bytes);
     let len = bytes.len().max(size_of::<libc::sockaddr>() - DATA);
-    Ok((family, PyBytes::new(py, &data[..len]))
-        .into_pyobject(py)?
-        .into_any())
+    let data = make::bytes(py, &data[..len])?;
+    Ok(make::tuple!(py, family, data)?.into_any())
 }
 
 /// Encode an address as ``bind`` and ``connect`` do, without a socket.
@@ -217,7 +217,7 @@ pub(crate) fn encode_address<'py>(
         caller: "encode_address",
     };
     let encoded = parse(purpose, address)?;
-    Ok(PyBytes::new(address.py(), encoded.as_bytes()))
+    Ok(make::bytes(address.py(), encoded.as_bytes())?)
 }
 
 /// Decode an address as ``getsockname`` and ``recvfrom`` do: the inverse of ``encode_address``.

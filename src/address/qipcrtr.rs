@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use super::Purpose;
 use super::fields::Fields;
 use crate::python::error::Result;
+use crate::python::make;
 use crate::sys::address::linux::{AF_QIPCRTR, sockaddr_qrtr};
 use crate::sys::{SockAddr, Sockaddr};
 
@@ -18,6 +19,5 @@ pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<S
 
 pub(super) fn build<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bound<'py, PyAny>> {
     let address: sockaddr_qrtr = address.read();
-    let pair = (address.sq_node, address.sq_port);
-    Ok(pair.into_pyobject(py)?.into_any())
+    Ok(make::tuple!(py, address.sq_node, address.sq_port)?.into_any())
 }

@@ -13,6 +13,7 @@ use super::fields::until_zero;
 use crate::python::args;
 use crate::python::buffer::BufferSlot;
 use crate::python::error::{Error, Result};
+use crate::python::make;
 use crate::sys::{SockAddr, Sockaddr};
 
 const PATH: usize = offset_of!(sockaddr_un, sun_path);
@@ -44,7 +45,7 @@ pub(super) fn parse(object: &Bound<'_, PyAny>) -> Result<SockAddr> {
 pub(super) fn build<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bound<'py, PyAny>> {
     let path = address.as_bytes().get(PATH..).unwrap_or_default();
     if cfg!(linux) && path.first() == Some(&0) {
-        return Ok(PyBytes::new(py, path).into_any());
+        return Ok(make::bytes(py, path)?.into_any());
     }
     args::file_system_text(py, until_zero(path))
 }

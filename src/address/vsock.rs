@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use super::Purpose;
 use super::fields::Fields;
 use crate::python::error::Result;
+use crate::python::make;
 use crate::sys::{SockAddr, Sockaddr};
 
 pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
@@ -18,6 +19,5 @@ pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<S
 
 pub(super) fn build<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bound<'py, PyAny>> {
     let address: sockaddr_vm = address.read();
-    let pair = (address.svm_cid, address.svm_port);
-    Ok(pair.into_pyobject(py)?.into_any())
+    Ok(make::tuple!(py, address.svm_cid, address.svm_port)?.into_any())
 }

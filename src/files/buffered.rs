@@ -10,6 +10,7 @@ use super::state_of;
 use crate::python::args::{self, Size};
 use crate::python::buffer::BufferSlot;
 use crate::python::bytes::BytesBuilder;
+use crate::python::make;
 use crate::python::method::{Arguments, Fast, Inherited, positional};
 use crate::sys::Region;
 
@@ -21,10 +22,10 @@ impl<'py> Reading<'_, 'py> {
             let builder = BytesBuilder::new(self.py(), size)?;
             return match self.receive(builder.region())? {
                 Received::Bytes(count) => builder.finish(count),
-                _ => Ok(PyBytes::new(self.py(), b"")),
+                _ => make::bytes(self.py(), b""),
             };
         }
-        Ok(self.give(size))
+        self.give(size)
     }
 
     fn some(mut self, size: usize) -> PyResult<Option<Bound<'py, PyBytes>>> {
@@ -41,7 +42,7 @@ impl<'py> Reading<'_, 'py> {
                 _ => break,
             }
         }
-        Ok(Some(self.give(size)))
+        self.give(size).map(Some)
     }
 
     /// Fills a region, as far as the stream goes; what has come is kept when that fails.
@@ -181,7 +182,7 @@ impl BufferMethods {
         if reading.held.is_empty() {
             reading.fill(1)?;
         }
-        Ok(PyBytes::new(slf.py(), reading.held.bytes()))
+        make::bytes(slf.py(), reading.held.bytes())
     }
 
     /// Read into ``buffer``; return the number of bytes.

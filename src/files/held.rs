@@ -1,5 +1,7 @@
 //! Bytes that a file has received and not yet given.
 
+use std::convert::Infallible;
+
 use crate::sys::Region;
 
 /// Memory that an emptied file keeps for its next bytes.
@@ -37,28 +39,35 @@ impl Held {
         self.len() == 0
     }
 
-    /// Gives up to `count` bytes to `give`, and forgets them.
+    /// Gives up to `count` bytes to `give`, and forgets them unless that fails.
     #[inline]
-    pub(super) fn take<T>(&mut self, count: usize, give: impl FnOnce(&[u8]) -> T) -> T {
+    pub(super) fn take<T, E>(
+        &mut self,
+        count: usize,
+        give: impl FnOnce(&[u8]) -> Result<T, E>,
+    ) -> Result<T, E> {
         let count = count.min(self.len());
-        let given = give(&self.data[self.start..self.start + count]);
+        let given = give(&self.data[self.start..self.start + count])?;
         self.start += count;
         if self.start == self.data.len() {
             self.clear();
         }
-        given
+        Ok(given)
     }
 
     /// Moves as many bytes into a region as it has room for; returns their number.
     pub(super) fn copy(&mut self, into: Region<'_>) -> usize {
-        self.take(into.len(), |bytes| {
+        let taken = self.take(into.len(), |bytes| {
             // SAFETY: the region is writable, and no Rust reference to it exists.
             unsafe {
                 into.as_ptr()
                     .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
             };
-            bytes.len()
-        })
+            Ok::<_, Infallible>(bytes.len())
+        });
+        match taken {
+            Ok(count) => count,
+        }
     }
 
     pub(super) fn clear(&mut self) {

@@ -9,6 +9,7 @@ use super::state::{FileState, Received, receive, receive_into, unsupported};
 use super::state_of;
 use crate::python::args::Size;
 use crate::python::buffer::BufferSlot;
+use crate::python::make;
 use crate::python::method::{Fast, Inherited, no_arguments};
 use crate::socket::{self, Socket};
 
@@ -85,7 +86,7 @@ impl RawMethods {
             }
             _ => held.copy(room.region()),
         };
-        Ok(Some(count.into_pyobject(py)?.into_any()))
+        Ok(Some(make::Make::make(count, py)?))
     }
 
     /// Receive until the end of the stream; None if a non-blocking socket has nothing.

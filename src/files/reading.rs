@@ -11,6 +11,7 @@ use super::held::Held;
 use super::state::{FileState, Received};
 use super::turn::Taken;
 use crate::python::args::Size;
+use crate::python::make;
 use crate::sys::{Region, find_byte};
 
 /// How much a read without a size asks for at a time.
@@ -90,9 +91,9 @@ impl<'py> Reading<'_, 'py> {
     }
 
     /// Gives up to `size` bytes of those that are held.
-    pub(super) fn give(&mut self, size: usize) -> Bound<'py, PyBytes> {
+    pub(super) fn give(&mut self, size: usize) -> PyResult<Bound<'py, PyBytes>> {
         let py = self.py();
-        self.held.take(size, |bytes| PyBytes::new(py, bytes))
+        self.held.take(size, |bytes| make::bytes(py, bytes))
     }
 
     /// All until the end of the stream; None if nothing is there, in non-blocking mode.
@@ -101,7 +102,7 @@ impl<'py> Reading<'_, 'py> {
             match self.fill(STEP)? {
                 Received::Bytes(_) => {}
                 Received::Nothing if self.held.is_empty() => return Ok(None),
-                _ => return Ok(Some(self.give(usize::MAX))),
+                _ => return self.give(usize::MAX).map(Some),
             }
         }
     }
@@ -130,13 +131,13 @@ impl<'py> Reading<'_, 'py> {
                 Received::End | Received::Nothing => break seen,
             }
         };
-        Ok(self.give(count))
+        self.give(count)
     }
 
     /// Lines, until they make up more than `hint` bytes; all are kept when that fails.
     pub(super) fn lines(mut self, hint: Option<Size>) -> PyResult<Bound<'py, PyList>> {
         let hint = as_limit(hint).filter(|hint| *hint > 0);
-        let lines = PyList::empty(self.py());
+        let lines = make::list(self.py())?;
         let mut total = 0;
         while hint.is_none_or(|hint| total <= hint) {
             match self.line(None) {

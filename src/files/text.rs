@@ -115,18 +115,20 @@ impl Text {
         if !self.more.is_empty() {
             let rest = match &self.text {
                 Some(text) => slice(text.bind(py), self.position, isize::MAX)?,
-                None => PyString::new(py, ""),
+                None => intern!(py, "").clone(),
             };
             let pieces = PyList::new(py, [rest])?;
             for piece in &self.more {
                 pieces.append(piece)?;
             }
-            let joined = PyString::new(py, "").call_method1(intern!(py, "join"), (pieces,))?;
+            let joined = intern!(py, "")
+                .clone()
+                .call_method1(intern!(py, "join"), (pieces,))?;
             self.hold(joined.cast_into()?);
         }
         match &self.text {
             Some(text) => Ok((text.bind(py).clone(), self.position)),
-            None => Ok((PyString::new(py, ""), 0)),
+            None => Ok((intern!(py, "").clone(), 0)),
         }
     }
 
@@ -167,7 +169,9 @@ impl Text {
     fn unread(&mut self, py: Python<'_>, lines: Bound<'_, PyList>) -> PyResult<()> {
         let rest = self.len(py);
         lines.append(self.take(py, rest)?)?;
-        let joined = PyString::new(py, "").call_method1(intern!(py, "join"), (lines,))?;
+        let joined = intern!(py, "")
+            .clone()
+            .call_method1(intern!(py, "join"), (lines,))?;
         self.hold(joined.cast_into()?);
         Ok(())
     }

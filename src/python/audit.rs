@@ -6,6 +6,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
+use super::make;
 use super::thread::protect;
 
 unsafe extern "C" {
@@ -25,7 +26,9 @@ pub(crate) fn audit<'py, const N: usize>(
     event: &CStr,
     arguments: [&Bound<'py, PyAny>; N],
 ) -> PyResult<()> {
-    audit_with(py, event, || PyTuple::new(py, arguments))
+    audit_with(py, event, || {
+        make::tuple_of(py, arguments.map(|argument| argument.clone()))
+    })
 }
 
 /// Raises an event with the arguments that `arguments` makes.

@@ -9,6 +9,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use super::make;
 use crate::sys::Region;
 
 /// As large as the largest read that is usual: asyncio asks for that each time. Pages
@@ -57,7 +58,7 @@ pub(crate) fn bytes_of<'py>(
     // memory of the thread before its next read.
     let data = unsafe { std::slice::from_raw_parts(have.as_ptr(), have.len()) };
     if len == data.len() {
-        return Ok(PyBytes::new(py, data));
+        return make::bytes(py, data);
     }
     PyBytes::new_with(py, len, |bytes| {
         bytes[..data.len()].copy_from_slice(data);

@@ -8,6 +8,7 @@ pub(crate) mod buffer;
 pub(crate) mod bytes;
 pub(crate) mod error;
 pub(crate) mod late;
+pub(crate) mod make;
 pub(crate) mod method;
 #[cfg(not(Py_GIL_DISABLED))]
 pub(crate) mod pending;

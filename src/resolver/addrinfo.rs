@@ -13,6 +13,7 @@ use crate::lookup::{Entry, Hints, HostName, Service, lookup};
 use crate::python::args::{self, Int};
 use crate::python::audit::audit_with;
 use crate::python::error::{Error, Result};
+use crate::python::make;
 use crate::python::version;
 
 /// Look up the addresses of a host and a service; getaddrinfo(3), RFC 3493.
@@ -178,7 +179,7 @@ fn until_null(text: &[u8]) -> CString {
 }
 
 fn build<'py>(py: Python<'py>, entries: &[Entry]) -> PyResult<Bound<'py, PyList>> {
-    let list = PyList::empty(py);
+    let list = make::list(py)?;
     let mut last = None;
     for entry in entries {
         // The same address comes once for each socket type: one tuple serves them all.
@@ -193,13 +194,15 @@ fn build<'py>(py: Python<'py>, entries: &[Entry]) -> PyResult<Bound<'py, PyList>
             None | Some(b"") => intern!(py, "").clone().into_any(),
             Some(name) => args::file_system_text(py, name)?,
         };
-        list.append((
+        let kind = kind_member(py, entry.kind)?;
+        list.append(make::tuple!(
+            py,
             &family,
-            kind_member(py, entry.kind)?,
+            kind,
             entry.protocol,
             canonical,
-            &address,
-        ))?;
+            &address
+        )?)?;
         last = Some((&entry.address, family, address));
     }
     Ok(list)

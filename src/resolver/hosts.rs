@@ -10,6 +10,7 @@ use crate::lookup::{Hints, HostName, answers_here, resolve, run};
 use crate::python::args;
 use crate::python::audit::{audit, audit_with};
 use crate::python::error::{Error, Result};
+use crate::python::make;
 use crate::sys::databases::{Host, host_by_address, host_by_name};
 use crate::sys::{Errno, hosts_file, machine};
 
@@ -37,7 +38,7 @@ pub(crate) fn gethostbyname<'py>(
     let name = HostName::argument("gethostbyname", hostname)?;
     audit(py, c"socket.gethostbyname", [hostname])?;
     let address = resolve(py, &name.0, libc::AF_INET)?;
-    Ok(address.ip().map(|host| host_text(py, host)))
+    Ok(address.ip().map(|host| host_text(py, host)).transpose()?)
 }
 
 /// Look up the canonical name, aliases and IPv4 addresses of a host; gethostbyname_r(3).
@@ -111,18 +112,18 @@ fn build(py: Python<'_>, host: Host, family: i32) -> Result<Answer<'_>> {
     if host.family != family {
         return Err(Error::Os(Errno::AFNOSUPPORT));
     }
-    let aliases = PyList::empty(py);
+    let aliases = make::list(py)?;
     for alias in &host.aliases {
         aliases.append(args::file_system_text(py, alias.to_bytes())?)?;
     }
-    let addresses = PyList::empty(py);
+    let addresses = make::list(py)?;
     for address in &host.addresses {
         let address = match address.len() {
             4 => <[u8; 4]>::try_from(&address[..]).map(|host| IpAddr::V4(Ipv4Addr::from(host))),
             _ => <[u8; 16]>::try_from(&address[..]).map(|host| IpAddr::V6(Ipv6Addr::from(host))),
         };
         if let Ok(address) = address {
-            addresses.append(host_text(py, address))?;
+            addresses.append(host_text(py, address)?)?;
         }
     }
     Ok((

@@ -9,6 +9,7 @@ use crate::constants::family_member;
 use crate::engine;
 use crate::python::args::{file_system_bytes, file_system_text, unsigned, unsigned_long};
 use crate::python::error::{Error, Result};
+use crate::python::make;
 use crate::python::method::{Fast, function};
 use crate::python::version;
 use crate::sys::interface;
@@ -22,9 +23,10 @@ use crate::sys::interface;
 ///     OSError: the system gives no list.
 #[pyfunction]
 pub(crate) fn if_nameindex(py: Python<'_>) -> Result<Bound<'_, PyList>> {
-    let list = PyList::empty(py);
+    let list = make::list(py)?;
     for (index, name) in engine::detached(py, interface::all)? {
-        list.append((index, file_system_text(py, name.to_bytes())?))?;
+        let name = file_system_text(py, name.to_bytes())?;
+        list.append(make::tuple!(py, index, name)?)?;
     }
     Ok(list)
 }
@@ -38,7 +40,7 @@ pub(crate) fn if_nameindex(py: Python<'_>) -> Result<Bound<'_, PyList>> {
 ///     OSError: the system gives no list.
 #[pyfunction]
 pub(crate) fn getifaddrs(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
-    let list = PyList::empty(py);
+    let list = make::list(py)?;
     for found in engine::detached(py, interface::addresses).map_err(Error::from)? {
         list.append((
             file_system_text(py, found.name.to_bytes())?,

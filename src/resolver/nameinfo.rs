@@ -11,6 +11,7 @@ use crate::lookup::{Hints, Service, lookup, run};
 use crate::python::args::{self, Int};
 use crate::python::audit::audit;
 use crate::python::error::{Error, Result};
+use crate::python::make;
 use crate::sys::{SockAddr, hosts_file, lookup as libc_lookup};
 
 const NUMBERS: i32 = libc::NI_NUMERICHOST | libc::NI_NUMERICSERV;
@@ -39,7 +40,7 @@ pub(crate) fn getnameinfo<'py>(
     py: Python<'py>,
     sockaddr: &Bound<'py, PyAny>,
     flags: Int,
-) -> Result<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+) -> Result<Bound<'py, PyTuple>> {
     let Ok(tuple) = sockaddr.cast::<PyTuple>() else {
         return Err(Error::type_error(
             "getnameinfo() argument 1 must be a tuple",
@@ -53,18 +54,20 @@ pub(crate) fn getnameinfo<'py>(
         && flags.0 | libc::NI_DGRAM == NUMBERS | libc::NI_DGRAM
     {
         // Nothing to look up, and no need to ask the C library for numbers.
-        let service = PyString::new(py, &address.port().to_string());
-        return Ok((address::host_text(py, host).into_any(), service.into_any()));
+        let service = make::text(py, &address.port().to_string())?;
+        return Ok(make::tuple!(py, address::host_text(py, host)?, service)?);
     }
     let local = move || {
         flags.0 & libc::NI_NUMERICHOST != 0 || address.ip().is_some_and(hosts_file::has_address)
     };
     let call = move || libc_lookup::names(&address, flags.0);
     let (host, service) = run(py, None, local, call)??;
-    Ok((
-        args::file_system_text(py, host.to_bytes())?,
-        args::file_system_text(py, service.to_bytes())?,
-    ))
+    let host = args::file_system_text(py, host.to_bytes())?;
+    Ok(make::tuple!(
+        py,
+        host,
+        args::file_system_text(py, service.to_bytes())?
+    )?)
 }
 
 /// The items of an address, before anything is known about its family.

@@ -4,8 +4,9 @@ use std::os::fd::OwnedFd;
 
 use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 
-use super::{Call, limit, nanoseconds};
+use super::{Call, limit, nanoseconds, told};
 use crate::engine::{self, Channel};
 use crate::python::args::{self, Descriptor, Given, Int};
 use crate::python::error::Error;
@@ -192,12 +193,12 @@ impl Epoll {
         signature = (timeout = None, maxevents = Int(-1)),
         text_signature = "($self, timeout=None, maxevents=-1)"
     )]
-    fn poll(
+    fn poll<'py>(
         &self,
-        py: Python<'_>,
-        timeout: Option<&Bound<'_, PyAny>>,
+        py: Python<'py>,
+        timeout: Option<&Bound<'py, PyAny>>,
         maxevents: Int,
-    ) -> PyResult<Vec<Readiness>> {
+    ) -> PyResult<Bound<'py, PyList>> {
         let closed = |error| self.failed(error);
         let file = self.channel.enter().map_err(closed)?;
         let time = nanoseconds(timeout, SECOND, "timeout must be an integer or None")?;
@@ -220,7 +221,7 @@ impl Epoll {
             Ok((!found.is_empty()).then_some(found))
         });
         match found {
-            Ok(found) => Ok(found.unwrap_or_default()),
+            Ok(found) => told(py, found),
             // The room for the answers: the call itself has no such error.
             Err(Error::Os(Errno::NOMEM)) => Err(PyMemoryError::new_err(())),
             Err(error) => Err(self.failed(error)),

@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 
-use crate::python::{args, version};
+use crate::python::{args, make, version};
+use crate::sys::readiness::Readiness;
 use crate::sys::timeout::MILLISECOND;
 
 /// A time of that unit in nanoseconds; none for None.
@@ -59,4 +61,13 @@ fn limit(nanoseconds: Option<i64>, call: Call) -> PyResult<Option<Duration>> {
         return Err(PyOverflowError::new_err("timeout is too large"));
     }
     Ok((milliseconds >= 0).then(|| Duration::from_nanos(nanoseconds.max(0) as u64)))
+}
+
+/// What `poll` returns.
+fn told<'py>(py: Python<'py>, found: Option<Vec<Readiness>>) -> PyResult<Bound<'py, PyList>> {
+    let list = make::list(py)?;
+    for (number, events) in found.unwrap_or_default() {
+        list.append(make::tuple!(py, number, events)?)?;
+    }
+    Ok(list)
 }

@@ -6,9 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::PyInt;
+use pyo3::types::{PyInt, PyList};
 
-use super::{Call, limit, nanoseconds};
+use super::{Call, limit, nanoseconds, told};
 use crate::engine;
 use crate::python::args::{self, Descriptor, Given};
 use crate::python::error::Error;
@@ -162,7 +162,11 @@ impl Poll {
     ///     TypeError: the timeout is no number.
     ///     ValueError: the timeout is no number of the kind that can be counted.
     #[pyo3(signature = (timeout = None, /))]
-    fn poll(&self, py: Python<'_>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Readiness>> {
+    fn poll<'py>(
+        &self,
+        py: Python<'py>,
+        timeout: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyList>> {
         let message = "timeout must be an integer or None";
         let time = nanoseconds(timeout, MILLISECOND, message)?;
         let limit = limit(time, Call::Poll)?;
@@ -174,7 +178,7 @@ impl Poll {
             let found = readiness::poll(&wanted, timeout)?;
             Ok((!found.is_empty()).then_some(found))
         })?;
-        Ok(found.unwrap_or_default())
+        told(py, found)
     }
 }
 

@@ -9,6 +9,7 @@ use pyo3::types::PyList;
 use super::nanoseconds;
 use crate::engine;
 use crate::python::args::{self, Descriptor};
+use crate::python::make;
 use crate::sys::RawFd;
 use crate::sys::readiness::{self, SelectSet};
 use crate::sys::timeout::SECOND;
@@ -60,7 +61,11 @@ pub(crate) fn select<'py>(
     let [read, write, except] = [0, 1, 2].map(|index| {
         let ready = wanted[index].1.iter();
         let ready = ready.filter(|(fd, _)| found[index].contains(*fd));
-        PyList::new(py, ready.map(|(_, object)| object).collect::<Vec<_>>())
+        let list = make::list(py)?;
+        for (_, object) in ready {
+            list.append(object)?;
+        }
+        Ok::<_, PyErr>(list)
     });
     Ok((read?, write?, except?))
 }

@@ -16,6 +16,7 @@ use crate::python::audit::audit;
 use crate::python::buffer::{BufferSlot, BuffersSlot, snapshot};
 use crate::python::bytes::bytes_of;
 use crate::python::error::{Error, Result};
+use crate::python::make;
 use crate::sys::batch::{Datagram, LIMIT, Outgoing, Slots};
 use crate::sys::message::IoVec;
 use crate::sys::{BorrowedFd, Errno, Region, SockAddr};
@@ -444,13 +445,13 @@ impl Socket {
         let count = positive(n, "n must be positive in recvfrom_many()")?;
         let len = nonnegative(bufsize.0, "negative buffersize in recvfrom_many")?;
         self.check_datagrams(py)?;
-        let list = PyList::empty(py);
+        let list = make::list(py)?;
         let mut senders = Senders::new(self);
         self.receive_batch_here(py, count, len, None, flags.0, |slots, places| {
             for (index, datagram) in slots.received().enumerate() {
                 let data = places.bytes(py, index, datagram.len)?;
                 let address = senders.build(py, datagram.address)?;
-                list.append((data, address))?;
+                list.append(make::tuple!(py, data, address)?)?;
             }
             Ok(())
         })?;
@@ -509,7 +510,7 @@ impl Socket {
         stride: Size,
         flags: Int,
     ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyList>)> {
-        let senders = PyList::empty(buffer.py());
+        let senders = make::list(buffer.py())?;
         let lengths =
             self.receive_batch_into(buffer, stride, flags, "recvfrom_many_into", Some(&senders))?;
         Ok((lengths, senders))

@@ -1,6 +1,6 @@
 //! Names and connections: `bind`, `listen`, `accept`, `connect`, `shutdown`.
 
-use std::os::fd::{AsFd, IntoRawFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::Instant;
@@ -8,7 +8,7 @@ use std::time::Instant;
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::IntoPyDict;
+use pyo3::types::{IntoPyDict, PyTuple};
 
 use super::Socket;
 use super::lifecycle::{Offer, called_class, construct, is_plain, registered, wrap};
@@ -18,6 +18,7 @@ use crate::engine::{
 use crate::python::args::Int;
 use crate::python::audit::audit;
 use crate::python::error::{Error, Result, at};
+use crate::python::make;
 use crate::sys::io::Wake;
 use crate::sys::{self, BorrowedFd, Errno, OwnedFd, RawFd, SockAddr, Timeout, descriptor, option};
 
@@ -291,11 +292,12 @@ impl Socket {
     ///     TimeoutError: nobody connected within the timeout.
     ///     BlockingIOError: nobody has connected, in non-blocking mode.
     ///     OSError: the socket does not listen, or is closed.
-    fn accept<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    fn accept<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
         let py = slf.py();
         let class = called_class(py)?;
         if class.is_some() || !is_plain(slf) {
-            return accept_by_parts(slf, class);
+            let (socket, address) = accept_by_parts(slf, class)?;
+            return make::tuple!(py, socket, address);
         }
         let this = slf.get();
         let (fd, peer) = this.accept_one(py)?;
@@ -304,14 +306,19 @@ impl Socket {
             // The new socket has the option from this one.
             socket.cast::<Socket>()?.get().traits.forget();
         }
-        Ok((socket, this.build_address(py, &peer)?))
+        make::tuple!(py, socket, this.build_address(py, &peer)?)
     }
 
     /// Accept a connection and return its bare descriptor and the peer's address.
-    fn _accept<'py>(&self, py: Python<'py>) -> PyResult<(RawFd, Bound<'py, PyAny>)> {
+    fn _accept<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let (fd, peer) = self.accept_one(py)?;
         let address = self.build_address(py, &peer)?;
-        Ok((fd.into_raw_fd(), address))
+        let pair = make::tuple!(py, fd.as_raw_fd(), address);
+        if pair.is_ok() {
+            // The caller's from here on.
+            let _ = fd.into_raw_fd();
+        }
+        pair
     }
 
     /// Connect to an address; connect(2).

@@ -4,7 +4,7 @@
 use std::os::fd::{IntoRawFd, OwnedFd};
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyTuple};
+use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 use super::Socket;
 use super::batch::{LARGEST, Senders, positive};
@@ -13,6 +13,7 @@ use crate::address::host_text;
 use crate::ancillary;
 use crate::python::args::{self, Int, Size, nonnegative};
 use crate::python::error::{Error, Result, about};
+use crate::python::make;
 use crate::sys::Errno;
 use crate::sys::packet::{self, Choice, Info, Item};
 
@@ -91,9 +92,9 @@ impl Datagram {
 
     /// The address that the datagram was sent to, as text, or None; ip(7), ``IP_PKTINFO``.
     #[getter]
-    fn destination<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        let destination = self.info.destination?;
-        Some(host_text(py, destination).into_any())
+    fn destination<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyString>>> {
+        let destination = self.info.destination;
+        destination.map(|host| host_text(py, host)).transpose()
     }
 
     /// The index of the interface that the datagram came through, or None; ip(7).
@@ -242,7 +243,7 @@ impl Socket {
         let len = nonnegative(bufsize.0, "negative buffersize in recvmsg_many")?;
         let control = ancillary::checked_size(ancbufsize.0)?;
         self.check_datagrams(py)?;
-        let list = PyList::empty(py);
+        let list = make::list(py)?;
         let nothing = PyTuple::empty(py);
         let mut senders = Senders::new(self);
         // Those that came with the datagrams in the list: closed where that does not get out.

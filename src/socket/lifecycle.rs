@@ -17,6 +17,7 @@ use crate::engine;
 use crate::python::args::{self, Int};
 use crate::python::audit::audit_with;
 use crate::python::error::{Error, Result};
+use crate::python::make;
 use crate::python::method::{self, attribute, class_version, discard, inherit};
 use crate::sys::descriptor::{Identity, Named};
 use crate::sys::{self, BorrowedFd, Errno, OwnedFd, RawFd, SocketSpec, Timeout, descriptor};
@@ -602,7 +603,7 @@ pub(crate) fn socketpair<'py>(
     family: Option<Int>,
     r#type: Int,
     proto: Int,
-) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+) -> PyResult<Bound<'py, PyTuple>> {
     let spec = SocketSpec {
         family: family.map_or(libc::AF_UNIX, |family| family.0),
         kind: r#type.0,
@@ -619,5 +620,5 @@ pub(crate) fn socketpair<'py>(
             construct(class, Offer::of(number), arguments, None)
         }
     };
-    Ok((new(one)?, new(two)?))
+    make::tuple!(py, new(one)?, new(two)?)
 }

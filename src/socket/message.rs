@@ -11,6 +11,7 @@ use crate::python::audit::audit;
 use crate::python::buffer::BuffersSlot;
 use crate::python::bytes::{BytesBuilder, SCRATCH, bytes_of, with_scratch};
 use crate::python::error::Result;
+use crate::python::make;
 use crate::sys::ancillary::Control;
 use crate::sys::message::{self, IoVec, Received};
 use crate::sys::{Region, SockAddr};
@@ -243,7 +244,7 @@ impl Socket {
             .transpose()?;
         let (data, received) = self.receive_whole(py, len, builder, &mut control, flags.0)?;
         let (list, flags, address) = self.describe_message(py, &received, &control)?;
-        let result = (data, list, flags, address).into_pyobject(py)?;
+        let result = make::tuple!(py, data, list, flags, address)?;
         control.release();
         Ok(result)
     }
@@ -279,7 +280,7 @@ impl Socket {
         let size = buffers.total_len();
         let received = self.receive_message(py, buffers.pieces(), size, &mut control, flags.0)?;
         let (list, flags, address) = self.describe_message(py, &received, &control)?;
-        let result = (received.len, list, flags, address).into_pyobject(py)?;
+        let result = make::tuple!(py, received.len, list, flags, address)?;
         control.release();
         Ok(result)
     }

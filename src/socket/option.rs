@@ -2,12 +2,13 @@
 
 use pyo3::exceptions::{PyOSError, PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::PyTuple;
 
 use super::Socket;
 use crate::python::args::{self, Int};
 use crate::python::buffer::BufferSlot;
 use crate::python::error::{Error, Result};
+use crate::python::make::{self, Make};
 use crate::python::version;
 use crate::sys::{self, BorrowedFd, Errno, option};
 
@@ -39,13 +40,13 @@ impl Socket {
         if buflen.0 == 0 {
             return if self.has_wide_options() {
                 let value: u64 = self.option(py, |fd| option::get(fd, level.0, optname.0))?;
-                Ok(value.into_pyobject(py)?.into_any())
+                value.make(py)
             } else {
                 let mut value: i32 = self.option(py, |fd| option::get(fd, level.0, optname.0))?;
                 if value == 0 && (level.0, optname.0) == (libc::SOL_SOCKET, libc::SO_ERROR) {
                     value = self.channel.take_deferred().map_or(0, Errno::number);
                 }
-                Ok(value.into_pyobject(py)?.into_any())
+                value.make(py)
             };
         }
         if self.has_wide_options() || !(1..=LARGEST).contains(&buflen.0) {
@@ -54,7 +55,7 @@ impl Socket {
         let mut buffer = [0; LARGEST as usize];
         let buffer = &mut buffer[..buflen.0 as usize];
         let len = self.option(py, |fd| option::get_bytes(fd, level.0, optname.0, buffer))?;
-        Ok(PyBytes::new(py, &buffer[..len]).into_any())
+        Ok(make::bytes(py, &buffer[..len])?.into_any())
     }
 
     /// Set a socket option; setsockopt(2).

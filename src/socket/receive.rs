@@ -9,6 +9,7 @@ use crate::python::args::{self, Int, Size, nonnegative};
 use crate::python::buffer::BufferSlot;
 use crate::python::bytes::{BytesBuilder, SCRATCH, bytes_of, with_scratch};
 use crate::python::error::{Error, Result};
+use crate::python::make;
 use crate::python::method::{Arguments, discard};
 use crate::sys::{self, BorrowedFd, Region, SockAddr};
 
@@ -102,7 +103,7 @@ impl Socket {
         flags: i32,
     ) -> PyResult<Bound<'py, PyBytes>> {
         if len == 0 {
-            return Ok(PyBytes::new(py, b""));
+            return make::bytes(py, b"");
         }
         // Only a stream may be read in pieces, and only where no flag says otherwise.
         let traits = self.traits.of(py, &self.channel);
@@ -263,7 +264,7 @@ impl Socket {
                 Ok::<_, PyErr>((bytes_of(py, scratch, count)?, sender))
             })?
         };
-        (data, self.build_sender(py, &sender)?).into_pyobject(py)
+        make::tuple!(py, data, self.build_sender(py, &sender)?)
     }
 
     /// Receive into a writable buffer; recv(2).
@@ -335,6 +336,6 @@ impl Socket {
             "nbytes is greater than the length of the buffer",
         )?;
         let (count, sender) = self.receive_from(py, buffer.region().first(len), flags.0)?;
-        (count, self.build_sender(py, &sender)?).into_pyobject(py)
+        make::tuple!(py, count, self.build_sender(py, &sender)?)
     }
 }

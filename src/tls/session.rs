@@ -21,6 +21,7 @@ use crate::python::args;
 use crate::python::buffer::BufferSlot;
 use crate::python::bytes::{BytesBuilder, bytes_of, with_scratch};
 use crate::python::error::Error;
+use crate::python::make::Make;
 use crate::python::method::{
     Arguments, Fast, Inherited, discard, generally, one_argument, positional,
 };
@@ -521,7 +522,7 @@ impl TlsSession {
         match slot.readable(data) {
             Ok(data) if data.len() > 0 => {
                 if let Some(count) = self.moved(py, Direction::Write, data.region())? {
-                    return Ok(count.into_pyobject(py)?.into_any());
+                    return count.make(py);
                 }
             }
             Ok(_) => {}
@@ -575,7 +576,7 @@ impl TlsSession {
         let Some(count) = self.moved(py, Direction::Read, buffer.region().first(len))? else {
             return Ok(None);
         };
-        Ok(Some(count.into_pyobject(py)?.into_any()))
+        Ok(Some(count.make(py)?))
     }
 
     /// Ends what waits inside of `_ssl` once it is woken, which would go on with the number.

@@ -70,7 +70,7 @@ def adopt(state: State, keep: Keep) -> None:
     number = os.dup(state["a"].fileno())
     try:
         keep(socket.socket(fileno=number))
-    except OSError:
+    except (OSError, MemoryError):
         os.close(number)  # it is still ours
         raise
 

@@ -1,0 +1,107 @@
+//! Objects for results. PyO3's own constructors panic where there is no memory for one; these
+//! raise MemoryError.
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString, PyTuple};
+
+pub(crate) fn bytes<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let (data, len) = (data.as_ptr().cast(), data.len() as ffi::Py_ssize_t);
+    // SAFETY: the memory has that length; the result is a new reference to a bytes object, or an
+    // exception.
+    unsafe {
+        let made = ffi::PyBytes_FromStringAndSize(data, len);
+        Ok(Bound::from_owned_ptr_or_err(py, made)?.cast_into_unchecked())
+    }
+}
+
+pub(crate) fn text<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyString>> {
+    let (data, len) = (text.as_ptr().cast(), text.len() as ffi::Py_ssize_t);
+    // SAFETY: the memory has that length; the result is a new reference to text, or an exception.
+    unsafe {
+        let made = ffi::PyUnicode_FromStringAndSize(data, len);
+        Ok(Bound::from_owned_ptr_or_err(py, made)?.cast_into_unchecked())
+    }
+}
+
+/// What an item of a tuple is made of.
+pub(crate) trait Make<'py> {
+    fn make(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>>;
+}
+
+impl<'py> Make<'py> for u64 {
+    fn make(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        // SAFETY: a new reference or an exception.
+        unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyLong_FromUnsignedLongLong(self)) }
+    }
+}
+
+impl<'py> Make<'py> for i64 {
+    fn make(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        // SAFETY: a new reference or an exception.
+        unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyLong_FromLongLong(self)) }
+    }
+}
+
+impl<'py> Make<'py> for usize {
+    fn make(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        (self as u64).make(py)
+    }
+}
+
+macro_rules! smaller {
+    ($($kind:ty),+) => { $(
+        impl<'py> Make<'py> for $kind {
+            fn make(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+                i64::from(self).make(py)
+            }
+        }
+    )+ };
+}
+
+smaller!(u8, u16, u32, i8, i16, i32);
+
+impl<'py, T> Make<'py> for Bound<'py, T> {
+    fn make(self, _: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(self.into_any())
+    }
+}
+
+impl<'py, T> Make<'py> for &Bound<'py, T> {
+    fn make(self, _: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(self.clone().into_any())
+    }
+}
+
+/// A tuple of these items, as a `PyResult`; an item that fails ends the function.
+macro_rules! tuple {
+    ($py:expr, $($item:expr),+ $(,)?) => {
+        $crate::python::make::tuple_of(
+            $py,
+            [$($crate::python::make::Make::make($item, $py)?),+],
+        )
+    };
+}
+pub(crate) use tuple;
+
+pub(crate) fn tuple_of<'py, const N: usize>(
+    py: Python<'py>,
+    items: [Bound<'py, PyAny>; N],
+) -> PyResult<Bound<'py, PyTuple>> {
+    // SAFETY: a new reference or an exception; each of the items is put into its own place, which
+    // takes the reference over, before anybody else sees the tuple.
+    unsafe {
+        let made = ffi::PyTuple_New(N as ffi::Py_ssize_t);
+        let tuple = Bound::from_owned_ptr_or_err(py, made)?;
+        for (place, item) in items.into_iter().enumerate() {
+            ffi::PyTuple_SET_ITEM(tuple.as_ptr(), place as ffi::Py_ssize_t, item.into_ptr());
+        }
+        Ok(tuple.cast_into_unchecked())
+    }
+}
+
+/// An empty list.
+pub(crate) fn list(py: Python<'_>) -> PyResult<Bound<'_, pyo3::types::PyList>> {
+    // SAFETY: a new reference to a list, or an exception.
+    unsafe { Ok(Bound::from_owned_ptr_or_err(py, ffi::PyList_New(0))?.cast_into_unchecked()) }
+}

@@ -1,0 +1,84 @@
+"""Has each allocation of an operation that goes through Python's allocators fail once.
+
+    python -m tests.faults.memory [SCENARIO ...]
+
+prints a line of JSON for each scenario. The interpreter's own test module has the means
+(`_testcapi.set_nomemory`). What Rust allocates goes elsewhere: there the process ends, as Rust's
+standard library has no other way, but for sizes that come from a caller (`src/python/bytes.rs`).
+"""
+
+import argparse
+import gc
+import json
+import sys
+from collections import Counter
+from typing import Any
+
+from tests.faults.scenarios import SCENARIOS, Scenario
+from tests.helpers.process import descriptors, new_descriptors
+
+ENOUGH = 30
+"""Where so many in a row fail without an effect, the operation has come to its end."""
+
+
+def attempt(scenario: Scenario, first: int, last: int) -> str:
+    """Do it while the allocations from `first` to before `last` fail; how it ended."""
+    from _testcapi import remove_mem_hooks, set_nomemory  # type: ignore[import-not-found]
+
+    made: list[Any] = []
+    keep, operation, state = made.append, scenario.operation, scenario.state
+    error: BaseException | None = None
+    set_nomemory(first, last)
+    try:
+        operation(state, keep)
+    except BaseException as caught:
+        error = caught
+    finally:
+        remove_mem_hooks()
+    for thing in made:
+        thing.close()
+    if error is None:
+        return "done"
+    kind, error.__traceback__, error.__context__ = type(error).__name__, None, None
+    return kind
+
+
+def failures(name: str) -> dict[str, Any]:
+    """Have every allocation of a scenario fail once."""
+    for _ in range(3):
+        with Scenario(name) as scenario:
+            attempt(scenario, 1 << 30, 0)
+    outcomes: Counter[str] = Counter()
+    leaks, unusable = [], []
+    number = without = 0
+    while without < ENOUGH:
+        print(json.dumps({"scenario": name, "begins": number}), flush=True)
+        before = descriptors()
+        with Scenario(name) as scenario:
+            outcome = attempt(scenario, number, number + 1)
+            outcomes[outcome] += 1
+            without = without + 1 if outcome == "done" else 0
+            if not scenario.is_usable():
+                unusable.append(number)
+        del scenario
+        gc.collect()  # what a failed `close` has left in a cycle
+        if new_descriptors(before):
+            leaks.append(number)
+        number += 1
+    return {
+        "scenario": name, "allocations": number - without, "outcomes": outcomes, "leaks": leaks,
+        "unusable": unusable,
+    }  # fmt: skip
+
+
+def main() -> None:
+    """Print what came."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("scenario", nargs="*", default=list(SCENARIOS))
+    sys.unraisablehook = lambda _: None  # what a destructor could not do
+    for name in parser.parse_args().scenario:
+        print(json.dumps(failures(name)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
