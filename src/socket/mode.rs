@@ -48,7 +48,8 @@ pub(crate) fn setdefaulttimeout(timeout: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = timeout.py();
     // Other modules make sockets of the standard class for the program, `ssl` among them.
     if let Some(standard) = standard(py)? {
-        standard.call1(py, (timeout,))?;
+        // The number, as code of the caller's may not say the same twice.
+        standard.call1(py, (limit.seconds(),))?;
     }
     engine::set_default_timeout(limit);
     Ok(())
