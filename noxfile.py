@@ -44,7 +44,10 @@ def interpreters():
     return [name.removeprefix("python") for name, _ in chosen]
 
 
-PYTHONS = interpreters()
+FOUND = interpreters()
+# What has no interpreter lock has a session of its own.
+FREE_THREADED = [python for python in FOUND if python.endswith("t")]
+PYTHONS = [python for python in FOUND if python not in FREE_THREADED]
 if not PYTHONS:
     raise SystemExit("there is no CPython of version 3.11 or later on this machine")
 NEWEST = PYTHONS[-1]
@@ -114,9 +117,8 @@ def types(session):
     """Check the types of sources, tests and typed programs, and the stubs against the package."""
     install_wheel(session, "test", bench=True)
     install_group(session, "types")
-    version = session.python.rstrip("t")
-    session.run("mypy", "--python-version", version)
-    session.run("basedpyright", "--pythonversion", version)
+    session.run("mypy", "--python-version", session.python)
+    session.run("basedpyright", "--pythonversion", session.python)
     allowed = "tests/package/stubtest-allowlist.txt"
     options = ["--allowlist", allowed] if Path(allowed).exists() else []
     session.run("python", "-m", "mypy.stubtest", "oxisock", "oxisock_bench", *options)
@@ -233,6 +235,23 @@ def fuzz(session):
         )
 
 
+@nox.session(python=False, name="thread-sanitizer", default=False)
+def thread_sanitizer(session):
+    """Run the tests of what knows no Python under ThreadSanitizer, on the stable toolchain."""
+    # Rust's library comes without it: what its test harness does between threads is not seen whole.
+    suppressed = Path(session.create_tmp(), "suppressed.txt").resolve()
+    suppressed.write_text("race:test::run_test\nrace:test::event\n")
+    environment = {
+        "RUSTC_BOOTSTRAP": "1",
+        "RUSTFLAGS": "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer",
+        "CARGO_TARGET_DIR": "target/thread-sanitizer",
+        "TSAN_OPTIONS": f"suppressions={suppressed}",
+    }
+    host = session.run("rustc", "--print", "host-tuple", external=True, silent=True).strip()
+    tests = ["test", "--locked", "--package", "oxisock-sys", "--lib", "--target", host]
+    session.run("cargo", *tests, *session.posargs, env=environment, external=True)
+
+
 @nox.session(python=NEWEST, default=False)
 def links(session):
     """Follow the documentation's links to other sites: needs the network."""
@@ -282,6 +301,24 @@ def debug(session):
     """Run all tests on a debug build, which checks itself and its reference counts."""
     install_wheel(session, "test", bench=True)
     session.run("python", "-X", "dev", "-m", "pytest", *session.posargs)
+
+
+def free_threaded(session):
+    """Run all tests without an interpreter lock; `tools/free_threaded.sh` brings an interpreter."""
+    # PyO3 no longer supports 3.13, and has its structures all the same.
+    session.env["UNSAFE_PYO3_SKIP_VERSION_CHECK"] = "1"
+    # Else the first library that asks for the lock brings it back for all.
+    session.env["PYTHON_GIL"] = "0"
+    install_wheel(session)
+    session.install(*(need for need in TEST_NEEDS if not need.startswith(LOCKED)))
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+TEST_NEEDS = PROJECT["project"]["optional-dependencies"]["test"]
+# Those that cannot be had for it: what they need is compiled for interpreters with the lock.
+LOCKED = ("cryptography", "eventlet", "gevent", "trustme", "uvloop")
+if FREE_THREADED:
+    nox.session(python=FREE_THREADED, default=False, name="free-threaded")(free_threaded)
 
 
 # As Debian names them.

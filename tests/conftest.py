@@ -2,9 +2,11 @@
 
 import ctypes  # noqa: F401 - libffi keeps a descriptor from then on, which is no test's
 import gc
+import importlib.util
 import os
 import signal
 import socket as std
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,16 @@ def pytest_configure(config: pytest.Config) -> None:
     # A background job of a shell starts with Ctrl-C ignored, and so would the tests' children.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    # Where there is no interpreter lock, not every version has the libraries of the TLS tests.
+    if not sysconfig.get_config_var("Py_GIL_DISABLED") or importlib.util.find_spec("cryptography"):
+        return None
+    if collection_path.suffix != ".py" or not collection_path.name.startswith("test_"):
+        return None
+    source = collection_path.read_text("utf-8")
+    return any(text in source for text in ("helpers.tls", "import cryptography", "trustme")) or None
 
 
 @pytest.hookimpl(optionalhook=True)
