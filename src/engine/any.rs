@@ -5,9 +5,9 @@ use std::time::Instant;
 use pyo3::prelude::*;
 
 use super::channel::Guard;
-use super::handoff;
 use super::statistics::count_wait;
 use super::{Channel, Interest, settings};
+use super::{clock, handoff};
 use crate::python::error::{Error, Result};
 use crate::sys::io::PollSet;
 use crate::sys::{self, Timeout};
@@ -31,8 +31,8 @@ pub(crate) fn wait_any<'a>(
         .map(Channel::enter)
         .collect::<Result<Vec<_>>>()?;
     settings::count_released();
-    let (ready, waited, _) =
-        handoff::observed(py, || poll_all(&files, &mut PollSet::new(interest), until));
+    let poll = || poll_all(&files, &mut PollSet::new(interest), until);
+    let (ready, waited, _) = handoff::observed(py, clock::now(), poll);
     count_wait(waited);
     match ready {
         None => Err(Error::CLOSED),

@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::clock;
 use super::shards::add;
 use super::statistics::{Waited, count_wait};
 use crate::python::pending::{self, Means};
@@ -84,7 +85,7 @@ static RETURNS: AtomicU64 = AtomicU64::new(0);
 static COMPUTES: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
-    /// When this thread last came back from a wait, in nanoseconds of [`clock`].
+    /// When this thread last came back from a wait, by [`clock::now`].
     static CAME: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -111,7 +112,7 @@ static PAUSED: AtomicBool = AtomicBool::new(false);
 static BROKEN: AtomicBool = AtomicBool::new(false);
 /// How often in a row somebody stayed awake in vain.
 static VAIN: AtomicU32 = AtomicU32::new(0);
-/// When the last call ended, and how long it took, in nanoseconds of [`clock`].
+/// When the last call ended, by [`clock::now`], and how long it took, in nanoseconds.
 static ENDED: AtomicU64 = AtomicU64::new(0);
 static TOOK: AtomicU64 = AtomicU64::new(0);
 /// When those for whom a thread yielded last had done with the lock.
@@ -137,23 +138,28 @@ static EXPIRED: AtomicU64 = AtomicU64::new(0);
 ///
 /// Every wait of this library goes through here.
 pub(crate) fn detached<T: Send>(py: Python<'_>, wait: impl FnOnce() -> T + Send) -> T {
-    let (result, waited, _) = observed(py, wait);
+    let (result, request) = without_lock(py, wait);
+    let (lock, _) = request.answered(py);
     // What it waited for need not be the network.
-    count_wait(Waited {
-        lock: waited.lock,
-        ..Waited::default()
-    });
+    count_wait(Waited { network: 0, lock });
     result
 }
 
-/// The same; tells as well how long it took, and whether another thread computed meanwhile, so that
-/// to give the lock up is to have to wait for it.
+/// The same; tells as well how long it took since `began`, and whether another thread computed
+/// meanwhile, so that to give the lock up is to have to wait for it.
 pub(super) fn observed<T: Send>(
     py: Python<'_>,
+    began: u64,
     wait: impl FnOnce() -> T + Send,
 ) -> (T, Waited, bool) {
-    let began = Instant::now();
-    let (result, request) = py.detach(|| {
+    let (result, request) = without_lock(py, wait);
+    let network = request.began.saturating_sub(began);
+    let (lock, contended) = request.answered(py);
+    (result, Waited { network, lock }, contended)
+}
+
+fn without_lock<T: Send>(py: Python<'_>, wait: impl FnOnce() -> T + Send) -> (T, Request) {
+    let done = py.detach(|| {
         if TAKEN.load(Relaxed) {
             TAKEN.store(false, SeqCst);
         }
@@ -163,10 +169,7 @@ pub(super) fn observed<T: Send>(
     });
     count_coming(|count| count.saturating_sub(1));
     add(&RETURNS, 1);
-    CAME.set(clock());
-    let network = request.began - began;
-    let (lock, contended) = request.answered(py);
-    (result, Waited { network, lock }, contended)
+    done
 }
 
 /// Whether a thread that computes can be asked, so that the lock comes back soon after a sleep.
@@ -200,7 +203,8 @@ fn count_coming(change: impl Fn(u32) -> u32) {
 
 /// One return to the interpreter.
 struct Request {
-    began: Instant,
+    /// By [`clock::now`].
+    began: u64,
     /// [`RETURNS`] of that moment.
     returns: u64,
     /// How the lock was asked for, if it was.
@@ -210,7 +214,7 @@ struct Request {
 impl Request {
     /// Asks for the lock, where that is likely to help.
     fn new() -> Self {
-        let began = Instant::now();
+        let began = clock::now();
         let asks = CREDITS.load(Relaxed) > 0 && !PAUSED.load(Relaxed) && !BROKEN.load(Relaxed);
         let means = MEANS.get().copied().filter(|_| asks);
         let means = means.unwrap_or(Means::None);
@@ -230,8 +234,10 @@ impl Request {
     }
 
     /// Learns, back in the interpreter, what it took.
-    fn answered(self, py: Python<'_>) -> (Duration, bool) {
-        let waited = self.began.elapsed();
+    fn answered(self, py: Python<'_>) -> (u64, bool) {
+        let now = clock::now();
+        CAME.set(now);
+        let waited = now.saturating_sub(self.began);
         let yielded = match self.means {
             Means::None => false,
             Means::Interval => {
@@ -239,7 +245,7 @@ impl Request {
                     pending::set_interval(Duration::from_micros(INTERVAL.load(SeqCst)));
                 }
                 // One that does not compute gives the lock up by itself before that.
-                waited > AWAKE
+                waited > clock::nanos(AWAKE)
             }
             Means::AnyThread | Means::MainThread => {
                 let yielded = OFFERED.load(SeqCst);
@@ -252,8 +258,8 @@ impl Request {
         let computes = yielded && (self.means == Means::Interval || COMPUTES.load(Relaxed));
         // Threads that wait in turn give the lock up soon, however many there are before this one.
         let returns = RETURNS.load(Relaxed).wrapping_sub(self.returns);
-        let turns = u32::try_from(returns).unwrap_or(u32::MAX).saturating_add(1);
-        let contended = computes || waited > CONTENDED.saturating_mul(turns);
+        let turns = returns.saturating_add(1);
+        let contended = computes || waited > clock::nanos(CONTENDED).saturating_mul(turns);
         if contended {
             if MEANS.get().is_none() {
                 prepare(py);
@@ -333,7 +339,7 @@ const COOKIE: usize = 0x6f78_6973;
 
 /// The pending call: runs in the thread that has the lock, between two of its bytecodes.
 extern "C" fn yield_lock(cookie: *mut c_void) -> c_int {
-    let began = clock();
+    let began = clock::now();
     BROKEN.fetch_or(cookie as usize != COOKIE, SeqCst);
     let ends = pending::is_outside_python();
     let may = !BROKEN.load(SeqCst) && !PAUSED.load(SeqCst) && !ends;
@@ -345,7 +351,7 @@ extern "C" fn yield_lock(cookie: *mut c_void) -> c_int {
     // Who asked may have the lock already, and be the one that makes the call.
     if may && !closes() && pending::without_lock(offer) {
         add(&SERVED, 1);
-        let ended = clock();
+        let ended = clock::now();
         TOOK.store(ended.saturating_sub(began), Relaxed);
         ENDED.store(ended, Relaxed);
         let waited = ended.saturating_sub(OFFER_ENDED.load(Relaxed));
@@ -355,7 +361,7 @@ extern "C" fn yield_lock(cookie: *mut c_void) -> c_int {
     } else {
         if ends {
             // Nobody asks again before the interpreter has made what calls there are.
-            TOOK.store(TURN.as_nanos() as u64, Relaxed);
+            TOOK.store(clock::nanos(TURN), Relaxed);
             ENDED.store(began, Relaxed);
         }
         add(&EXPIRED, 1);
@@ -369,8 +375,8 @@ extern "C" fn yield_lock(cookie: *mut c_void) -> c_int {
 
 /// Leaves the lock to those who asked for it, and to those who join in time.
 fn offer() {
-    let computed = clock().saturating_sub(CAME.get());
-    COMPUTES.store(computed > CONTENDED.as_nanos() as u64, Relaxed);
+    let computed = clock::now().saturating_sub(CAME.get());
+    COMPUTES.store(computed > clock::nanos(CONTENDED), Relaxed);
     OFFERED.store(true, SeqCst);
     if !stay_awake(JOINING, || !closes()) {
         STATE.fetch_or(CLOSED, SeqCst);
@@ -382,7 +388,7 @@ fn offer() {
     // Whoever falls asleep over a lock takes long to wake up.
     stay_awake(RETURN, || TAKEN.load(SeqCst));
     OFFERED.store(false, SeqCst);
-    OFFER_ENDED.store(clock(), Relaxed);
+    OFFER_ENDED.store(clock::now(), Relaxed);
 }
 
 /// Where several threads compute, one that has yielded inside of a call may have to wait for the
@@ -438,8 +444,8 @@ fn closes() -> bool {
 
 /// Whether the thread that yielded last has computed since for as long as that took it.
 fn has_computed() -> bool {
-    let since = clock().saturating_sub(ENDED.load(Relaxed));
-    since >= TOOK.load(Relaxed).min(TURN.as_nanos() as u64)
+    let since = clock::now().saturating_sub(ENDED.load(Relaxed));
+    since >= TOOK.load(Relaxed).min(clock::nanos(TURN))
 }
 
 /// Waits without sleeping while something is so; false where it still is after that time.
@@ -460,12 +466,6 @@ fn spin() {
     } else {
         spin_loop();
     }
-}
-
-/// Nanoseconds since some moment of the past.
-fn clock() -> u64 {
-    static START: OnceLock<Instant> = OnceLock::new();
-    START.get_or_init(Instant::now).elapsed().as_nanos() as u64
 }
 
 /// Finds out how to ask, and has forks leave nobody behind in a call. Once, when the first wait

@@ -4,6 +4,7 @@
 mod adaptive;
 mod any;
 mod channel;
+mod clock;
 mod deadline;
 #[cfg(not(Py_GIL_DISABLED))]
 mod handoff;
@@ -18,6 +19,7 @@ mod wait;
 mod handoff {
     use pyo3::prelude::*;
 
+    use super::clock;
     use super::statistics::Waited;
 
     pub(crate) fn detached<T: Send>(py: Python<'_>, wait: impl FnOnce() -> T + Send) -> T {
@@ -26,12 +28,12 @@ mod handoff {
 
     pub(super) fn observed<T: Send>(
         py: Python<'_>,
+        began: u64,
         wait: impl FnOnce() -> T + Send,
     ) -> (T, Waited, bool) {
-        let began = std::time::Instant::now();
         let result = py.detach(wait);
         let waited = Waited {
-            network: began.elapsed(),
+            network: clock::now().saturating_sub(began),
             ..Waited::default()
         };
         (result, waited, false)
@@ -260,7 +262,7 @@ fn carry_out<T: Send>(
             };
             let (attempted, time) = adaptive.busy_poll(attempt);
             channel.counters().waited_for(Waited {
-                network: time,
+                network: clock::nanos(time),
                 ..Waited::default()
             });
             match attempted {
@@ -278,20 +280,25 @@ fn carry_out<T: Send>(
     }
 
     let mode = within_deadline(py, mode)?;
-    let mut wait = Wait::new(mode, plan, adaptive, keeps_lock);
+    let mut began = clock::now();
+    let mut wait = Wait::new(mode, plan, adaptive, keeps_lock, began);
+    // Also before the first sleep: a signal that came during the tries would not end it.
+    py.check_signals()?;
     loop {
-        // Also before the first sleep: a signal that came during the tries would not end it.
-        py.check_signals()?;
         settings::count_released();
-        let (outcome, waited, contended) = handoff::observed(py, || wait.run(&file, &mut attempt));
+        let run = || wait.run(&file, &mut attempt);
+        let (outcome, waited, contended) = handoff::observed(py, began, run);
         channel.counters().waited_for(waited);
         wait.returned(contended);
         match outcome {
             Outcome::Done(value) => return Ok(value),
             Outcome::Expired => return Err(Error::TimedOut),
             Outcome::Closed => return Err(Error::CLOSED),
-            Outcome::Interrupted => {}
             Outcome::Failed(errno) => return Err(errno.into()),
+            Outcome::Interrupted => {
+                py.check_signals()?;
+                began = clock::now();
+            }
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Waiting as selectors do, for whatever of many descriptors is ready first.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pyo3::prelude::*;
 
 use super::statistics::{Operation, count_operation, count_wait};
-use super::{handoff, settings};
+use super::{clock, handoff, settings};
 use crate::python::error::{Error, Result};
 use crate::sys::Timeout;
 
@@ -23,7 +23,7 @@ pub(crate) fn select<T: Send>(
     mut wait: impl FnMut(Option<Python<'_>>, Timeout) -> Result<Option<T>> + Send,
 ) -> Result<Option<T>> {
     count_operation(Operation::Select);
-    let began = Instant::now();
+    let began = clock::now();
     match wait(Some(py), Timeout::ZERO) {
         Ok(None) if limit != Some(Duration::ZERO) => {}
         Err(Error::Os(errno)) if errno.is_interrupted() => {}
@@ -35,14 +35,18 @@ pub(crate) fn select<T: Send>(
     loop {
         // Before the sleep, too: a signal that came until now would not end it.
         py.check_signals()?;
-        let left = |now: Duration| limit.map(|limit| limit.saturating_sub(now));
-        let timeout = left(began.elapsed()).map_or(Timeout::NONE, Timeout::after);
+        let left = |now: u64| {
+            let passed = Duration::from_nanos(now.saturating_sub(began));
+            limit.map(|limit| limit.saturating_sub(passed))
+        };
+        let now = clock::now();
+        let timeout = left(now).map_or(Timeout::NONE, Timeout::after);
         settings::count_released();
-        let (found, waited, _) = handoff::observed(py, || wait(None, timeout));
+        let (found, waited, _) = handoff::observed(py, now, || wait(None, timeout));
         count_wait(waited);
         match found {
             // Longer than the system can count, or for ever: the clock decides.
-            Ok(None) if left(began.elapsed()) != Some(Duration::ZERO) => {}
+            Ok(None) if left(clock::now()) != Some(Duration::ZERO) => {}
             Err(Error::Os(errno)) if errno.is_interrupted() => {}
             result => return result,
         }

@@ -7,7 +7,6 @@ use std::cell::Cell;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
 
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -90,12 +89,12 @@ impl Counted for Datagrams {
     }
 }
 
-/// What one stay outside the interpreter took.
+/// What one stay outside the interpreter took, in nanoseconds.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Waited {
-    pub(super) network: Duration,
+    pub(super) network: u64,
     /// Until the interpreter lock was there again.
-    pub(super) lock: Duration,
+    pub(super) lock: u64,
 }
 
 /// Counters of the process, or of one socket.
@@ -189,13 +188,13 @@ impl Counters {
     }
 
     fn waited(&self, waited: &Waited) {
-        if !waited.network.is_zero() {
+        if waited.network != 0 {
             add(&self.network_waits, 1);
-            add(&self.network_nanos, nanos(waited.network));
+            add(&self.network_nanos, waited.network);
         }
-        if !waited.lock.is_zero() {
+        if waited.lock != 0 {
             add(&self.lock_waits, 1);
-            add(&self.lock_nanos, nanos(waited.lock));
+            add(&self.lock_nanos, waited.lock);
         }
     }
 
@@ -307,10 +306,6 @@ fn errors<'py, 'a>(
     Ok(errors)
 }
 
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
 /// Counts an operation that is not about one socket.
 pub(crate) fn count_operation(operation: Operation) {
     add(&process().operations[operation as usize], 1);
@@ -321,8 +316,8 @@ pub(super) fn count_wait(waited: Waited) {
     process().waited(&waited);
     let (network, lock) = THREAD.get();
     THREAD.set((
-        network.wrapping_add(nanos(waited.network)),
-        lock.wrapping_add(nanos(waited.lock)),
+        network.wrapping_add(waited.network),
+        lock.wrapping_add(waited.lock),
     ));
 }
 

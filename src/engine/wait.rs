@@ -1,10 +1,11 @@
 //! Waiting, with the interpreter lock given up.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::adaptive::Adaptive;
 use super::channel::{Detached, Guard};
+use super::clock;
 use super::settings;
 use super::{Attempt, AttemptMode, Mode, Plan};
 use crate::sys::io::{Interest, Wake, poll};
@@ -28,7 +29,8 @@ pub(super) struct Wait<'a> {
     mode: Mode,
     plan: Plan,
     adaptive: &'a Adaptive,
-    began: Instant,
+    /// When, by [`clock::now`].
+    began: u64,
     /// Whether it came to a sleep that teaches something.
     slept: bool,
     /// Whether the operation was tried already, or need not be.
@@ -36,24 +38,34 @@ pub(super) struct Wait<'a> {
 }
 
 impl<'a> Wait<'a> {
-    pub(super) fn new(mode: Mode, plan: Plan, adaptive: &'a Adaptive, kept_lock: bool) -> Self {
+    pub(super) fn new(
+        mode: Mode,
+        plan: Plan,
+        adaptive: &'a Adaptive,
+        kept_lock: bool,
+        began: u64,
+    ) -> Self {
         // What keeps the lock was tried before; what does not is tried here.
         let tried = kept_lock || !plan.tries_first(adaptive);
         Wait {
             mode,
             plan,
             adaptive,
-            began: Instant::now(),
+            began,
             slept: false,
             tried,
         }
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_nanos(clock::now().saturating_sub(self.began))
     }
 
     /// Learns from a sleep, and lets those learn who may have ended it.
     fn woke_up(&mut self) {
         if self.plan.interest == Interest::Read {
             settings::count_wake();
-            self.adaptive.slept(self.began.elapsed());
+            self.adaptive.slept(self.elapsed());
             self.slept = true;
         }
     }
@@ -114,11 +126,11 @@ impl<'a> Wait<'a> {
         }
         loop {
             // Longer than poll can count where there is no deadline.
-            let left = Timeout::after(limit.saturating_sub(self.began.elapsed()));
+            let left = Timeout::after(limit.saturating_sub(self.elapsed()));
             match file.lend(|fd| poll(fd, self.plan.interest, left)) {
                 None => return Outcome::Closed,
                 Some(Ok(Wake::Ready)) => {}
-                Some(Ok(Wake::Expired)) if self.began.elapsed() >= limit => {
+                Some(Ok(Wake::Expired)) if self.elapsed() >= limit => {
                     return Outcome::Expired;
                 }
                 // Longer than poll can count.
@@ -131,7 +143,7 @@ impl<'a> Wait<'a> {
                 // Somebody else was faster, or the readiness was not for this operation. poll(2)
                 // may go on to report it: the clock has to end that, and handlers have to run.
                 Some(Attempt::WouldBlock) => {
-                    let left = limit.saturating_sub(self.began.elapsed());
+                    let left = limit.saturating_sub(self.elapsed());
                     if left.is_zero() {
                         return Outcome::Expired;
                     }
