@@ -220,8 +220,7 @@ def open_file(
     raw_mode = _RAW_MODES.get(mode) or _raw_mode(mode)
     if buffering is None or buffering < 0:
         buffering = io.DEFAULT_BUFFER_SIZE
-    raw, state = open_raw(sock, SocketIO, raw_mode, buffering)
-    raw._state = state
+    raw = open_raw(sock, SocketIO, raw_mode, buffering)
     raw.closed = False
     if not buffering:
         if "b" not in mode:
@@ -231,10 +230,10 @@ def open_file(
     if raw_mode == "rb":
         # The buffer of io itself stays empty.
         buffer = BufferedReader(raw, 1)
-        buffer._state = state
+        buffer._state = raw._state
     elif raw_mode == "rwb":
         buffer = BufferedRWPair(raw, raw, buffering)
-        buffer._state = state
+        buffer._state = raw._state
     else:
         buffer = io.BufferedWriter(raw, buffering)
     if "b" in mode:

@@ -1606,10 +1606,10 @@ class TextMethods:
     def read(self, size: int | None = -1, /) -> str:
         """Read ``size`` characters, or all until the end of the stream."""
 
-def open_raw(sock: Any, raw: type[_T], mode: str, size: int, /) -> tuple[_T, FileState]:
-    """Make the raw stream of a file and its state, and count it among the socket's files.
+def open_raw(sock: Any, raw: type[_T], mode: str, size: int, /) -> _T:
+    """Make the raw stream of a file with its state, and count it among the socket's files.
 
-    The state is not in the stream yet: an attribute of that kind is set fastest by Python.
+    It has no ``closed`` yet: an attribute of that kind is set fastest by Python.
 
     Args:
         sock: the socket, or what counts its files in ``_io_refs`` as one.

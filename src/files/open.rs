@@ -30,9 +30,9 @@ pub(crate) fn register_files(
     inherit::<TextMethods>(text)
 }
 
-/// Make the raw stream of a file and its state, and count it among the socket's files.
+/// Make the raw stream of a file with its state, and count it among the socket's files.
 ///
-/// The state is not in the stream yet: an attribute of that kind is set fastest by Python.
+/// It has no ``closed`` yet: an attribute of that kind is set fastest by Python.
 ///
 /// Args:
 ///     sock: the socket, or what counts its files in ``_io_refs`` as one.
@@ -46,7 +46,7 @@ pub(crate) fn open_raw<'py>(
     raw: &Bound<'py, PyType>,
     mode: &str,
     size: Size,
-) -> PyResult<(Bound<'py, PyAny>, Bound<'py, FileState>)> {
+) -> PyResult<Bound<'py, PyAny>> {
     let py = sock.py();
     match sock.cast::<Socket>() {
         Ok(sock) => sock.get().file_opened(),
@@ -58,5 +58,7 @@ pub(crate) fn open_raw<'py>(
     }
     let size = usize::try_from(size.0).unwrap_or(0);
     let state = Bound::new(py, FileState::over(sock, mode, size))?;
-    Ok((blank(raw)?, state))
+    let raw = blank(raw)?;
+    raw.setattr(intern!(py, "_state"), state)?;
+    Ok(raw)
 }

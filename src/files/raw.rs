@@ -70,7 +70,7 @@ impl RawMethods {
         let state = state.get();
         let sock = state.readable(py)?;
         let plain = socket::plain(&sock);
-        let mut held = state.raw.take(slf)?;
+        let mut held = state.raw().take(slf)?;
         if plain.is_none() && held.is_empty() {
             return Ok(Some(receive_into(&sock, buffer)?));
         }

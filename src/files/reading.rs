@@ -36,7 +36,7 @@ impl FileState {
         Ok(Reading {
             file,
             state: self,
-            held: self.raw.take(file)?,
+            held: self.raw().take(file)?,
             ahead: false,
         })
     }
@@ -84,9 +84,11 @@ impl<'py> Reading<'_, 'py> {
 
     /// Takes what an interrupted read of the raw stream itself has left.
     fn take_from_raw(&mut self) -> PyResult<()> {
-        let mut left = self.state.raw.take(self.file)?;
-        self.held.add(left.bytes());
-        left.clear();
+        if let Some(raw) = self.state.raw_if_read() {
+            let mut left = raw.take(self.file)?;
+            self.held.add(left.bytes());
+            left.clear();
+        }
         Ok(())
     }
 

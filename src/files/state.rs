@@ -1,7 +1,7 @@
 //! The state of a file: its socket, and the bytes that were received and not yet given.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use pyo3::exceptions::{PyBlockingIOError, PyInterruptedError, PyOSError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -32,8 +32,9 @@ pub(crate) struct FileState {
     /// What the buffer has received.
     pub(super) buffered: Turn<Held>,
     detached: AtomicBool,
-    /// What reads of the ``SocketIO`` itself have received before they were interrupted.
-    pub(super) raw: Turn<Held>,
+    /// What reads of the ``SocketIO`` itself have received before they were interrupted; made when
+    /// there is first such a read, as few programs read both.
+    raw: OnceLock<Box<Turn<Held>>>,
 }
 
 /// What one receive has brought.
@@ -70,7 +71,7 @@ impl FileState {
             }),
             buffered: Turn::new(Held::new()),
             detached: AtomicBool::new(false),
-            raw: Turn::new(Held::new()),
+            raw: OnceLock::new(),
         }
     }
 
@@ -79,6 +80,16 @@ impl FileState {
         let left = self.unpositioned.load(Relaxed);
         self.unpositioned.store(left.saturating_sub(1), Relaxed);
         left > 0
+    }
+
+    /// What reads of the ``SocketIO`` itself have.
+    pub(super) fn raw(&self) -> &Turn<Held> {
+        self.raw.get_or_init(|| Box::new(Turn::new(Held::new())))
+    }
+
+    /// The same, None where it has not been read itself.
+    pub(super) fn raw_if_read(&self) -> Option<&Turn<Held>> {
+        self.raw.get().map(Box::as_ref)
     }
 
     pub(super) fn size(&self) -> usize {
@@ -108,10 +119,9 @@ impl FileState {
 
     /// Gives the socket up, once.
     pub(super) fn close<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        if self.closed.swap(true, Relaxed) {
-            return None;
-        }
-        self.lock().take().map(|sock| sock.into_bound(py))
+        let sock = self.lock().take();
+        self.closed.store(true, Relaxed);
+        sock.map(|sock| sock.into_bound(py))
     }
 
     /// The socket to receive from.
@@ -267,7 +277,7 @@ impl FileState {
         state.detached.store(true, Relaxed);
         let mut held = state.buffered.take(slf)?;
         if held.interrupted {
-            state.raw.take(slf)?.unread(held.bytes());
+            state.raw().take(slf)?.unread(held.bytes());
         }
         held.clear();
         Ok(())
