@@ -491,3 +491,22 @@ pub(crate) fn inherit<C: Inherited>(class: &Bound<'_, PyType>) -> PyResult<()> {
     }
     Ok(())
 }
+
+/// Has objects of a subclass be initialised by the native class, although the subclass has an
+/// ``__init__`` in Python, until somebody puts another in its place. What `inspect` and `super()`
+/// find is that one, a function with a signature.
+///
+/// # Errors
+/// The class is not derived from the native one.
+pub(crate) fn inherit_init<C: Inherited>(class: &Bound<'_, PyType>) -> PyResult<()> {
+    let native = class.py().get_type::<C>();
+    if !class.is_subclass(&native)? {
+        return Err(PyTypeError::new_err(
+            "the class must be derived from the native one",
+        ));
+    }
+    // SAFETY: both types are alive and attached to; the class is derived from the other, so that
+    // its objects are what the slot expects.
+    unsafe { (*class.as_type_ptr()).tp_init = (*native.as_type_ptr()).tp_init };
+    Ok(())
+}

@@ -6,6 +6,7 @@ pub(crate) mod attributes;
 pub(crate) mod audit;
 pub(crate) mod buffer;
 pub(crate) mod bytes;
+pub(crate) mod callable;
 pub(crate) mod error;
 pub(crate) mod late;
 pub(crate) mod make;

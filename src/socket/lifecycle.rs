@@ -10,18 +10,18 @@ use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyFloat, PyString, PyTuple, PyType};
+use pyo3::types::{PyDict, PyFloat, PyModule, PyString, PyTuple, PyType};
 
 use super::Socket;
 use crate::engine;
 use crate::python::args::{self, Int};
 use crate::python::audit::audit_with;
+use crate::python::callable::unwrapped;
 use crate::python::error::{Error, Result};
 use crate::python::make;
-use crate::python::method::{self, attribute, class_version, discard, inherit};
+use crate::python::method::{self, attribute, class_version, discard, inherit, inherit_init};
 use crate::sys::descriptor::{Identity, Named};
 use crate::sys::{self, BorrowedFd, Errno, OwnedFd, RawFd, SocketSpec, Timeout, descriptor};
-use crate::watch::unwatched;
 
 /// What `__init__` does; -1 stands for what the caller left open.
 pub(super) fn init(
@@ -195,14 +195,7 @@ pub(crate) fn register_class<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<
             method(intern!(py, "_decref_socketios"))?,
         ];
         METHODS.set(py, methods).ok();
-        // What `inspect` and `super()` find is a function with a signature. What the interpreter
-        // calls is the native one, as long as nobody puts another in its place.
-        // SAFETY: both types are alive and attached to; the class is derived from the other, so
-        // that its objects are what the slot expects.
-        unsafe {
-            let native = py.get_type::<Socket>().as_type_ptr();
-            (*class.as_type_ptr()).tp_init = (*native).tp_init;
-        }
+        inherit_init::<Socket>(class)?;
     }
     Ok(CLASS.get(py).map_or(class, |class| class.bind(py)).clone())
 }
@@ -227,7 +220,12 @@ pub(super) fn replacement(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> 
     let Ok(module) = modules.get_item(intern!(py, "oxisock")) else {
         return Ok(None);
     };
-    let found = module.getattr_opt(intern!(py, "socket"))?;
+    let name = intern!(py, "socket");
+    // What counts in the package is its dictionary, and to look there takes the least time.
+    let found = match module.cast::<PyModule>() {
+        Ok(module) => module.dict().get_item(name)?,
+        Err(_) => module.getattr_opt(name)?,
+    };
     Ok(found.filter(|found| CLASS.get(py).is_some_and(|class| !found.is(class))))
 }
 
@@ -254,7 +252,7 @@ fn is_altered(py: Python<'_>) -> bool {
     }
     for (name, method) in methods {
         match attribute(class, name.bind(py)) {
-            Ok(found) if unwatched(found.clone()).is(method) => {}
+            Ok(found) if unwrapped(found.clone()).is(method) => {}
             Ok(_) => return true,
             Err(error) => {
                 discard(py, error);

@@ -14,13 +14,13 @@ use super::Socket;
 use super::connect::connect_deadline;
 use crate::engine::{self, Interest, Mode, Operation, wait_any};
 use crate::python::args::Given;
+use crate::python::callable::unwrapped;
 use crate::python::error::{Error, Result, at};
 use crate::python::method::{attribute, same_native};
 use crate::sys::race::{
     DEFAULT_ATTEMPT_DELAY, MAX_ATTEMPT_DELAY, MIN_ATTEMPT_DELAY, Race, Step, interleaved,
 };
 use crate::sys::{self, Errno, SockAddr, Timeout, descriptor};
-use crate::watch::unwatched;
 
 /// The environment variable that sets the initial delay, in milliseconds.
 const DELAY_VARIABLE: &str = "OXISOCK_CONNECTION_ATTEMPT_DELAY_MS";
@@ -178,7 +178,7 @@ fn resolve<'py>(
 
 /// What a class connects by, be it watched or not.
 fn connect_of<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny>> {
-    Ok(unwatched(attribute(class, intern!(class.py(), "connect"))?))
+    Ok(unwrapped(attribute(class, intern!(class.py(), "connect"))?))
 }
 
 impl<'py> Connecting<'py> {

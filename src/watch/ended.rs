@@ -9,10 +9,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::Watch;
-use super::call::Call;
 use super::site::{self, Place};
 use super::table::{Called, Key, Label, Table};
 use super::waits::Nanoseconds;
+use crate::python::callable::Callable;
 
 // What `_watch` says of a method.
 /// It moves no data.
@@ -84,7 +84,7 @@ impl Arguments {
 
 /// A call that has ended.
 pub(super) struct Ended<'a> {
-    pub(super) call: &'a Call,
+    pub(super) call: &'a Callable,
     pub(super) arguments: Arguments,
     /// Null where there is an exception.
     pub(super) result: *mut PyObject,

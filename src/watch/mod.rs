@@ -1,6 +1,6 @@
 //! Watches the socket calls of a program, for `oxisock report` and `oxisock trace`.
 //!
-//! What a program calls is replaced by a [`call::Call`], which makes the call and tells of it: a
+//! What a program calls is replaced by a [`Callable`](crate::python::callable), which makes the call and tells of it: a
 //! [`table::Table`] adds it up, or a function in Python gets it. Where nothing is watched nothing
 //! of this runs: the engine knows nothing of it.
 //!
@@ -26,7 +26,6 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
-pub(crate) use call::unwatched;
 #[cfg(linux)]
 pub(crate) use sampler::LockSampler;
 use table::{Label, Table};
