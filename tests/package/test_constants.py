@@ -316,6 +316,13 @@ CHANGED = {"TCP_RESERVED_BITS"}
 C_LOCALE = {**os.environ, "LC_ALL": "C"}
 
 
+def compiled(*arguments: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["cc", "-w", *arguments],
+        capture_output=True, text=True, timeout=60, check=False, env=C_LOCALE,
+    )  # fmt: skip
+
+
 def values_in_headers(headers: Any, names: Any, tmp_path: Any) -> Any:
     """Value of each name that the C compiler knows with these headers."""
     includes = "".join(
@@ -325,14 +332,16 @@ def values_in_headers(headers: Any, names: Any, tmp_path: Any) -> Any:
     prelude = f"#define _GNU_SOURCE\n{includes}#include <stdio.h>\nint main(void) {{\n"
     first = prelude.count("\n") + 1
     source, program = tmp_path / "names.c", tmp_path / "names"
-    names = list(names)
+    source.write_text(f"{prelude}return 0; }}\n")
+    # Macros and enumerators; for a name that is neither the compiler would look for a similar one.
+    declared = compiled("-E", "-dD", source)
+    assert declared.returncode == 0, declared.stderr
+    words = set(re.findall(r"\w+", declared.stdout))
+    names = [name for name in names if RENAMED.sub("", name) in words]
     while True:
         lines = [f'printf("{n} %lld\\n", (long long)({RENAMED.sub("", n)}));\n' for n in names]
         source.write_text(f"{prelude}{''.join(lines)}return 0; }}\n")
-        command = ["cc", "-w", "-fmax-errors=0", "-o", str(program), str(source)]
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=60, check=False, env=C_LOCALE
-        )
+        done = compiled("-fmax-errors=0", "-o", program, source)
         if done.returncode == 0:
             break
         rejected = {
