@@ -42,10 +42,10 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int | None:
-    """Twice as many processes as processors: the tests wait for most of their time."""
+    """Three times as many processes as processors: the tests wait for most of their time."""
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None
-    return min(2 * len(os.sched_getaffinity(0)), 8)
+    return min(3 * len(os.sched_getaffinity(0)), 8)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
