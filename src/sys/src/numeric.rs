@@ -301,6 +301,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(answered > 0, cfg!(all(linux, target_env = "gnu")));
+        assert!(answered > 0);
     }
 }
