@@ -1,5 +1,6 @@
 //! macOS and Apple's other systems. Compiled by the check `platforms`, not run.
 
+use std::ffi::{CStr, c_char, c_void};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::ptr;
@@ -16,6 +17,8 @@ pub(crate) use super::bsd::{
     FAMILIES_WITH_WIDE_OPTIONS, FAMILIES_WITHOUT_PEER_ADDRESSES, UNACKNOWLEDGED_TIMEOUT,
     blocked_signals, errno_location, hardware_address, in_main_thread, other_address,
 };
+use super::one_answer::answer;
+pub(crate) use super::one_answer::protocol_by_name;
 pub(crate) use libc::TCP_KEEPALIVE as KEEPALIVE_IDLE;
 
 /// Systems before macOS 26 have no such flag; see [`set_no_sigpipe`].
@@ -147,4 +150,58 @@ pub(crate) fn protocol(_: BorrowedFd<'_>) -> Result<c_int> {
 /// are ignored by default.
 pub(crate) fn unused_signals() -> impl Iterator<Item = c_int> {
     [libc::SIGURG, libc::SIGIO, libc::SIGINFO].into_iter()
+}
+
+unsafe extern "C" {
+    // The libc crate leaves these out.
+    static h_errno: c_int;
+    fn gethostbyname(name: *const c_char) -> *mut libc::hostent;
+    fn gethostbyaddr(address: *const c_void, len: socklen_t, family: c_int) -> *mut libc::hostent;
+}
+
+/// gethostbyname(3); fails with the `h_errno` code.
+pub(crate) fn host_by_name<T>(
+    name: &CStr,
+    copy: impl FnOnce(&libc::hostent) -> T,
+) -> Result<T, i32> {
+    // SAFETY: the name is terminated; the code is a number.
+    unsafe { answer(|| gethostbyname(name.as_ptr()), copy).ok_or(h_errno) }
+}
+
+/// gethostbyaddr(3); fails with the `h_errno` code.
+pub(crate) fn host_by_address<T>(
+    address: &[u8],
+    family: c_int,
+    copy: impl FnOnce(&libc::hostent) -> T,
+) -> Result<T, i32> {
+    let len = address.len() as socklen_t;
+    // SAFETY: the address is as long as it says; the code is a number.
+    unsafe { answer(|| gethostbyaddr(address.as_ptr().cast(), len, family), copy).ok_or(h_errno) }
+}
+
+/// getservbyname(3).
+pub(crate) fn service_by_name<T>(
+    name: &CStr,
+    protocol: Option<&CStr>,
+    copy: impl FnOnce(&libc::servent) -> T,
+) -> Option<T> {
+    let protocol = protocol.map_or(ptr::null(), CStr::as_ptr);
+    // SAFETY: the names are terminated.
+    unsafe { answer(|| libc::getservbyname(name.as_ptr(), protocol), copy) }
+}
+
+/// getservbyport(3).
+pub(crate) fn service_by_port<T>(
+    port: u16,
+    protocol: Option<&CStr>,
+    copy: impl FnOnce(&libc::servent) -> T,
+) -> Option<T> {
+    let protocol = protocol.map_or(ptr::null(), CStr::as_ptr);
+    // SAFETY: the name is terminated.
+    unsafe {
+        answer(
+            || libc::getservbyport(c_int::from(port.to_be()), protocol),
+            copy,
+        )
+    }
 }

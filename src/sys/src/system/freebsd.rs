@@ -17,6 +17,9 @@ pub(crate) use super::flags::{
     KEEPALIVE_IDLE, KIND_FLAGS, NO_SIGNAL, NONBLOCK, accept, open, open_pair, protocol, room,
     set_no_sigpipe,
 };
+pub(crate) use super::reentrant::{
+    host_by_address, host_by_name, protocol_by_name, service_by_name, service_by_port,
+};
 
 /// sendfile(2), from that place of the file.
 pub(crate) fn sendfile(

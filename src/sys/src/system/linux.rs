@@ -10,6 +10,13 @@ pub(crate) use super::flags::{
     KEEPALIVE_IDLE, KIND_FLAGS, NO_SIGNAL, NONBLOCK, accept, open, open_pair, protocol, room,
     set_no_sigpipe,
 };
+#[cfg(target_env = "musl")]
+pub(crate) use super::one_answer::protocol_by_name;
+#[cfg(not(target_env = "musl"))]
+pub(crate) use super::reentrant::protocol_by_name;
+pub(crate) use super::reentrant::{
+    host_by_address, host_by_name, service_by_name, service_by_port,
+};
 pub(crate) use libc::__errno_location as errno_location;
 
 /// Opens a connection on the way, tcp(7).

@@ -8,6 +8,10 @@
 mod bsd;
 #[cfg(not(target_vendor = "apple"))]
 mod flags;
+#[cfg(any(target_vendor = "apple", target_env = "musl"))]
+mod one_answer;
+#[cfg(not(target_vendor = "apple"))]
+mod reentrant;
 
 #[cfg(target_vendor = "apple")]
 mod apple;
