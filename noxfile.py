@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import nox
@@ -144,8 +145,13 @@ BROWSERS = ["chromium", "chromium-headless-shell", "google-chrome"]
 
 @nox.session(python=False)
 def rust(session):
-    """Run the tests of what knows no Python."""
-    session.run("cargo", "test", "--locked", "--package", "oxisock-sys", external=True)
+    """Run the tests of what knows no Python, on both C libraries of Linux."""
+    command = ["cargo", "test", "--locked", "--package", "oxisock-sys"]
+    session.run(*command, external=True)
+    # They are linked statically, so that nothing of musl need be on this machine.
+    musl = "x86_64-unknown-linux-musl"
+    if sys.platform == "linux" and os.uname().machine == "x86_64" and has_target(session, musl):
+        session.run(*command, "--lib", "--target", musl, external=True)
     session.run(
         "cargo", "fmt", "--check", "--manifest-path", "src/sys/fuzz/Cargo.toml", external=True
     )
@@ -162,17 +168,22 @@ PLATFORMS = {
 }
 
 
-@nox.session(python=False)
-@nox.parametrize("platform", list(PLATFORMS), ids=list(PLATFORMS))
-def platforms(session, platform):
-    """Compile the package for other systems; neither their linker nor their Python is needed."""
-    target, width, version, flags = PLATFORMS[platform]
+def has_target(session, target):
+    """Say whether Rust's standard library for a system is there, which rustup can bring."""
     root = session.run("rustc", "--print", "sysroot", external=True, silent=True).strip()
     library = Path(root, "lib/rustlib", target, "lib")
     if not library.exists() and shutil.which("rustup"):
         added = ["rustup", "target", "add", target]
         session.run(*added, external=True, success_codes=range(256))
-    if not library.exists():
+    return library.exists()
+
+
+@nox.session(python=False)
+@nox.parametrize("platform", list(PLATFORMS), ids=list(PLATFORMS))
+def platforms(session, platform):
+    """Compile the package for other systems; neither their linker nor their Python is needed."""
+    target, width, version, flags = PLATFORMS[platform]
+    if not has_target(session, target):
         session.skip(f"Rust's standard library for {target} is not installed")
     config = Path(session.create_tmp(), "pyo3.txt").resolve()
     config.write_text(
@@ -187,6 +198,100 @@ def platforms(session, platform):
         "cargo", "clippy", "--locked", *packages, "--target", target, "--", "-D", "warnings",
         *widths, env=environment, external=True,
     )  # fmt: skip
+
+
+def cross_wheel(session, profile, target, platform, version, output):
+    """Build a wheel for another system: Zig is a C compiler that has every C library."""
+    if not has_target(session, target):
+        session.error(f"Rust's standard library for {target} is not installed")
+    session.run(
+        "maturin", "build", "--profile", profile, "--locked", "--zig", "--target", target,
+        "--compatibility", platform, "--interpreter", f"python{version}", "--out", output,
+    )  # fmt: skip
+
+
+# Linux wheels that can be built on any: Rust's name of the system, and what `platform` promises.
+WHEELS = {
+    "x86_64-unknown-linux-gnu": "manylinux2014",
+    "aarch64-unknown-linux-gnu": "manylinux2014",
+    "x86_64-unknown-linux-musl": "musllinux_1_2",
+}
+# What those are called since.
+OLDEST_LIBRARIES = {"manylinux": (2, 17), "musllinux": (1, 2)}
+
+
+@nox.session(python=NEWEST, default=False)
+def wheels(session):
+    """Build wheels and the source distribution in build/wheels, and check them as indexes do.
+
+    An option is the profile to build them with, instead of `release`: `-- dev` is fast.
+    """
+    (profile,) = session.posargs or ["release"]
+    install_group(session, "wheels")
+    output = Path("build/wheels").resolve()
+    shutil.rmtree(output, ignore_errors=True)
+    for target, platform in WHEELS.items():
+        cross_wheel(session, profile, target, platform, session.python, output)
+    for wheel in output.glob("*-musllinux_*.whl"):
+        name_musl(session, wheel)
+    session.run("maturin", "sdist", "--out", output)
+    (source,), built = output.glob("*.tar.gz"), sorted(output.glob("*.whl"))
+    session.run("twine", "check", "--strict", source, *built)
+    session.run("check-wheel-contents", *built)
+    for wheel in built:
+        told = session.run("auditwheel", "show", wheel, silent=True)
+        granted = re.search(r'tag:\s+"(manylinux|musllinux)_(\d+)_(\d+)_', told)
+        if not granted or (int(granted[2]), int(granted[3])) > OLDEST_LIBRARIES[granted[1]]:
+            session.error(f"auditwheel does not grant {wheel.name} its tag:\n{told}")
+        session.log(f"auditwheel: {wheel.name} runs on {granted[1]} {granted[2]}.{granted[3]}")
+    session.run("python", "tools/try_wheel.py", output)
+    build_sdist(session, source)
+
+
+def name_musl(session, wheel):
+    """Name musl's C library in a wheel as systems name theirs, not `libc.so`, as Zig does.
+
+    musl takes both for itself. Its own loader, where it is installed, then says what is missing.
+    """
+    machine = wheel.stem.split("_", 3)[3]
+    with tempfile.TemporaryDirectory() as scratch:
+        session.run("python", "-m", "wheel", "unpack", "--dest", scratch, wheel)
+        (folder,) = Path(scratch).iterdir()
+        (library,) = folder.glob("oxisock/*.so")
+        session.run("patchelf", "--replace-needed", "libc.so", f"libc.musl-{machine}.so.1", library)
+        session.run("python", "-m", "wheel", "pack", "--dest-dir", wheel.parent, folder)
+        loader = Path(f"/lib/ld-musl-{machine}.so.1")
+        if not loader.exists():
+            session.warn(f"{loader} is not installed (Debian's package musl): nothing is loaded")
+            return
+        told = session.run(
+            str(loader), "--list", library, external=True, silent=True, success_codes=[0, 127]
+        )
+        missing = re.findall(r": (\w+): symbol not found", told)
+        # The interpreter has the rest.
+        if absent := [name for name in missing if not re.match("_?Py", name)] or not missing:
+            session.error(f"musl cannot load {wheel.name}: {absent}\n{told}")
+        session.log(f"musl's loader finds all but {len(missing)} symbols of Python")
+
+
+def build_sdist(session, source):
+    """Build a wheel of a source distribution where there is no repository, and a git that fails."""
+    with tempfile.TemporaryDirectory() as scratch:
+        shutil.unpack_archive(source, scratch, filter="data")
+        (folder,) = Path(scratch).iterdir()
+        git = Path(scratch, "bin", "git")
+        git.parent.mkdir()
+        git.write_text("#!/bin/sh\necho 'git was called' >&2\nexit 1\n")
+        git.chmod(0o755)
+        environment = {
+            "PATH": os.pathsep.join([str(git.parent), *session.bin_paths, os.environ["PATH"]]),
+            "MATURIN_PEP517_ARGS": "--profile dev --locked",
+            "CARGO_TARGET_DIR": str(Path("target").resolve()),
+        }
+        output = Path(scratch, "dist")
+        command = ["python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", output]
+        session.run(*command, folder, env=environment)
+        session.run("python", "tools/try_wheel.py", output)
 
 
 @nox.session(python=False, default=False)
