@@ -154,7 +154,9 @@ class socket(_Socket, metaclass=_SocketType):  # noqa: N801 - the name of the st
         raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
     def __del__(self) -> None:
-        if _Socket.fileno(self) != -1:
+        # At the interpreter's end the module's names may be gone, as free-threaded 3.13 has it.
+        # What is open is closed with the memory then.
+        if _Socket is not None and _Socket.fileno(self) != -1:
             try:
                 # On the account of who let go of it.
                 _warn(f"unclosed {self!r}", ResourceWarning, 2, self)
