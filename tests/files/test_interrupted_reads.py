@@ -9,7 +9,6 @@ import io
 import random
 import signal
 import threading
-import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -19,7 +18,7 @@ import pytest
 
 import oxisock
 from oxisock._socket import counters
-from tests.helpers.process import handled
+from tests.helpers.process import handled, sleeping
 
 ENCODINGS = {"utf-8": "aé\n\r", "utf-16": "aé\n\r", "latin-1": "aé\n\r", "shift_jis": "aあ\n\r"}
 
@@ -164,14 +163,13 @@ BINARY = {
 @contextmanager
 def alarm_while_waiting() -> Iterator[None]:
     """Send SIGALRM once the block sleeps in a system call: never while it runs Python code."""
-    target = threading.get_ident()
+    target, number = threading.get_ident(), threading.get_native_id()
     released = counters()["released"]
     over = threading.Event()
 
     def watch() -> None:
         while not over.wait(0.001):
-            if counters()["released"] > released:
-                time.sleep(0.01)  # the way from giving up the lock to the system call
+            if counters()["released"] > released and sleeping(number) and not over.is_set():
                 signal.pthread_kill(target, signal.SIGALRM)
                 return
 

@@ -67,7 +67,7 @@ def handled(number: int, handler: Any) -> Iterator[None]:
 
 
 def sleeping(pid: int) -> bool:
-    """Whether the main thread of process `pid` sleeps in a system call, five times in a row."""
+    """Whether a thread, or the main one of a process, sleeps in a call, five times in a row."""
     for _ in range(5):
         if Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "S":
             return False
