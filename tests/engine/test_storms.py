@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,20 +51,27 @@ def storm(
             signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def feed(kind: Any, sock: Any, peer: Any, ready: Callable[[], Any]) -> int:
-    """Give the call what it waits for when it is time; how many bytes there were to receive."""
+def feed(
+    kind: Any, sock: Any, peer: Any, over: threading.Event, ready: Callable[[], Any] = lambda: True
+) -> int:
+    """Give the call what it waits for when it is time; how many bytes there were to receive.
+
+    What is sent is received until the call is over.
+    """
     wait_until(ready)
     if kind is ACCEPTING:
         with oxisock.socket(oxisock.AF_UNIX) as client:
             client.connect(sock.getsockname())
     elif kind in (SENDING, SENDING_BATCHES):
         taken = 0
-        peer.settimeout(0.1)
+        peer.settimeout(0.02)
         while True:
+            sent_all = over.is_set()
             try:
                 taken += len(peer.recv(1 << 16))
             except TimeoutError:
-                return taken
+                if sent_all:
+                    return taken
     else:
         # Bit by bit; a datagram is one.
         size = 100 if kind is BATCHES else 30
@@ -97,12 +105,16 @@ def make(name: str, timeout: float | None, handler: Callable[[], Any] | None) ->
         full = sock.getsockopt(oxisock.SOL_SOCKET, oxisock.SO_SNDBUF)
         assert full
         sock.settimeout(timeout)
+        over = threading.Event()
         if handler is None:
-            task = Task(feed, kind, sock, peer, lambda: True)
-            return told(kind[name](sock)), task.result()
-        with storm(handler) as runs:
-            task = Task(feed, kind, sock, peer, lambda: len(runs) > 5)
+            task = Task(feed, kind, sock, peer, over)
             result = told(kind[name](sock))
+            over.set()
+            return result, task.result()
+        with storm(handler) as runs:
+            task = Task(feed, kind, sock, peer, over, lambda: len(runs) > 5)
+            result = told(kind[name](sock))
+            over.set()
             taken = task.result()
         assert len(runs) > 5
         return result, taken
@@ -183,6 +195,7 @@ def test_a_handler_forks(name: str, timeout: float | None) -> None:
     sock, peer = ends(kind)
     statuses: list[int] = []
     tasks: list[Task] = []
+    over = threading.Event()
 
     def fork() -> None:
         child = os.fork()
@@ -197,11 +210,12 @@ def test_a_handler_forks(name: str, timeout: float | None) -> None:
             finally:
                 os._exit(status)
         statuses.append(os.waitpid(child, 0)[1])
-        tasks.append(Task(feed, kind, sock, peer, lambda: True))
+        tasks.append(Task(feed, kind, sock, peer, over))
 
     with sock, peer:
         sock.settimeout(timeout)
         with storm(fork, then=0):
             told(kind[name](sock))
+        over.set()
         tasks[0].result()
     assert statuses == [0]
