@@ -13,6 +13,7 @@ mod handler {
     use std::mem::MaybeUninit;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+    use crate::system;
     use crate::system::cleanup::{Buffer, pop, push as push_buffer};
     use crate::wake::{Thread, fork_count};
 
@@ -48,7 +49,9 @@ mod handler {
     unsafe extern "C" fn hang(ended: *mut c_void) {
         // SAFETY: the argument is what `stop` has given, and nothing else.
         let ended = unsafe { std::mem::transmute::<*mut c_void, fn() -> bool>(ended) };
-        while ended() {
+        // The main thread is at the interpreter's end itself when it is ended there, by what an
+        // interpreter inside that one has left behind: the process would never end.
+        while ended() && !system::in_main_thread() {
             // SAFETY: takes nothing; it returns after each signal.
             unsafe { libc::pause() };
         }
