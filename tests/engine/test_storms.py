@@ -88,12 +88,20 @@ def told(result: Any) -> Any:
     """What of a result is the same each time; sockets are closed."""
     if isinstance(result, oxisock.Datagram):
         return result.data
+    if isinstance(result, memoryview):
+        return result.tolist()
     if isinstance(result, tuple | list):
         return [told(item) for item in result]
     if isinstance(result, oxisock.socket):
         result.close()
         return "a socket"
     return result
+
+
+def first(result: Any) -> Any:
+    """What a batch, be it with addresses or not, tells of its first datagram."""
+    item = result[0]
+    return first(item) if isinstance(item, list) else item
 
 
 def make(name: str, timeout: float | None, handler: Callable[[], Any] | None) -> tuple[Any, Any]:
@@ -130,8 +138,9 @@ def test_a_storm_loses_nothing(name: str, timeout: float | None) -> None:
         # All that was said to be sent, and what had filled the socket before.
         size = 100 if name == "send_many" else 1
         assert taken_then - taken == size * ((stormy or 0) - (quiet or 0))
-    elif name in BATCHES and isinstance(quiet, list) and name != "recv_segments":
-        assert stormy[0] == quiet[0]
+    elif name in BATCHES:
+        # One datagram at least; another may have come in time.
+        assert first(stormy) == first(quiet)
     elif name in {"recv_exactly", "recv_exactly_into", "file", "text file", *ACCEPTING}:
         assert stormy == quiet
     else:
@@ -187,7 +196,8 @@ def test_a_handler_raises(name: str, timeout: float | None) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-@pytest.mark.parametrize("timeout", [None, 10.0])
+# Long enough for a fork of the whole test process, on a busy machine.
+@pytest.mark.parametrize("timeout", [None, 60.0])
 @pytest.mark.parametrize("name", KINDS)
 def test_a_handler_forks(name: str, timeout: float | None) -> None:
     """The child uses and closes its copy of the socket; the call of the parent goes on."""
