@@ -2,7 +2,8 @@
  *
  * A thread says which socket its next operation is for, by the number of the descriptor and the
  * kernel's cookie of the socket. Every call that it makes on that number is then looked at twice,
- * before and after: the number has to stand for that very socket both times. */
+ * before and after: the number has to stand for that very socket both times. One that a signal has
+ * ended did nothing; who takes the socket away waits for the thread it wakes, but not for ever. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -60,7 +61,7 @@ static void look(int fd, const char *name) {
         if (!real) real = dlsym(RTLD_NEXT, #name);              \
         look(fd, #name " begins");                              \
         type result = real(__VA_ARGS__);                        \
-        look(fd, #name " ends");                                \
+        if (result >= 0 || errno != EINTR) look(fd, #name " ends"); \
         return result;                                          \
     }
 
@@ -95,7 +96,8 @@ int poll(struct pollfd *entries, nfds_t count, int time) {
     if (!real) real = dlsym(RTLD_NEXT, "poll");
     for (nfds_t i = 0; i < count; i++) look(entries[i].fd, "poll begins");
     int result = real(entries, count, time);
-    for (nfds_t i = 0; i < count; i++) look(entries[i].fd, "poll ends");
+    if (result >= 0 || errno != EINTR)
+        for (nfds_t i = 0; i < count; i++) look(entries[i].fd, "poll ends");
     return result;
 }
 
@@ -104,6 +106,7 @@ int ppoll(struct pollfd *entries, nfds_t count, const struct timespec *time, con
     if (!real) real = dlsym(RTLD_NEXT, "ppoll");
     for (nfds_t i = 0; i < count; i++) look(entries[i].fd, "ppoll begins");
     int result = real(entries, count, time, mask);
-    for (nfds_t i = 0; i < count; i++) look(entries[i].fd, "ppoll ends");
+    if (result >= 0 || errno != EINTR)
+        for (nfds_t i = 0; i < count; i++) look(entries[i].fd, "ppoll ends");
     return result;
 }
