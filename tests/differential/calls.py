@@ -179,32 +179,36 @@ SELECTING: dict[str, tuple[str, ...]] = {
     "close(select.epoll(), 'poll', *([…] or [0]))": ("brief", "integer"),
 }
 
-# Of a TLS socket that is connected and has received something.
+# Of a TLS socket that is connected and has received something: those of every socket, and its own.
 TLS_METHODS: dict[str, tuple[str, ...]] = {
+    name: METHODS[name]
+    for name in (
+        "close",
+        "detach",
+        "makefile",
+        "recv",
+        "recv_into",
+        "recvfrom",
+        "recvfrom_into",
+        "recvmsg",
+        "recvmsg_into",
+        "send",
+        "sendall",
+        "sendfile",
+        "sendmsg",
+        "sendto",
+        "settimeout",
+        "shutdown",
+    )
+} | {
     "cipher": (),
-    "close": (),
     "compression": (),
-    "detach": (),
     "do_handshake": ("integer",),
     "get_channel_binding": ("text",),
     "getpeercert": ("integer",),
-    "makefile": ("text", "integer"),
     "pending": (),
     "read": ("integer", "room"),
-    "recv": ("size", "flags"),
-    "recv_into": ("room", "size", "flags"),
-    "recvfrom": ("size", "flags"),
-    "recvfrom_into": ("room", "size", "flags"),
-    "recvmsg": ("size", "size", "flags"),
-    "recvmsg_into": ("items", "size", "flags"),
     "selected_alpn_protocol": (),
-    "send": ("data", "flags"),
-    "sendall": ("data", "flags"),
-    "sendfile": ("anything", "integer", "integer"),
-    "sendmsg": ("items", "ancillary", "flags", "address"),
-    "sendto": ("data", "flags", "address"),
-    "settimeout": ("float",),
-    "shutdown": ("integer",),
     "unwrap": (),
     "verify_client_post_handshake": (),
     "version": (),

@@ -145,14 +145,14 @@ def ends(kind: dict[str, Call]) -> tuple[Any, Any]:
     return sock, peer
 
 
-def take_away(sock: Any, how: str) -> None:
-    """End the socket's hold of its descriptor."""
+def take_away(sock: Any, how: str, kind: int = oxisock.SOCK_DGRAM) -> None:
+    """End the socket's hold of its descriptor, by a second `__init__` for one of that kind."""
     if how == "close":
         sock.close()
     elif how == "detach":
         os.close(sock.detach())
     else:
-        sock.__init__(oxisock.AF_UNIX, oxisock.SOCK_DGRAM)
+        sock.__init__(oxisock.AF_UNIX, kind)
 
 
 def turn(waiter: Waiter, kind: dict[str, Call], call: Call, how: str, timeout: Any) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import oxisock
+from tests.engine.owners import take_away
 from tests.helpers.process import Task
 
 ROUNDS = int(os.environ.get("OXISOCK_EXAMPLES", "1"))
@@ -40,17 +41,6 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "repr": repr,
 }
 PAIRS = [f"{one}-{other}" for one, other in itertools.combinations_with_replacement(CALLS, 2)]
-
-
-def take_away(sock: Any) -> None:
-    """End the socket's hold of its descriptor in one of the ways that there are."""
-    how = random.choice(["close", "detach", "init"])
-    if how == "close":
-        sock.close()
-    elif how == "detach":
-        os.close(sock.detach())
-    else:
-        sock.__init__(std.AF_UNIX, std.SOCK_STREAM)
 
 
 @pytest.mark.timeout(60 + ROUNDS)
@@ -81,7 +71,7 @@ def test_pairs(pair: str) -> None:
                     peer.send(b"more\n")
                 except OSError:
                     pass
-            take_away(sock)
+            take_away(sock, random.choice(["close", "detach", "init"]), std.SOCK_STREAM)
             # The number is somebody else's now, as sockets get the lowest.
             mine, yours = std.socketpair()
             with mine, yours:

@@ -10,35 +10,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import oxisock
 from tests.helpers.net import fill, full_backlog, listening
-from tests.helpers.process import Task, handled, sleeping, wait_until
-
-DELAY = 0.1
-
-
-@contextmanager
-def alarm(handler: Callable[[], Any], *, interval: float = 0) -> Iterator[list[int]]:
-    """Run `handler` in a signal handler of the main thread after a short while; list its runs."""
-    runs: list[int] = []
-
-    def handle(signum: int, _frame: Any) -> None:
-        runs.append(signum)
-        handler()
-
-    with handled(signal.SIGALRM, handle):
-        signal.setitimer(signal.ITIMER_REAL, DELAY, interval)
-        try:
-            yield runs
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-
+from tests.helpers.process import DELAY, Task, alarm, handled, sleeping, wait_until
 
 RECEIVE: dict[str, Callable[[Any], Any]] = {
     "recv": lambda s: s.recv(10),

@@ -2,11 +2,10 @@
 
 import errno
 import os
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ from tests.engine.owners import (
     SENDING_BATCHES,
     ends,
 )
-from tests.helpers.process import Task, handled, wait_until
+from tests.helpers.process import Task, alarm, wait_until
 
 KINDS = {
     name: kind
@@ -32,23 +31,8 @@ KEEPING = {*READING, "file written to"}
 LINE = b"line of one hundred bytes" * 4
 
 
-@contextmanager
-def storm(
-    handler: Callable[[], Any], first: float = 0.02, then: float = 0.0005
-) -> Iterator[list[int]]:
-    """Run `handler` in a signal handler again and again; list its runs."""
-    runs: list[int] = []
-
-    def handle(signum: int, _frame: Any) -> None:
-        runs.append(signum)
-        handler()
-
-    with handled(signal.SIGALRM, handle):
-        signal.setitimer(signal.ITIMER_REAL, first, then)
-        try:
-            yield runs
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+SOON = 0.02
+storm = partial(alarm, first=SOON, interval=0.0005)
 
 
 def feed(
@@ -152,7 +136,7 @@ def test_a_storm_loses_nothing(name: str, timeout: float | None) -> None:
 @pytest.mark.parametrize("name", KINDS)
 def test_a_storm_prolongs_nothing(name: str) -> None:
     sock, peer = ends(KINDS[name])
-    with sock, peer, storm(lambda: None, 0.001):
+    with sock, peer, storm(lambda: None, first=0.001):
         sock.settimeout(0.1)
         began = time.monotonic()
         with pytest.raises((TimeoutError, oxisock.IncompleteReadError)):
@@ -188,7 +172,7 @@ def test_a_handler_raises(name: str, timeout: float | None) -> None:
     sock, peer = ends(kind)
     with sock, peer:
         sock.settimeout(timeout)
-        with pytest.raises(Handled), storm(give_up, then=0):
+        with pytest.raises(Handled), alarm(give_up, first=SOON):
             kind[name](sock)
         if kind in (RECEIVING, READING, BATCHES):
             peer.send(b"after")
@@ -224,7 +208,7 @@ def test_a_handler_forks(name: str, timeout: float | None) -> None:
 
     with sock, peer:
         sock.settimeout(timeout)
-        with storm(fork, then=0):
+        with alarm(fork, first=SOON):
             told(kind[name](sock))
         over.set()
         tasks[0].result()

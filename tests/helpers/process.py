@@ -66,6 +66,29 @@ def handled(number: int, handler: Any) -> Iterator[None]:
         signal.signal(number, before)
 
 
+DELAY = 0.1
+"""After how many seconds `alarm` begins: what it is to interrupt has begun by then."""
+
+
+@contextmanager
+def alarm(
+    handler: Callable[[], Any], *, first: float = DELAY, interval: float = 0
+) -> Iterator[list[int]]:
+    """Run `handler` in a signal handler of the main thread after a short while; list its runs."""
+    runs: list[int] = []
+
+    def handle(signum: int, _frame: Any) -> None:
+        runs.append(signum)
+        handler()
+
+    with handled(signal.SIGALRM, handle):
+        signal.setitimer(signal.ITIMER_REAL, first, interval)
+        try:
+            yield runs
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+
 def sleeping(pid: int) -> bool:
     """Whether a thread, or the main one of a process, sleeps in a call, five times in a row."""
     for _ in range(5):
