@@ -4,7 +4,7 @@
 use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pyo3::prelude::*;
 
@@ -18,8 +18,12 @@ use crate::sys::descriptor::Slot;
 use crate::sys::wake::{Thread, fork_count, process_generation};
 use crate::sys::{BorrowedFd, Errno, OwnedFd, RawFd, Timeout, descriptor};
 
-/// How long closing tries to wake threads; one that blocks all signals stays asleep.
+/// How long closing tries to wake threads; one that blocks all signals stays asleep. Counted in
+/// the pauses that it makes: while a busy machine runs nobody, those threads cannot come, either.
 const WAKING: Duration = Duration::from_millis(100);
+
+/// The same where somebody else has the number next, and the signals reach the threads.
+const ENDING: Duration = Duration::from_secs(10);
 
 /// Marks the process generation of a channel while a thread forgets those of before.
 const FORGETTING: u32 = 1 << 31;
@@ -228,7 +232,7 @@ impl Channel {
 
     /// Gives the descriptor to the caller and forgets it. Who makes system calls on it without
     /// the interpreter lock has to be ended before the caller can be told of its number, see
-    /// [`Channel::wake_users`].
+    /// [`Channel::end_users`].
     pub(crate) fn take(&self) -> Option<OwnedFd> {
         self.fd.take().inspect(|_| count_closed())
     }
@@ -240,10 +244,17 @@ impl Channel {
         self.users.load(Ordering::SeqCst) != 0
     }
 
-    /// Ends the system calls that threads sleep in on a descriptor that is gone.
+    /// Ends the system calls that threads sleep in on a descriptor that the last of them closes.
     pub(crate) fn wake_users(&self, py: Python<'_>) {
         if self.is_busy() {
-            detached(py, || self.wake_sleepers());
+            detached(py, || self.wake_sleepers(WAKING));
+        }
+    }
+
+    /// The same on one that was taken: afterwards there is no system call on it any more.
+    pub(crate) fn end_users(&self, py: Python<'_>) {
+        if self.is_busy() {
+            detached(py, || self.wake_sleepers(ENDING));
         }
     }
 
@@ -257,32 +268,42 @@ impl Channel {
             close(fd);
         }
         detached(py, || {
-            self.wake_sleepers();
+            self.wake_sleepers(ENDING);
             // They are awake, and want the interpreter lock.
-            let began = Instant::now();
-            while self.users.load(Ordering::SeqCst) != 0 && began.elapsed() < WAKING {
-                std::thread::sleep(Duration::from_micros(50));
+            let pause = Duration::from_micros(50);
+            let mut waited = Duration::ZERO;
+            while self.users.load(Ordering::SeqCst) != 0 && waited < WAKING {
+                std::thread::sleep(pause);
+                waited += pause;
             }
         });
     }
 
-    /// The same without the interpreter lock, which the threads may need.
-    fn wake_sleepers(&self) {
-        let began = Instant::now();
+    /// Wakes them without the interpreter lock, which they may need. One that no signal reaches is
+    /// given less time than that.
+    fn wake_sleepers(&self, limit: Duration) {
+        let mut waited = Duration::ZERO;
         let mut pause = Duration::from_micros(20);
         let mut attempt = 0;
-        while began.elapsed() < WAKING {
+        loop {
+            let mut reached = false;
             if let Some(sleepers) = self.sleepers() {
-                if sleepers.is_empty() && self.lending.load(Ordering::SeqCst) == 0 {
+                let lending = self.lending.load(Ordering::SeqCst) != 0;
+                if sleepers.is_empty() && !lending {
                     return;
                 }
+                reached = lending;
                 for thread in sleepers.iter() {
-                    thread.wake(attempt);
+                    reached |= thread.wake(attempt);
                 }
                 attempt += 1;
             }
+            if waited >= if reached { limit } else { limit.min(WAKING) } {
+                return;
+            }
             // A thread that was just about to go to sleep has missed the signal.
             std::thread::sleep(pause);
+            waited += pause;
             pause = (pause * 2).min(Duration::from_millis(2));
         }
     }

@@ -463,7 +463,7 @@ impl Socket {
     fn detach(&self, py: Python<'_>) -> RawFd {
         self.closed.store(true, Relaxed);
         let fd = self.channel.take();
-        self.channel.wake_users(py);
+        self.channel.end_users(py);
         fd.map_or(-1, OwnedFd::into_raw_fd)
     }
 

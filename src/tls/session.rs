@@ -465,7 +465,7 @@ impl TlsSession {
     fn forget_descriptor(&self, py: Python<'_>) {
         self.close_transport();
         self.leave_descriptor();
-        self.channel.wake_users(py);
+        self.channel.end_users(py);
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> std::result::Result<(), PyTraverseError> {

@@ -3,10 +3,12 @@
     python -m tests.engine.owners 100000
 
 does so that many times, over all methods that wait, and prints a line of JSON for each: a library
-that is preloaded (`owners.c`) sees whose the descriptor is at each system call.
+that is preloaded (`owners.c`) sees whose the descriptor is at each system call. `--starved` does it
+with two of them, in a thread that hardly ever gets a processor.
 """
 
 import argparse
+import contextlib
 import ctypes
 import errno
 import json
@@ -19,7 +21,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -95,15 +97,20 @@ class Checker:
 class Waiter(threading.Thread):
     """A thread that makes calls, one after the other."""
 
-    def __init__(self, checker: Checker) -> None:
+    def __init__(self, checker: Checker, processor: int | None) -> None:
         super().__init__(daemon=True)
         self.checker = checker
+        # Where it runs while nobody else wants to.
+        self.processor = processor
         self.work: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.results: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.seen = ctypes.c_long()
         self.start()
 
     def run(self) -> None:
+        if self.processor is not None:
+            os.sched_setaffinity(0, {self.processor})
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
         while work := self.work.get():
             sock, call, number, cookie = work
             self.checker.expect(number, cookie, ctypes.byref(self.seen))
@@ -173,7 +180,7 @@ def turn(waiter: Waiter, kind: dict[str, Call], call: Call, how: str, timeout: A
     reused = number in (mine.fileno(), yours.fileno())
     mine.send(b"mine")
     yours.send(b"yours")
-    status, result = waiter.results.get(timeout=20)
+    status, result = waiter.results.get(timeout=60)
     # A send may have sent, where the peer's end went first.
     assert (status, result) == ("raised", errno.EBADF) or status == "done", (status, result)
     mine.setblocking(False)
@@ -199,10 +206,26 @@ def ways(name: str) -> tuple[str, ...]:
     return ("detach", "init") if "file" in name else ("close", "detach", "init")
 
 
-def run(turns: int) -> None:
-    """Go through all methods; a line of JSON for each."""
+@contextlib.contextmanager
+def busy_processor() -> Iterator[int]:
+    """One of those that this process may use, where somebody else computes all the time."""
+    processor = min(os.sched_getaffinity(0))
+    program = (
+        f"import os\nos.sched_setaffinity(0, {{{processor}}})\nprint(flush=True)\nwhile True: pass"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as busy:
+        try:
+            assert busy.stdout
+            assert busy.stdout.read(1)
+            yield processor
+        finally:
+            busy.kill()
+
+
+def run(turns: int, processor: int | None = None) -> None:
+    """Go through all methods, on a busy processor through two; a line of JSON for each."""
     checker = Checker()
-    waiter = Waiter(checker)
+    waiter = Waiter(checker, processor)
     random.seed(turns)
     # Where `connect` waits: a queue without room.
     full, guest = std.socket(std.AF_UNIX), std.socket(std.AF_UNIX)
@@ -224,14 +247,16 @@ def run(turns: int) -> None:
         for how in ways(name)
         # A UNIX socket with a timeout does not wait for room in the queue.
         for timeout in ([None] if kind is CONNECTING else [None, 60.0])
+        # A turn takes half a second where it waits for a processor.
+        if processor is None or (name in ("recv", "send") and how == "detach")
     ]
     for index, (kind, name, how, timeout) in enumerate(plans):
         count = turns // len(plans) + (index < turns % len(plans))
-        before = checker.checks()
+        before, strangers = checker.checks(), checker.strangers()
         reused = sum(turn(waiter, kind, kind[name], how, timeout) for _ in range(count))
         report = {
             "method": name, "by": how, "timeout": timeout, "turns": count, "reused": reused,
-            "checks": checker.checks() - before, "strangers": checker.strangers(),
+            "checks": checker.checks() - before, "strangers": checker.strangers() - strangers,
             "what": checker.what().decode(),
         }  # fmt: skip
         print(json.dumps(report), flush=True)
@@ -240,14 +265,16 @@ def run(turns: int) -> None:
     guest.close()
 
 
-def preloaded(turns: int, folder: Path, **options: Any) -> "subprocess.CompletedProcess[str]":
+def preloaded(
+    arguments: list[str], folder: Path, **options: Any
+) -> "subprocess.CompletedProcess[str]":
     """Do so in a process that has the library."""
     library = folder / "owners.so"
     source = Path(__file__).with_name("owners.c")
     command = ["cc", "-O1", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"]
     subprocess.run(command, check=True)
     return subprocess.run(
-        [sys.executable, "-m", "tests.engine.owners", "--here", str(turns)],
+        [sys.executable, "-m", "tests.engine.owners", "--here", *arguments],
         env={**os.environ, "LD_PRELOAD": str(library)}, text=True, check=False, **options,
     )  # fmt: skip
 
@@ -257,12 +284,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("turns", type=int)
     parser.add_argument("--here", action="store_true", help="the library is preloaded")
+    parser.add_argument("--starved", action="store_true", help="on a busy processor")
     options = parser.parse_args()
-    if options.here:
+    if not options.here:
+        with tempfile.TemporaryDirectory() as folder:
+            return preloaded(sys.argv[1:], Path(folder)).returncode
+    if options.starved:
+        with busy_processor() as processor:
+            run(options.turns, processor)
+    else:
         run(options.turns)
-        return 0
-    with tempfile.TemporaryDirectory() as folder:
-        return preloaded(options.turns, Path(folder)).returncode
+    return 0
 
 
 if __name__ == "__main__":

@@ -46,22 +46,23 @@ impl Thread {
     }
 
     /// Ends the system call that the thread is in with EINTR, if it is in one. The thread must
-    /// be alive. Does nothing where no signal can be had that it takes.
+    /// be alive. Whether there was a signal that it takes.
     ///
     /// A signal that the thread blocks would not wake it, but wait for it: programs that block one
     /// do that to be told of it, by sigwait(3) or a descriptor. `attempt` counts the calls for one
     /// waking; where the thread's mask cannot be read, as without `/proc`, there is an end to them.
-    pub fn wake(self, attempt: u32) {
+    pub fn wake(self, attempt: u32) -> bool {
         const BLIND_ATTEMPTS: u32 = 8;
         let blocked = match system::blocked_signals(self.0) {
             Some(blocked) => blocked,
             None if attempt < BLIND_ATTEMPTS => 0,
-            None => return,
+            None => return false,
         };
-        if let Some(signal) = signal(blocked) {
-            // SAFETY: the thread is alive, and the signal's handler is the one below.
-            unsafe { libc::pthread_kill(self.0, signal) };
-        }
+        let Some(signal) = signal(blocked) else {
+            return false;
+        };
+        // SAFETY: the thread is alive, and the signal's handler is the one below.
+        unsafe { libc::pthread_kill(self.0, signal) == 0 }
     }
 }
 
