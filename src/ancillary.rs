@@ -2,7 +2,6 @@
 //! cmsg(3).
 
 use pyo3::exceptions::PyRuntimeWarning;
-use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
@@ -192,9 +191,7 @@ fn triple<'py>(item: &Bound<'py, PyAny>, caller: &str) -> Result<[Bound<'py, PyA
             "{caller}() ancillary data item must be (level, type, data), not {what}"
         ))
     };
-    // SAFETY: the object is alive, and the call cannot fail.
-    let is_sequence = unsafe { ffi::PySequence_Check(item.as_ptr()) } != 0;
-    if !is_sequence || item.is_instance_of::<PyBytes>() {
+    if !args::is_sequence(item) || item.is_instance_of::<PyBytes>() {
         return Err(wrong(item.get_type().name()?.to_string()));
     }
     match item.len()? {

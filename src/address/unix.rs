@@ -5,15 +5,15 @@ use std::mem::offset_of;
 
 use libc::sockaddr_un;
 use pyo3::exceptions::PyTypeError;
-use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::PyString;
 
 use super::fields::until_zero;
 use crate::python::args;
 use crate::python::buffer::BufferSlot;
 use crate::python::error::{Error, Result};
 use crate::python::make;
+use crate::python::text::for_file_system;
 use crate::sys::{SockAddr, Sockaddr};
 
 const PATH: usize = offset_of!(sockaddr_un, sun_path);
@@ -21,7 +21,7 @@ const CAPACITY: usize = size_of::<sockaddr_un>() - PATH;
 
 pub(super) fn parse(object: &Bound<'_, PyAny>) -> Result<SockAddr> {
     let path = match object.cast::<PyString>() {
-        Ok(text) => encode(text)?,
+        Ok(text) => for_file_system(text)?.as_bytes().to_vec(),
         Err(_) => BufferSlot::new()
             .readable(object)
             .map_err(|error| wrong_type(object, error))?
@@ -48,15 +48,6 @@ pub(super) fn build<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bound<
         return Ok(make::bytes(py, path)?.into_any());
     }
     args::file_system_text(py, until_zero(path))
-}
-
-/// Text in the encoding of the file system.
-fn encode(text: &Bound<'_, PyString>) -> PyResult<Vec<u8>> {
-    // SAFETY: the text is alive; the call returns a new reference or sets an exception.
-    let encoded = unsafe {
-        Bound::from_owned_ptr_or_err(text.py(), ffi::PyUnicode_EncodeFSDefault(text.as_ptr()))?
-    };
-    Ok(encoded.cast::<PyBytes>()?.as_bytes().to_vec())
 }
 
 fn wrong_type(object: &Bound<'_, PyAny>, error: PyErr) -> PyErr {

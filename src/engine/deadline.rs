@@ -4,19 +4,17 @@
 //! the thread, and in asyncio to the task, that entered the block. Nothing looks at it but what
 //! has to wait.
 
-use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyRuntimeError;
-use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
 use super::Mode;
 use crate::python::args;
+use crate::python::context::ContextVariable;
 use crate::python::error::Result;
 use crate::sys::Timeout;
 
@@ -26,32 +24,15 @@ static USED: AtomicBool = AtomicBool::new(false);
 /// What the values of the variable are counted from, in nanoseconds.
 static BASE: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-fn variable(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    static VARIABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let variable = VARIABLE.get_or_try_init(py, || {
-        // SAFETY: the name is terminated; the call returns a new reference or sets an exception.
-        unsafe {
-            let made = ffi::PyContextVar_New(c"oxisock.deadline".as_ptr(), ptr::null_mut());
-            Bound::from_owned_ptr_or_err(py, made).map(Bound::unbind)
-        }
-    })?;
-    Ok(variable.bind(py))
-}
+/// The deadline, as nanoseconds since [`BASE`] or None.
+static VARIABLE: ContextVariable = ContextVariable::new(c"oxisock.deadline");
 
 /// The deadline of the calling context, if it has one.
 pub(crate) fn current(py: Python<'_>) -> PyResult<Option<Instant>> {
     if !USED.load(Relaxed) {
         return Ok(None);
     }
-    let mut found = ptr::null_mut();
-    // SAFETY: the variable is one; the call writes a new reference, or null where there is no
-    // value, unless it sets an exception.
-    let found = unsafe {
-        if ffi::PyContextVar_Get(variable(py)?.as_ptr(), ptr::null_mut(), &mut found) != 0 {
-            return Err(PyErr::fetch(py));
-        }
-        Bound::from_owned_ptr_or_opt(py, found)
-    };
+    let found = VARIABLE.get(py)?;
     let nanos: Option<u64> = found.map(|found| found.extract()).transpose()?.flatten();
     Ok(nanos.map(|nanos| *BASE + Duration::from_nanos(nanos)))
 }
@@ -71,23 +52,7 @@ fn set(py: Python<'_>, ends: Option<Instant>) -> PyResult<Bound<'_, PyAny>> {
         u64::try_from(nanos).unwrap_or(u64::MAX)
     });
     USED.store(true, Relaxed);
-    let value = nanos.into_pyobject(py)?;
-    // SAFETY: the variable is one and the value alive; the call returns a new reference or
-    // sets an exception.
-    unsafe {
-        let token = ffi::PyContextVar_Set(variable(py)?.as_ptr(), value.as_ptr());
-        Bound::from_owned_ptr_or_err(py, token)
-    }
-}
-
-fn reset(token: &Bound<'_, PyAny>) -> PyResult<()> {
-    let py = token.py();
-    // SAFETY: the variable is one, and the token came from it.
-    if unsafe { ffi::PyContextVar_Reset(variable(py)?.as_ptr(), token.as_ptr()) } == 0 {
-        Ok(())
-    } else {
-        Err(PyErr::fetch(py))
-    }
+    VARIABLE.set(&nanos.into_pyobject(py)?)
 }
 
 /// Runs an operation under a deadline of its own, within that of the context.
@@ -99,7 +64,7 @@ pub(crate) fn with_deadline<T>(
     LazyLock::force(&BASE);
     let token = set(py, earlier(py, Some(deadline))?)?;
     let result = operation();
-    reset(&token)?;
+    VARIABLE.reset(&token)?;
     result
 }
 
@@ -198,7 +163,7 @@ impl DeadlineBlock {
     fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyAny>) -> PyResult<()> {
         let token = self.with(|state| state.token.take());
         let token = token.ok_or_else(|| PyRuntimeError::new_err("the deadline is not in use"))?;
-        let ended = reset(token.bind(py));
+        let ended = VARIABLE.reset(token.bind(py));
         self.with(|state| state.entered = false);
         ended
     }

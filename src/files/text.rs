@@ -6,7 +6,6 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 
 use pyo3::exceptions::{PyUnicodeError, PyValueError};
-use pyo3::ffi;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -19,6 +18,7 @@ use super::state_of;
 use super::turn::{Taken, Turn};
 use crate::python::args::{self, Size};
 use crate::python::method::{Arguments, Fast, Inherited, discard, positional};
+use crate::python::text::{find, length, slice};
 use crate::python::thread::protect;
 
 /// How much is decoded at a time, as in io.
@@ -73,29 +73,6 @@ impl End {
                 }
             }
         }
-    }
-}
-
-fn length(text: &Bound<'_, PyString>) -> isize {
-    // SAFETY: the object is a str.
-    unsafe { ffi::PyUnicode_GetLength(text.as_ptr()) }
-}
-
-fn find(text: &Bound<'_, PyString>, character: char, from: isize, to: isize) -> Option<isize> {
-    // SAFETY: the object is a str, whose ends the call observes.
-    let at = unsafe { ffi::PyUnicode_FindChar(text.as_ptr(), character.into(), from, to, 1) };
-    (at >= 0).then_some(at)
-}
-
-fn slice<'py>(
-    text: &Bound<'py, PyString>,
-    from: isize,
-    to: isize,
-) -> PyResult<Bound<'py, PyString>> {
-    // SAFETY: the object is a str; the call returns a new reference or sets an exception.
-    unsafe {
-        let slice = ffi::PyUnicode_Substring(text.as_ptr(), from, to);
-        Ok(Bound::from_owned_ptr_or_err(text.py(), slice)?.cast_into_unchecked())
     }
 }
 

@@ -212,6 +212,12 @@ pub(crate) fn is_index(object: &Bound<'_, PyAny>) -> bool {
     unsafe { ffi::PyIndex_Check(object.as_ptr()) != 0 }
 }
 
+/// Whether an object has items by number, and is no dict.
+pub(crate) fn is_sequence(object: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: the object is alive, and the call cannot fail.
+    unsafe { ffi::PySequence_Check(object.as_ptr()) != 0 }
+}
+
 /// The number of any object with `__index__`.
 pub(crate) fn index<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     protect();

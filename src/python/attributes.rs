@@ -110,6 +110,12 @@ fn fetch_all<'py>(module: &Bound<'py, PyModule>) -> PyResult<Bound<'py, PyDict>>
     Ok(namespace)
 }
 
+/// The modules of the interpreter, ``sys.modules``, whatever that name has now.
+pub(crate) fn modules(py: Python<'_>) -> Borrowed<'_, '_, PyAny> {
+    // SAFETY: borrowed, and alive as long as the interpreter.
+    unsafe { Borrowed::from_ptr(py, ffi::PyImport_GetModuleDict()) }
+}
+
 fn change(namespace: &Bound<'_, PyDict>, class: &Bound<'_, PyType>) -> PyResult<()> {
     let py = namespace.py();
     let modules = py.import(intern!(py, "sys"))?.getattr("modules")?;

@@ -4,28 +4,195 @@
 //! vectorcall, without a tuple of arguments, and calls them as methods without binding them first.
 
 use std::ffi::{c_int, c_void};
-use std::mem::offset_of;
+use std::marker::PhantomData;
+use std::mem::{ManuallyDrop, offset_of};
 use std::sync::OnceLock;
 
+use pyo3::PyClass;
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::pyclass::boolean_struct::True;
+use pyo3::type_object::PyTypeInfo;
+use pyo3::types::{PyDict, PyString, PyTuple};
+
+use super::method::returned;
+use super::thread::protect;
 
 unsafe extern "C" {
     fn PyMethod_New(function: *mut PyObject, object: *mut PyObject) -> *mut PyObject;
 }
 
-/// What such an object holds; `original` is called, `companion` belongs to whoever made it.
+/// What is done in the place of the functions and methods that it was put into.
+pub(crate) trait Companion: PyClass<Frozen = True> + Sync {
+    /// Does what a call is to do, [`Call::make`] above all.
+    fn called<'py>(&self, call: &Call<'_, 'py>) -> Outcome<'py>;
+}
+
+/// What such an object holds.
 #[repr(C)]
-pub(crate) struct Callable {
+struct Callable {
     head: PyObject,
     vectorcall: ffi::vectorcallfunc,
     /// Owned, as the two below.
-    pub(crate) original: *mut PyObject,
-    pub(crate) companion: *mut PyObject,
-    pub(crate) name: *mut PyObject,
+    original: *mut PyObject,
+    companion: *mut PyObject,
+    name: *mut PyObject,
+    numbers: Numbers,
+}
+
+/// What the companion knows a callable by.
+#[derive(Clone, Copy)]
+pub(crate) struct Numbers {
     pub(crate) method: u32,
     pub(crate) traits: u32,
+}
+
+/// A call of such an object, with the arguments as the interpreter passes them.
+pub(crate) struct Call<'a, 'py> {
+    callable: &'a Callable,
+    first: *const *mut PyObject,
+    /// With a bit that says whose the place before the first argument is.
+    count: usize,
+    names: *mut PyObject,
+    py: Python<'py>,
+}
+
+impl<'a, 'py> Call<'a, 'py> {
+    #[inline]
+    pub(crate) fn py(&self) -> Python<'py> {
+        self.py
+    }
+
+    #[inline]
+    pub(crate) fn numbers(&self) -> Numbers {
+        self.callable.numbers
+    }
+
+    pub(crate) fn name(&self) -> Borrowed<'a, 'py, PyAny> {
+        // SAFETY: the callable keeps its name alive.
+        unsafe { Borrowed::from_ptr(self.py, self.callable.name) }
+    }
+
+    /// Makes the call that the callable stands in the place of.
+    #[inline]
+    pub(crate) fn make(&self) -> Outcome<'py> {
+        let original = self.callable.original;
+        // SAFETY: attached; the arguments are passed on as they came, and the result is a new
+        // reference, or null and an exception.
+        let result =
+            unsafe { ffi::PyObject_Vectorcall(original, self.first, self.count, self.names) };
+        Outcome(result, PhantomData)
+    }
+
+    /// How many arguments there are without a name.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        // SAFETY: masks a bit.
+        unsafe { ffi::PyVectorcall_NARGS(self.count) as usize }
+    }
+
+    #[inline]
+    pub(crate) fn has_names(&self) -> bool {
+        !self.names.is_null()
+    }
+
+    /// One of those without a name.
+    #[inline]
+    pub(crate) fn get(&self, index: usize) -> Option<Borrowed<'a, 'py, PyAny>> {
+        // SAFETY: that many are there, and alive during the call.
+        (index < self.len()).then(|| unsafe { Borrowed::from_ptr(self.py, *self.first.add(index)) })
+    }
+
+    /// Those without a name.
+    pub(crate) fn tuple(&self) -> PyResult<Bound<'py, PyTuple>> {
+        let all = (0..self.len()).filter_map(|index| self.get(index));
+        PyTuple::new(self.py, all.collect::<Vec<_>>())
+    }
+
+    /// Those with one.
+    pub(crate) fn dict(&self) -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(self.py);
+        // SAFETY: null, or a tuple of strings that is alive during the call.
+        let names = unsafe { Bound::from_borrowed_ptr_or_opt(self.py, self.names) };
+        let names = names
+            .map(|names| names.cast_into::<PyTuple>())
+            .transpose()?;
+        for (index, name) in names.iter().flatten().enumerate() {
+            // SAFETY: for each name there is an argument behind those without one.
+            let value = unsafe { Borrowed::from_ptr(self.py, *self.first.add(self.len() + index)) };
+            dict.set_item(name, value)?;
+        }
+        Ok(dict)
+    }
+}
+
+/// What a call has come to: an object, or the exception that is set.
+pub(crate) struct Outcome<'py>(*mut PyObject, PhantomData<Bound<'py, PyAny>>);
+
+impl<'py> Outcome<'py> {
+    /// The outcome of a function of ours.
+    pub(crate) fn of(py: Python<'py>, call: impl FnOnce() -> PyResult<Bound<'py, PyAny>>) -> Self {
+        Outcome(returned(py, call), PhantomData)
+    }
+
+    /// What was returned, None where there is an exception.
+    #[inline]
+    pub(crate) fn value(&self, py: Python<'py>) -> Option<Borrowed<'_, 'py, PyAny>> {
+        // SAFETY: null, or a reference of ours.
+        unsafe { Borrowed::from_ptr_or_opt(py, self.0) }
+    }
+
+    /// Whether there is an exception, of that class.
+    #[inline]
+    pub(crate) fn is_exception<E: PyTypeInfo>(&self, py: Python<'py>) -> bool {
+        // SAFETY: attached; only looks at the exception that is set.
+        self.0.is_null()
+            && unsafe { ffi::PyErr_ExceptionMatches(E::type_object_raw(py).cast()) != 0 }
+    }
+
+    pub(crate) fn into_result(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        // SAFETY: null where there is an exception, and else a reference, which is handed on.
+        unsafe { Bound::from_owned_ptr_or_err(py, self.into_ptr()) }
+    }
+
+    #[inline]
+    fn into_ptr(self) -> *mut PyObject {
+        ManuallyDrop::new(self).0
+    }
+}
+
+impl Drop for Outcome<'_> {
+    fn drop(&mut self) {
+        // SAFETY: attached, as the lifetime says; null, or a reference of ours.
+        unsafe { ffi::Py_XDECREF(self.0) };
+    }
+}
+
+/// What the interpreter calls.
+unsafe extern "C" fn called<C: Companion>(
+    callable: *mut PyObject,
+    first: *const *mut PyObject,
+    count: usize,
+    names: *mut PyObject,
+) -> *mut PyObject {
+    protect();
+    // SAFETY: called attached, with an object of this layout, whose companion is of that class and kept
+    // alive by it, and with arguments that are alive.
+    let (call, companion) = unsafe {
+        let (py, callable) = (Python::assume_attached(), &*callable.cast::<Callable>());
+        let call = Call {
+            callable,
+            first,
+            count,
+            names,
+            py,
+        };
+        (
+            call,
+            Borrowed::from_ptr(py, callable.companion).cast_unchecked::<C>(),
+        )
+    };
+    companion.get().called(&call).into_ptr()
 }
 
 /// The type; made once, and for ever.
@@ -105,17 +272,12 @@ fn callable_type(py: Python<'_>) -> PyResult<*mut ffi::PyTypeObject> {
     Ok(TYPE.get_or_init(|| Type(made)).0)
 }
 
-/// A callable in the place of `original`; the interpreter calls `entry`.
-///
-/// # Safety
-/// `entry` may rely on nothing but that it gets an object of the layout of [`Callable`], made here
-/// with this companion.
-pub(crate) unsafe fn in_place_of<'py>(
+/// A callable in the place of `original`, whose calls the companion gets.
+pub(crate) fn in_place_of<'py, C: Companion>(
     original: &Bound<'py, PyAny>,
-    entry: ffi::vectorcallfunc,
-    companion: Bound<'py, PyAny>,
+    companion: Bound<'py, C>,
     name: &Bound<'py, PyString>,
-    (method, traits): (u32, u32),
+    numbers: Numbers,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = original.py();
     let made = callable_type(py)?;
@@ -124,12 +286,11 @@ pub(crate) unsafe fn in_place_of<'py>(
     unsafe {
         let object = Bound::from_owned_ptr_or_err(py, ffi::PyType_GenericAlloc(made, 0))?;
         let callable = object.as_ptr().cast::<Callable>();
-        (&raw mut (*callable).vectorcall).write(entry);
+        (&raw mut (*callable).vectorcall).write(called::<C>);
         (&raw mut (*callable).original).write(original.clone().into_ptr());
         (&raw mut (*callable).companion).write(companion.into_ptr());
         (&raw mut (*callable).name).write(name.clone().into_any().into_ptr());
-        (&raw mut (*callable).method).write(method);
-        (&raw mut (*callable).traits).write(traits);
+        (&raw mut (*callable).numbers).write(numbers);
         Ok(object)
     }
 }

@@ -7,7 +7,9 @@ pub(crate) mod audit;
 pub(crate) mod buffer;
 pub(crate) mod bytes;
 pub(crate) mod callable;
+pub(crate) mod context;
 pub(crate) mod error;
+pub(crate) mod frame;
 pub(crate) mod late;
 pub(crate) mod make;
 pub(crate) mod method;
@@ -15,5 +17,6 @@ pub(crate) mod method;
 pub(crate) mod pending;
 #[cfg(all(Py_3_12, not(Py_3_15), not(Py_GIL_DISABLED)))]
 mod slots;
+pub(crate) mod text;
 pub(crate) mod thread;
 pub(crate) mod version;

@@ -3,6 +3,9 @@
 //! A wheel is made for one version, so each of these is a constant, and only one of the two
 //! ways is compiled.
 
+/// How long what every object begins with is, in bytes.
+pub(crate) const OBJECT_HEADER: usize = size_of::<pyo3::ffi::PyObject>();
+
 /// `setblocking` takes whatever has a truth value, and not a number only (3.12).
 pub(crate) const ANY_FLAG: bool = cfg!(Py_3_12);
 

@@ -6,7 +6,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::call::PyCallArgs;
 use pyo3::exceptions::{PyTypeError, PyValueError};
-use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -15,6 +14,7 @@ use pyo3::types::{PyDict, PyFloat, PyModule, PyString, PyTuple, PyType};
 use super::Socket;
 use crate::engine;
 use crate::python::args::{self, Int};
+use crate::python::attributes;
 use crate::python::audit::audit_with;
 use crate::python::callable::unwrapped;
 use crate::python::error::{Error, Result};
@@ -215,9 +215,7 @@ pub(crate) fn write_unraisable(error: Bound<'_, PyAny>, object: &Bound<'_, PyAny
 /// What a program has put into the place of `oxisock.socket`, if it has: the standard library's
 /// functions make their sockets of it, too.
 pub(super) fn replacement(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
-    // SAFETY: borrowed, and alive as long as the interpreter.
-    let modules = unsafe { Borrowed::from_ptr(py, ffi::PyImport_GetModuleDict()) };
-    let Ok(module) = modules.get_item(intern!(py, "oxisock")) else {
+    let Ok(module) = attributes::modules(py).get_item(intern!(py, "oxisock")) else {
         return Ok(None);
     };
     let name = intern!(py, "socket");
@@ -412,13 +410,7 @@ fn named_descriptor(object: &Bound<'_, PyAny>) -> PyResult<Named> {
     if object.is_instance_of::<PyFloat>() {
         return Err(PyTypeError::new_err("integer argument expected, got float"));
     }
-    // SAFETY: the object is alive; an error is reported through the -1 that is checked.
-    let number = unsafe { ffi::PyLong_AsLong(object.as_ptr()) };
-    if number == -1
-        && let Some(error) = PyErr::take(object.py())
-    {
-        return Err(error);
-    }
+    let number = args::long(object)?;
     if number < 0 {
         return Err(PyValueError::new_err("negative file descriptor"));
     }

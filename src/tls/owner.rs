@@ -9,12 +9,12 @@ use pyo3::types::{PyAny, PyWeakrefMethods, PyWeakrefReference};
 
 use crate::python::args;
 use crate::python::error::Error;
+use crate::python::version::OBJECT_HEADER;
 use crate::sys::Timeout;
 
 /// Where an object of `_socket.socket` has its timeout in nanoseconds, negative for none: behind
 /// four numbers and the pointer to a function. No public interface, so that it is tried first.
-const TIMEOUT_OFFSET: usize =
-    size_of::<pyo3::ffi::PyObject>() + 4 * size_of::<c_int>() + size_of::<*mut ()>();
+const TIMEOUT_OFFSET: usize = OBJECT_HEADER + 4 * size_of::<c_int>() + size_of::<*mut ()>();
 
 /// How the timeout is read.
 struct Way {

@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyType};
 
+use crate::python::version::OBJECT_HEADER;
 use crate::sys::Region;
 use crate::sys::openssl::{Library, Moved, Session, Ssl, Unavailable};
 
@@ -27,7 +28,7 @@ const KNOWN_SIZES: [(u8, &[usize]); 5] = [
     (14, &[80, 88]),
     (15, &[72]),
 ];
-const SSL_OFFSET: usize = size_of::<pyo3::ffi::PyObject>() + size_of::<*mut ()>();
+const SSL_OFFSET: usize = OBJECT_HEADER + size_of::<*mut ()>();
 
 /// The oldest OpenSSL that has every function, 1.1.1.
 const OLDEST: libc::c_ulong = 0x1010_1000;

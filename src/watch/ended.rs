@@ -3,16 +3,19 @@
 use std::cell::Cell;
 use std::time::Instant;
 
-use pyo3::ffi::{self, PyObject};
+use pyo3::exceptions::PyBlockingIOError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyByteArray, PyBytes, PyInt, PyString, PyTuple};
 
 use super::Watch;
 use super::site::{self, Place};
 use super::table::{Called, Key, Label, Table};
 use super::waits::Nanoseconds;
-use crate::python::callable::Callable;
+use crate::python::args;
+use crate::python::callable::{Call, Outcome};
+use crate::python::method::discard;
+use crate::python::text;
 
 // What `_watch` says of a method.
 /// It moves no data.
@@ -43,79 +46,37 @@ thread_local! {
     };
 }
 
-/// Arguments as the interpreter passes them.
-#[derive(Clone, Copy)]
-pub(super) struct Arguments {
-    pub(super) first: *const *mut PyObject,
-    pub(super) count: usize,
-    pub(super) names: *mut PyObject,
-}
-
-impl Arguments {
-    #[inline]
-    fn get(&self, index: usize) -> Option<*mut PyObject> {
-        // SAFETY: that many are there.
-        (index < self.count).then(|| unsafe { *self.first.add(index) })
-    }
-
-    fn tuple<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        let all = (0..self.count).filter_map(|index| self.get(index));
-        // SAFETY: the arguments are alive during the call.
-        let all = all.map(|object| unsafe { Bound::from_borrowed_ptr(py, object) });
-        PyTuple::new(py, all.collect::<Vec<_>>())
-    }
-
-    fn dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let dict = PyDict::new(py);
-        // SAFETY: null, or a tuple of strings that is alive during the call.
-        let names = unsafe { Bound::from_borrowed_ptr_or_opt(py, self.names) };
-        let names = names
-            .map(|names| names.cast_into::<PyTuple>())
-            .transpose()?;
-        for (index, name) in names.iter().flatten().enumerate() {
-            // SAFETY: for each name there is an argument behind those without one.
-            let value =
-                unsafe { Bound::from_borrowed_ptr(py, *self.first.add(self.count + index)) };
-            dict.set_item(name, value)?;
-        }
-        Ok(dict)
-    }
-}
-
 /// A call that has ended.
-pub(super) struct Ended<'a> {
-    pub(super) call: &'a Callable,
-    pub(super) arguments: Arguments,
-    /// Null where there is an exception.
-    pub(super) result: *mut PyObject,
+pub(super) struct Ended<'a, 'py> {
+    pub(super) call: &'a Call<'a, 'py>,
     pub(super) took: u64,
     pub(super) waited: Nanoseconds,
 }
 
-impl Ended<'_> {
+impl<'py> Ended<'_, 'py> {
     /// Counts a call of which all is known; false where somebody has to be asked. Runs no Python code, and
     /// leaves the exception alone.
     #[inline]
-    pub(super) fn count(&self, py: Python<'_>, watch: &Watch) -> bool {
+    pub(super) fn count(&self, watch: &Watch, outcome: &Outcome<'py>) -> bool {
+        let py = self.call.py();
         let (number, table) = THREAD.with(|thread| (thread.number.get(), thread.table.get()));
-        if table != watch.number() || self.call.traits & ASKS != 0 {
+        if table != watch.number() || self.has(ASKS) {
             return false;
         }
-        let failed = self.result.is_null();
-        // SAFETY: attached; only looks at the exception that is set.
-        let is_usual = || unsafe { ffi::PyErr_ExceptionMatches(ffi::PyExc_BlockingIOError) != 0 };
-        if failed && !is_usual() {
+        let value = outcome.value(py);
+        let value = value.as_deref();
+        if value.is_none() && !outcome.is_exception::<PyBlockingIOError>(py) {
             return false;
         }
-        let (Some(bytes), Some(place)) = (self.bytes(), Place::innermost(py)) else {
+        let (Some(bytes), Some(place)) = (self.bytes(value), Place::innermost(py)) else {
             return false;
         };
         let mut table = watch.table();
         let label = match self.label(&table) {
             Label::Fixed(label) => label,
-            Label::ByAddress(otherwise) if !failed => {
+            Label::ByAddress(otherwise) if value.is_some() => {
                 drop(table);
-                let Some(label) = self.of_address(watch, otherwise) else {
+                let Some(label) = self.of_address(watch, value, otherwise) else {
                     return false;
                 };
                 table = watch.table();
@@ -129,7 +90,7 @@ impl Ended<'_> {
         };
         let key = Key {
             thread: number,
-            method: self.call.method,
+            method: self.call.numbers().method,
             site,
             label,
         };
@@ -138,15 +99,18 @@ impl Ended<'_> {
         true
     }
 
+    /// Whether the method has one of the traits above.
+    #[inline]
+    fn has(&self, traits: u32) -> bool {
+        self.call.numbers().traits & traits != 0
+    }
+
     fn label(&self, table: &Table) -> Label {
-        if self.call.traits & NO_PEER != 0 {
+        if self.has(NO_PEER) {
             return Label::Fixed(0);
         }
-        match self.arguments.get(0) {
-            // SAFETY: an argument, which is alive.
-            Some(subject) => unsafe {
-                table.label_of(subject as usize, ffi::Py_TYPE(subject) as usize)
-            },
+        match self.call.get(0) {
+            Some(subject) => table.label_of(&subject),
             None => Label::Unknown,
         }
     }
@@ -164,32 +128,28 @@ impl Ended<'_> {
 
     /// How many bytes have moved, where that is easily told.
     #[inline]
-    fn bytes(&self) -> Option<u64> {
-        if self.result.is_null() || self.call.traits & NO_BYTES != 0 {
-            return Some(0);
-        }
-        // SAFETY: attached; the result is alive, and each function is called for its type.
-        unsafe {
-            let sends_all = self.call.traits & SENDS_ALL != 0;
-            if sends_all && self.result == ffi::Py_None() {
-                length(self.arguments.get(1)?)
-            } else {
-                size(self.result)
+    fn bytes(&self, value: Option<&Bound<'py, PyAny>>) -> Option<u64> {
+        match value {
+            None => Some(0),
+            Some(_) if self.has(NO_BYTES) => Some(0),
+            Some(value) if self.has(SENDS_ALL) && value.is_none() => {
+                let data = self.call.get(1)?;
+                length(&data)
             }
+            Some(value) => size(value),
         }
     }
 
     /// Does the rest: asks the Python half for what is new, or tells the sink.
     #[cold]
-    pub(super) fn ask(&self, py: Python<'_>, watch: &Watch) -> PyResult<Py<PyAny>> {
+    pub(super) fn ask(&self, watch: &Watch, outcome: Outcome<'py>) -> PyResult<Bound<'py, PyAny>> {
         let began = Instant::now();
-        // SAFETY: attached; null where there is an exception, and else a reference of ours.
-        let result = unsafe { Bound::from_owned_ptr_or_err(py, self.result) };
+        let py = self.call.py();
+        let result = outcome.into_result(py);
         let site = site::find(py, watch)?;
         let watcher = watch.watcher.bind(py);
-        // SAFETY: the call keeps its name alive.
-        let name = unsafe { Bound::from_borrowed_ptr(py, self.call.name) };
-        let arguments = self.arguments.tuple(py)?;
+        let name = self.call.name();
+        let arguments = self.call.tuple()?;
         let value = result.as_ref().ok();
         if let Some(sink) = &watch.sink {
             let place = watch.table().site_object(py, site);
@@ -197,7 +157,7 @@ impl Ended<'_> {
                 name,
                 place,
                 arguments,
-                self.arguments.dict(py)?,
+                self.call.dict()?,
                 value,
                 result.as_ref().err().map(|error| error.value(py)),
                 self.took,
@@ -205,26 +165,24 @@ impl Ended<'_> {
                 self.waited.1,
             );
             sink.bind(py).call1(told)?;
-            return result.map(Bound::unbind);
+            return result;
         }
         let known = self.label(&watch.table());
         let label = match known {
-            Label::Fixed(label) if self.call.traits & ASKS == 0 => label,
+            Label::Fixed(label) if !self.has(ASKS) => label,
             _ => {
-                let told = (name.clone(), arguments.clone(), value);
+                let told = (name, arguments.clone(), value);
                 let label = watcher.call_method1(intern!(py, "label"), told)?;
                 let label = watch.table().label(&label.extract::<String>()?);
                 if matches!(known, Label::ByAddress(_))
-                    && let Some(address) = self.address()
+                    && let Some(address) = self.address(value)
                 {
-                    // SAFETY: an argument, or part of the result: alive.
-                    let address = unsafe { Bound::from_borrowed_ptr(py, address) };
                     watch.remember(&address, label)?;
                 }
                 label
             }
         };
-        let bytes = match (self.bytes(), value) {
+        let bytes = match (self.bytes(value), value) {
             (Some(bytes), _) => bytes,
             (None, value) => {
                 let told = (name, arguments, value);
@@ -240,7 +198,7 @@ impl Ended<'_> {
         let thread = self.thread(watch, watcher)?;
         let key = Key {
             thread,
-            method: self.call.method,
+            method: self.call.numbers().method,
             site,
             label,
         };
@@ -248,48 +206,40 @@ impl Ended<'_> {
         table.count(key, &called);
         table.asking += began.elapsed().as_nanos() as u64;
         drop(table);
-        result.map(Bound::unbind)
+        result
     }
 
     /// The address that this call took or gave.
-    fn address(&self) -> Option<*mut PyObject> {
-        let traits = self.call.traits;
-        if traits & TAKES_ADDRESS != 0 && self.arguments.names.is_null() {
-            return self.arguments.get(self.arguments.count.checked_sub(1)?);
+    fn address(&self, value: Option<&Bound<'py, PyAny>>) -> Option<Bound<'py, PyAny>> {
+        if self.has(TAKES_ADDRESS) && !self.call.has_names() {
+            let last = self.call.len().checked_sub(1)?;
+            return self.call.get(last).map(Borrowed::to_owned);
         }
-        if traits & GIVES_ADDRESS == 0 || self.result.is_null() {
+        if !self.has(GIVES_ADDRESS) {
             return None;
         }
-        // SAFETY: attached; the result is alive, and its last item is there.
-        unsafe {
-            let is_tuple = ffi::PyTuple_CheckExact(self.result) != 0;
-            let count = if is_tuple {
-                ffi::PyTuple_GET_SIZE(self.result)
-            } else {
-                0
-            };
-            let address = (count > 1).then(|| ffi::PyTuple_GET_ITEM(self.result, count - 1));
-            // Of one without a name there is nothing to tell.
-            address.filter(|address| ffi::PyObject_IsTrue(*address) == 1)
-        }
+        let parts = value?.cast_exact::<PyTuple>().ok()?;
+        let last = parts.len().checked_sub(1).filter(|last| *last > 0)?;
+        let address = parts.get_item(last).ok()?;
+        // Of one without a name there is nothing to tell.
+        let is_named = address.is_truthy();
+        or_discard(self.call.py(), is_named)?.then_some(address)
     }
 
     /// The label of a call on a socket without a peer, if it is known.
-    fn of_address(&self, watch: &Watch, otherwise: u32) -> Option<u32> {
-        let Some(address) = self.address() else {
+    fn of_address(
+        &self,
+        watch: &Watch,
+        value: Option<&Bound<'py, PyAny>>,
+        otherwise: u32,
+    ) -> Option<u32> {
+        let Some(address) = self.address(value) else {
             return Some(otherwise);
         };
-        // SAFETY: attached; both objects are alive, and what is found is borrowed from the dict. An
-        // address that cannot be hashed is an error that nobody needs.
-        unsafe {
-            let found = ffi::PyDict_GetItemWithError(watch.addresses.as_ptr(), address);
-            if found.is_null() {
-                ffi::PyErr_Clear();
-                return None;
-            }
-            let number = ffi::PyLong_AsLong(found);
-            u32::try_from(number).ok()
-        }
+        let py = self.call.py();
+        // An address that cannot be hashed is an error that nobody needs.
+        let known = or_discard(py, watch.addresses.bind(py).get_item(address))??;
+        or_discard(py, known.extract())
     }
 
     /// This thread's number, of which the table is told with the first call.
@@ -312,45 +262,39 @@ impl Ended<'_> {
 }
 
 /// How many bytes a result stands for: that many, itself, or what its first part does.
-///
-/// # Safety
-/// Attached; the object is alive.
-unsafe fn size(result: *mut PyObject) -> Option<u64> {
-    // SAFETY: the caller's promise, and each function is called for its type.
-    unsafe {
-        if result == ffi::Py_None() {
-            return Some(0);
-        }
-        if ffi::PyLong_CheckExact(result) != 0 {
-            let mut overflow = 0;
-            let number = ffi::PyLong_AsLongLongAndOverflow(result, &raw mut overflow);
-            return Some(u64::try_from(number).unwrap_or(0));
-        }
-        if ffi::PyTuple_CheckExact(result) != 0 && ffi::PyTuple_GET_SIZE(result) > 0 {
-            let first = ffi::PyTuple_GET_ITEM(result, 0);
-            // What holds itself has no size.
-            return (ffi::PyTuple_CheckExact(first) == 0).then(|| size(first))?;
-        }
-        if ffi::PyUnicode_CheckExact(result) != 0 {
-            return Some(ffi::PyUnicode_GetLength(result) as u64);
-        }
-        length(result)
+fn size(result: &Bound<'_, PyAny>) -> Option<u64> {
+    if result.is_none() {
+        return Some(0);
+    }
+    if let Ok(number) = result.cast_exact::<PyInt>() {
+        let number = or_discard(result.py(), args::long_long(number))?;
+        return Some(number.map_or(0, |number| u64::try_from(number).unwrap_or(0)));
+    }
+    if let Ok(parts) = result.cast_exact::<PyTuple>()
+        && let Some(first) = parts.iter_borrowed().next()
+    {
+        // What holds itself has no size.
+        return match first.is_exact_instance_of::<PyTuple>() {
+            true => None,
+            false => size(&first),
+        };
+    }
+    match result.cast_exact::<PyString>() {
+        Ok(string) => Some(text::length(string) as u64),
+        Err(_) => length(result),
     }
 }
 
 /// The length of an object that owns its bytes.
-///
-/// # Safety
-/// Attached; the object is alive.
-unsafe fn length(object: *mut PyObject) -> Option<u64> {
-    // SAFETY: the caller's promise, and each function is called for its type.
-    unsafe {
-        if ffi::PyBytes_Check(object) != 0 {
-            Some(ffi::PyBytes_Size(object) as u64)
-        } else if ffi::PyByteArray_Check(object) != 0 {
-            Some(ffi::PyByteArray_Size(object) as u64)
-        } else {
-            None
-        }
+fn length(object: &Bound<'_, PyAny>) -> Option<u64> {
+    if let Ok(bytes) = object.cast::<PyBytes>() {
+        return Some(bytes.as_bytes().len() as u64);
     }
+    let array = object.cast::<PyByteArray>().ok()?;
+    Some(array.len() as u64)
+}
+
+/// The value, unless it is an error that nobody needs.
+fn or_discard<T>(py: Python<'_>, result: PyResult<T>) -> Option<T> {
+    result.map_err(|error| discard(py, error)).ok()
 }

@@ -1,6 +1,6 @@
 //! Watches the socket calls of a program, for `oxisock report` and `oxisock trace`.
 //!
-//! What a program calls is replaced by a [`Callable`](crate::python::callable), which makes the call and tells of it: a
+//! What a program calls is replaced by a [callable](crate::python::callable), which makes the call and tells of it: a
 //! [`table::Table`] adds it up, or a function in Python gets it. Where nothing is watched nothing
 //! of this runs: the engine knows nothing of it.
 //!
@@ -21,11 +21,11 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyWeakrefReference};
 
+use crate::python::callable::{Numbers, in_place_of};
 #[cfg(linux)]
 pub(crate) use sampler::LockSampler;
 use table::{Label, Table};
@@ -90,7 +90,11 @@ impl Watch {
         traits: u32,
     ) -> PyResult<Bound<'py, PyAny>> {
         let number = slf.get().table().method(&name.to_cow()?);
-        call::wrap(slf, number, name, call, traits)
+        let numbers = Numbers {
+            method: number,
+            traits,
+        };
+        in_place_of(call, slf.clone(), name, numbers)
     }
 
     /// Note where a socket is made: an audit hook, ``sys.addaudithook``.
@@ -102,11 +106,7 @@ impl Watch {
         let began = Instant::now();
         let sock = arguments.get_item(0)?;
         let site = self.site(py)?;
-        // SAFETY: attached; a new reference to a weak reference without a callback, or an error.
-        let weak = unsafe {
-            let weak = ffi::PyWeakref_NewRef(sock.as_ptr(), std::ptr::null_mut());
-            Bound::from_owned_ptr_or_err(py, weak)?
-        };
+        let weak = PyWeakrefReference::new(&sock)?.into_any();
         let mut table = self.table();
         let before = table.made(&sock, site, weak.unbind());
         table.asking += began.elapsed().as_nanos() as u64;

@@ -1,10 +1,10 @@
 //! The place in a program that a call is made from.
 
-use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::Watch;
+use crate::python::frame::Frame;
 
 /// No place in a program.
 pub(super) const NOWHERE: u32 = u32::MAX;
@@ -18,11 +18,8 @@ pub(super) enum Kind {
     Hidden,
 }
 
-unsafe extern "C" {
-    fn PyFrame_GetCode(frame: *mut ffi::PyFrameObject) -> *mut ffi::PyObject;
-}
-
-/// A frame: its code object, which it keeps alive, and how far it is in it.
+/// A place in a program: the address of a code object, which whoever holds it has to keep alive, and how
+/// far it is in it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Place {
     pub(super) code: usize,
@@ -30,74 +27,59 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// # Safety
-    /// Attached; the frame is alive, and one that runs, in this thread.
-    unsafe fn of(frame: *mut ffi::PyFrameObject) -> Self {
-        // SAFETY: the caller's promise; the frame has a reference to its code.
-        unsafe {
-            let code = PyFrame_GetCode(frame);
-            ffi::Py_DECREF(code);
-            Place {
-                code: code as usize,
-                offset: ffi::PyFrame_GetLasti(frame),
-            }
+    #[inline]
+    fn of(frame: &Frame<'_>) -> Self {
+        Place {
+            code: frame.code().as_ptr() as usize,
+            offset: frame.offset(),
         }
     }
 
-    /// The innermost frame of this thread that runs Python code.
+    /// That of the innermost frame of this thread that runs Python code.
     #[inline]
-    pub(super) fn innermost(_py: Python<'_>) -> Option<Self> {
-        // SAFETY: attached. The frame is borrowed and runs.
-        unsafe {
-            let frame = ffi::PyEval_GetFrame();
-            (!frame.is_null()).then(|| Place::of(frame))
-        }
+    pub(super) fn innermost(py: Python<'_>) -> Option<Self> {
+        Frame::innermost(py).map(|frame| Place::of(&frame))
     }
 }
 
 /// Finds the innermost place of the program's own, or of asyncio, which calls for many; where there
 /// is none, the innermost of the standard library.
 pub(super) fn find(py: Python<'_>, watch: &Watch) -> PyResult<u32> {
-    // SAFETY: attached; borrowed or null.
-    let frame = unsafe { ffi::PyEval_GetFrame() };
-    // SAFETY: alive, as it runs; `frame` has references of its own from here on.
-    let mut frame = unsafe { Bound::from_borrowed_ptr_or_opt(py, frame.cast()) };
+    let mut next = Frame::innermost(py);
     let mut first = None;
-    while let Some(current) = frame {
-        let raw = current.as_ptr().cast();
-        // SAFETY: the frame is alive, and runs, as it called what runs.
-        let place = unsafe { Place::of(raw) };
+    while let Some(frame) = next {
+        let place = Place::of(&frame);
         let (known, kind) = watch.table().place(place);
         if let Some(site) = known {
             return Ok(site);
         }
         let kind = match kind {
             Some(kind) => kind,
-            None => classify(py, watch, place)?,
+            None => classify(watch, &frame)?,
         };
         if kind == Kind::Own {
-            return add(py, watch, place, true);
+            return add(watch, &frame, true);
         }
+        next = frame.back();
         if kind != Kind::Hidden {
-            first = first.or(Some(place));
+            first = first.or(Some(frame));
             if kind == Kind::Asyncio {
                 break;
             }
         }
-        // SAFETY: the frame is alive; a new reference, or null at the outermost.
-        frame = unsafe { Bound::from_owned_ptr_or_opt(py, ffi::PyFrame_GetBack(raw).cast()) };
     }
-    let Some(place) = first else {
+    let Some(frame) = first else {
         return Ok(NOWHERE);
     };
-    let known = watch.table().fallback(place);
-    known.map_or_else(|| add(py, watch, place, false), Ok)
+    let known = watch.table().fallback(Place::of(&frame));
+    known.map_or_else(|| add(watch, &frame, false), Ok)
 }
 
 /// Asks what sort of code it is, once for each code object.
 #[cold]
-fn classify(py: Python<'_>, watch: &Watch, place: Place) -> PyResult<Kind> {
-    let code = code_of(py, place);
+fn classify(watch: &Watch, frame: &Frame<'_>) -> PyResult<Kind> {
+    let code = frame.code();
+    let py = code.py();
     let name = code.getattr(intern!(py, "co_filename"))?;
     let watcher = watch.watcher.bind(py);
     let kind: u32 = watcher
@@ -109,20 +91,19 @@ fn classify(py: Python<'_>, watch: &Watch, place: Place) -> PyResult<Kind> {
         2 => Kind::Asyncio,
         _ => Kind::Hidden,
     };
-    watch.table().classified(place, kind, code.unbind());
+    watch
+        .table()
+        .classified(Place::of(frame), kind, code.unbind());
     Ok(kind)
 }
 
 /// Adds a place that is new.
 #[cold]
-fn add(py: Python<'_>, watch: &Watch, place: Place, own: bool) -> PyResult<u32> {
+fn add(watch: &Watch, frame: &Frame<'_>, own: bool) -> PyResult<u32> {
+    let (code, place) = (frame.code(), Place::of(frame));
+    let py = code.py();
     let watcher = watch.watcher.bind(py);
-    let arguments = (code_of(py, place), place.offset);
+    let arguments = (code, place.offset);
     let object = watcher.call_method1(intern!(py, "Site"), arguments)?;
     Ok(watch.table().site(place, own, object.unbind()))
-}
-
-fn code_of(py: Python<'_>, place: Place) -> Bound<'_, PyAny> {
-    // SAFETY: a frame that runs has it.
-    unsafe { Bound::from_borrowed_ptr(py, place.code as *mut ffi::PyObject) }
 }

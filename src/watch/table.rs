@@ -267,9 +267,9 @@ impl Table {
 
     /// What calls on the object of that address and class count under.
     #[inline]
-    pub(super) fn label_of(&self, subject: usize, class: usize) -> Label {
-        match self.known.get(&subject) {
-            Some(known) if known.class == class => known.label,
+    pub(super) fn label_of(&self, subject: &Bound<'_, PyAny>) -> Label {
+        match self.known.get(&address_of(subject)) {
+            Some(known) if known.class == class_of(subject) => known.label,
             _ => Label::Unknown,
         }
     }

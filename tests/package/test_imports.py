@@ -58,3 +58,12 @@ def test_folders_of_rust_are_not_used_in_a_circle() -> None:
 def test_a_circle_is_found() -> None:
     with pytest.raises(CycleError):
         TopologicalSorter({"_a": {"_b"}, "_b": {"_a"}}).prepare()
+
+
+def test_the_c_api_is_used_in_one_place() -> None:
+    uses = {
+        path.relative_to(SOURCES).parts[0]
+        for path in SOURCES.rglob("*.rs")
+        if re.search(r"pyo3::(\{\s*)?ffi|^\s+ffi::|[({ ]ffi::Py", path.read_text(), re.MULTILINE)
+    }
+    assert uses == {"python"}
