@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(
 # On 3.11 the program has to ask for it.
 SETTINGS = {"OXISOCK_YIELD": "1"} if sys.version_info < (3, 12) else {}
 # How long many threads wait and compute: 60 for the longer run, by hand.
-STARVING = float(os.environ.get("OXISOCK_TEST_STARVING", "3"))
+STARVING = float(os.environ.get("OXISOCK_TEST_STARVING", "2"))
 calls_only = pytest.mark.skipif(bool(SETTINGS), reason="3.11 has no calls in other threads")
 
 PRELUDE = """

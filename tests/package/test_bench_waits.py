@@ -24,9 +24,10 @@ ROWS = list(every_row(GROUPS))
 
 
 @pytest.fixture(autouse=True)
-def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do not find out whether the machine is busy: it takes a while each time."""
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure for a moment, and do not find out whether the machine is busy: both take a while."""
     monkeypatch.setattr(record, "others", lambda: None)
+    monkeypatch.setattr(cli, "QUICK", measure.Config(rounds=1, scale=0.01, budget=0.01))
 
 
 def run(*arguments: str) -> int:
@@ -350,7 +351,7 @@ for row in every_row(GROUPS):
 machine = {"processor": "p", "system": "s", "python": "y", "cores": 2}
 for check in (False, True):
     figure = plot.figure_of(results, machine, check)
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     labels = 0
     for axis in figure.get_axes():
         lines = [*axis.get_lines(), *axis.get_ygridlines(), *axis.get_xgridlines()]

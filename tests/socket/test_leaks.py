@@ -13,7 +13,7 @@ import oxisock
 from tests.helpers.net import connected, listening
 from tests.helpers.process import descriptors, no_new_descriptors, run_python
 
-ROUNDS = 150
+ROUNDS = 60
 
 
 # What grows with what an action leaves behind: the interpreter's blocks of memory and, in its debug

@@ -129,7 +129,7 @@ def test_a_socket_whose_number_was_closed_goes_silently(
     assert same(scene)[1] == freeze([])
 
 
-ROUNDS = 150
+ROUNDS = 60
 
 
 def after_detach(operation: Callable[[Any], None], timeout: float | None) -> int:
