@@ -97,7 +97,12 @@ impl RawMethods {
     /// Receive up to and with the next line feed, and not a byte more; at most ``size`` bytes.
     #[pyo3(signature = (size = Some(Size(-1)), /), text_signature = "($self, size=-1, /)")]
     fn readline<'py>(slf: &Bound<'py, Self>, size: Option<Size>) -> PyResult<Bound<'py, PyBytes>> {
-        state(slf)?.get().read_raw(slf)?.line(as_limit(size))
+        let limit = as_limit(size);
+        // That is nothing, as in `io`, whatever the mode is.
+        if limit == Some(0) {
+            return make::bytes(slf.py(), &[]);
+        }
+        state(slf)?.get().read_raw(slf)?.line(limit)
     }
 
     /// Receive all lines until the end of the stream, or until they make up ``hint`` bytes.

@@ -181,16 +181,17 @@ impl Writable<'_> {
 /// The items of an iterable, in a tuple that nobody else can change. `message` is for an
 /// object that is none.
 ///
-/// A list is copied: converting one of its items runs code of the caller (`__buffer__`,
-/// `__index__`) that could shorten it meanwhile.
+/// Objects of subclasses are iterated over, as they may give something else. A list is copied:
+/// converting one of its items runs code of the caller (`__buffer__`, `__index__`) that could
+/// shorten it meanwhile.
 pub(crate) fn snapshot<'py>(
     iterable: &Bound<'py, PyAny>,
     message: impl FnOnce() -> String,
 ) -> PyResult<Bound<'py, PyTuple>> {
-    if let Ok(tuple) = iterable.cast::<PyTuple>() {
+    if let Ok(tuple) = iterable.cast_exact::<PyTuple>() {
         return Ok(tuple.clone());
     }
-    if let Ok(list) = iterable.cast::<PyList>() {
+    if let Ok(list) = iterable.cast_exact::<PyList>() {
         return Ok(list.to_tuple());
     }
     protect();

@@ -9,6 +9,8 @@ REFUSED = (OverflowError, OSError, ValueError)
 DESCRIPTORS = ("__init__", "close", "dup", "fromfd", "socket")
 
 
+COMPARING = ("socket", "makefile")
+NAMING = ("gethostbyname", "gethostbyname_ex", "gethostbyaddr")
 CLOSED = ("raises", OSError, 9)
 
 
@@ -27,6 +29,11 @@ def known(
             and raises(answer, socket.herror)
         )
         or (name == "makefile" and raises(expected, ValueError) and raises(answer, TypeError))
+        # The standard library's `socket.py` compares what it is given, and its codec asks the host.
+        or (name in COMPARING and "Odd(fail" in call and raises(expected, ZeroDivisionError))
+        or (name in NAMING and "OddText(" in call and raises(expected, ZeroDivisionError))
+        # Which of two faults is seen first: that the socket is closed, or another one.
+        or (subject in ("closed", "detached") and answer[:3] == CLOSED and expected[0] == "raises")
         # The mode is looked up: its `__hash__` is asked.
         or (name == "makefile" and "OddText(fail" in call and raises(answer, ZeroDivisionError))
         # A method taken from the class is for sockets.

@@ -37,7 +37,7 @@ UNRAISABLE = ["ignore::pytest.PytestUnraisableExceptionWarning"]
 # What arguments are refused with. Which of several wrong ones is found first is not compared.
 REFUSALS = (
     TypeError, OverflowError, ValueError, BufferError, ZeroDivisionError, MemoryError,
-    AttributeError,
+    AttributeError, LookupError,
 )  # fmt: skip
 OTHERS = (*REFUSALS, OSError, EOFError, NotImplementedError)
 
