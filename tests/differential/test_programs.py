@@ -7,6 +7,8 @@
 import errno
 import os
 import socket as std
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,12 @@ import oxisock
 
 # Shared with the calls: how hard to try, and the place of files.
 from tests.differential.test_calls import place  # noqa: F401
-from tests.differential.trial import EXAMPLES, UNRAISABLE, hard
+from tests.differential.trial import EXAMPLES, UNRAISABLE, hard, tls_pair
 from tests.differential.values import NAMES
 from tests.helpers.oracle import Scene, outcome
 from tests.helpers.process import descriptors, new_descriptors
 
+SECURE = ["t", "u"]
 ENDS = ["a", "b", "x", "y", "client", "peer", "udp", "box", "server", "copy"]
 FILES = ["f", "g"]
 DATA = [
@@ -35,7 +38,8 @@ DATA = [
 ]
 SIZES = ["0", "1", "3", "10", "100", "5000"]
 
-# What a socket is asked for. `{s}` is a socket, `{o}` another one, `{d}` data, `{n}` a size.
+# What a socket is asked for. `{s}` is a socket, `{o}` another one, `{t}` one of TLS, `{d}` data,
+# `{n}` a size.
 SOCKET_STEPS = """
     {s}.send({d})
     {s}.sendall({d})
@@ -77,6 +81,8 @@ SOCKET_STEPS = """
     bind("f", {s}.makefile("r", encoding="latin-1"))
     bind("g", {s}.makefile("w", encoding="latin-1", newline=""))
     swap("{s}", "{o}")
+    receive_many({s}, {n})
+    send_many({s}, [{d}, {d}, b"last"])
     forked(lambda: {s}.recv({n}))
     forked(lambda: {s}.close())
 """.strip().splitlines()
@@ -99,17 +105,46 @@ FILE_STEPS = """
     {f}.fileno() >= 0
 """.strip().splitlines()
 
+TLS_STEPS = """
+    {t}.send({d})
+    {t}.sendall({d})
+    {t}.write({d})
+    {t}.recv({n})
+    {t}.read({n})
+    {t}.recv_into(bytearray({n}))
+    {t}.read({n}, bytearray(100))
+    {t}.pending()
+    {t}.version(), {t}.session_reused, {t}.server_side
+    {t}.settimeout(0)
+    {t}.settimeout(0.002)
+    {t}.gettimeout()
+    {t}.getpeername() and None
+    {t}.sendmsg([{d}])
+    {t}.recvfrom({n})
+    {t}.recv({n}, m.MSG_PEEK)
+    {t}.dup()
+    {t}.fileno() >= 0
+    {t}.close()
+    {t}.__exit__(None, None, None)
+    bind("f", {t}.makefile("rb"))
+    bind("f", {t}.makefile("rwb"))
+    bind("g", {t}.makefile("wb"))
+    bind("f", {t}.makefile("r", encoding="latin-1"))
+    forked(lambda: {t}.close())
+""".strip().splitlines()
+
 
 def steps() -> st.SearchStrategy[str]:
     """One step of a program."""
     fields = {
         "s": st.sampled_from(ENDS), "o": st.sampled_from(ENDS), "f": st.sampled_from(FILES),
-        "d": st.sampled_from(DATA), "n": st.sampled_from(SIZES),
+        "d": st.sampled_from(DATA), "n": st.sampled_from(SIZES), "t": st.sampled_from(SECURE),
     }  # fmt: skip
-    templates = st.sampled_from([line.strip() for line in SOCKET_STEPS + FILE_STEPS])
-    return st.tuples(templates, st.fixed_dictionaries(fields)).map(
+    templates = [line.strip() for line in SOCKET_STEPS + FILE_STEPS + TLS_STEPS]
+    step = st.tuples(st.sampled_from(templates), st.fixed_dictionaries(fields)).map(
         lambda both: both[0].format(**both[1])
     )
+    return st.one_of(step, step, step, step.map(lambda text: f"within(lambda: ({text}))"))
 
 
 class World(Scene):
@@ -117,7 +152,10 @@ class World(Scene):
 
     def __init__(self, module: Any, directory: Path) -> None:
         super().__init__(module, directory)
-        self.update(NAMES, bind=self.bind, swap=self.swap, address_of=address_of, forked=forked)
+        self.update(
+            NAMES, bind=self.bind, swap=self.swap, address_of=address_of, forked=forked,
+            receive_many=receive_many, send_many=send_many, within=self.within,
+        )  # fmt: skip
         self.files: list[Any] = []
         for name in ("a", "b", "x", "y", "udp", "box", "client", "server"):
             self[name].settimeout(0.002)
@@ -138,6 +176,20 @@ class World(Scene):
 
     def make_g(self) -> Any:
         return self.bind("g", self["b"].makefile("wb"))
+
+    def make_t(self) -> Any:
+        self["u"], self["t"] = map(self.keep, tls_pair(self["m"]))
+        for sock in (self["t"], self["u"]):
+            sock.settimeout(0.002)
+        return self["t"]
+
+    def make_u(self) -> Any:
+        return self["t"] and self["u"]
+
+    def within(self, call: Callable[[], Any]) -> Any:
+        """Make the call with a deadline, where the module has that, which is far away."""
+        with oxisock.deadline(100) if self["m"] is oxisock else nullcontext():
+            return call()
 
     def bind(self, name: str, value: Any) -> Any:
         self[name] = value
@@ -163,6 +215,45 @@ class World(Scene):
 def address_of(sock: Any) -> Any:
     """Where a socket is reached."""
     return sock.getsockname()
+
+
+def receive_many(sock: Any, count: int) -> list[bytes]:
+    """Receive datagrams by the batch; one by one where there are no batches."""
+    if hasattr(sock, "recvfrom_many"):
+        return [data for data, _ in sock.recvfrom_many(count)]
+    if count < 1:
+        raise ValueError
+    refuse_stream(sock)
+    got = [sock.recvfrom(65535)[0]]
+    try:
+        while len(got) < count:
+            got.append(sock.recvfrom(65535, std.MSG_DONTWAIT)[0])
+    except (BlockingIOError, TimeoutError):
+        pass
+    return got
+
+
+def send_many(sock: Any, datagrams: list[bytes]) -> int:
+    """Send them by the batch; one by one where there are no batches."""
+    if hasattr(sock, "send_many"):
+        return sock.send_many(datagrams)  # type: ignore[no-any-return]
+    refuse_stream(sock)
+    sent = 0
+    for data in datagrams:
+        try:
+            sock.send(data)
+        except OSError:
+            if not sent:
+                raise
+            break
+        sent += 1
+    return sent
+
+
+def refuse_stream(sock: Any) -> None:
+    """Refuse sockets as batches do."""
+    if sock.type != std.SOCK_DGRAM:
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
 
 
 def forked(call: Any) -> Any:

@@ -198,26 +198,9 @@ class Odd(Scene):
 
     def make_tls(self) -> Any:
         """The client of a connection that has received something."""
-        server, client = self["m"].socketpair()
-        ours, theirs = contexts(self["m"])
-        client.setblocking(False)
-        server.setblocking(False)
-        pair = [
-            theirs.wrap_socket(server, server_side=True, do_handshake_on_connect=False),
-            ours.wrap_socket(client, do_handshake_on_connect=False),
-        ]
-        for sock in pair:
-            self.keep(sock)
-        missing = list(pair)
-        while missing:
-            for sock in list(missing):
-                try:
-                    sock.do_handshake()
-                    missing.remove(sock)
-                except ssl.SSLWantReadError:
-                    pass
-        pair[0].send(b"one\ntwo\n")
-        return pair[1]
+        server, client = map(self.keep, tls_pair(self["m"]))
+        server.send(b"one\ntwo\n")
+        return client
 
     def file(self, *arguments: Any) -> Any:
         """A file whose socket has received something and its end."""
@@ -238,6 +221,26 @@ class Odd(Scene):
             except (OSError, ValueError):  # what was not written, or was detached
                 pass
         super().strike()
+
+
+def tls_pair(module: Any) -> list[Any]:
+    """Server and client of a TLS connection, both in non-blocking mode."""
+    client, server = contexts(module)
+    pair = [
+        context.wrap_socket(sock, server_side=context is server, do_handshake_on_connect=False)
+        for context, sock in zip((server, client), module.socketpair(), strict=True)
+    ]
+    missing = list(pair)
+    for sock in pair:
+        sock.setblocking(False)
+    while missing:
+        for sock in list(missing):
+            try:
+                sock.do_handshake()
+                missing.remove(sock)
+            except ssl.SSLWantReadError:
+                pass
+    return pair
 
 
 _contexts: dict[str, tuple[ssl.SSLContext, ssl.SSLContext]] = {}
