@@ -14,7 +14,7 @@ import pytest
 
 import oxisock
 from tests.helpers.net import connected, full_backlog, listening
-from tests.helpers.process import Task, wait_until
+from tests.helpers.process import Task, sleeping, wait_until
 
 # -- close() while another thread waits ------------------------------------------------------------
 
@@ -29,10 +29,16 @@ WAITS: dict[str, Callable[[Any], Any]] = {
 CLOSE = "a waiter of the standard library sits out its timeout, on a number that may be reused"
 
 
+def waiting(call: Callable[[Any], Any], *arguments: Any) -> Task:
+    """A thread that waits in `call`; on a busy machine it takes a while to get there."""
+    task = Task(call, *arguments)
+    wait_until(lambda: task.native_id is not None and sleeping(task.native_id))
+    return task
+
+
 def wait_and_close(sock: Any, call: Callable[[Any], Any]) -> OSError:
     """Close `sock` while another thread waits in `call`; the error the waiter gets."""
-    task = Task(call, sock)
-    time.sleep(0.1)
+    task = waiting(call, sock)
     assert task.is_alive()
     sock.close()
     closed = time.monotonic()
@@ -55,8 +61,7 @@ def test_close_wakes_a_waiter(stream: Any, name: str) -> None:
 def test_a_second_init_wakes_a_waiter(stream: Any, name: str) -> None:
     sock, _ = stream
     sock.settimeout(60)
-    task = Task(WAITS[name], sock)
-    time.sleep(0.1)
+    task = waiting(WAITS[name], sock)
     sock.__init__(std.AF_INET, std.SOCK_DGRAM)
     with pytest.raises(OSError) as caught:
         task.result(20)
@@ -145,8 +150,7 @@ def test_a_waiter_never_reads_from_a_reused_descriptor() -> None:
 def test_closing_ends_a_blocked_call(unix: Any, name: str) -> None:
     """Without a timeout, too, and without reading what comes for whoever gets the number next."""
     a, _ = unix
-    task = Task(WAITS[name], a)
-    time.sleep(0.1)
+    task = waiting(WAITS[name], a)
     number = a.fileno()
     a.close()
     with newcomers() as check:
