@@ -122,6 +122,7 @@ mod _socket {
         crate::python::late::hold(module.py())?;
         crate::python::method::swap(module, &crate::byteorder::FAST)?;
         crate::python::method::swap(module, &crate::resolver::FAST)?;
+        crate::python::method::swap(module, &crate::files::FAST)?;
         crate::python::method::swap(module, &crate::socket::FAST)
     }
 }

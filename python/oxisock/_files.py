@@ -92,18 +92,6 @@ class SocketIO(io.RawIOBase, RawMethods):
                 return None
             raise
 
-    def writable(self) -> bool:
-        """Tell whether the mode is one for writing."""
-        if self.closed:
-            raise ValueError("I/O operation on closed socket.")
-        return self._state.writes
-
-    def seekable(self) -> bool:
-        """Return False: what a socket received does not come again."""
-        if self.closed:
-            raise ValueError("I/O operation on closed socket.")
-        return False
-
     def fileno(self) -> int:
         """Return the socket's descriptor."""
         sock = self._state.sock
@@ -217,7 +205,10 @@ def open_file(
     newline: "str | None",
 ) -> "SocketIO | io.BufferedIOBase | io.TextIOWrapper":
     """Do what makefile() does."""
-    raw_mode = _RAW_MODES.get(mode) or _raw_mode(mode)
+    try:
+        raw_mode = _RAW_MODES[mode]
+    except KeyError:
+        raw_mode = _raw_mode(mode)
     if buffering is None or buffering < 0:
         buffering = io.DEFAULT_BUFFER_SIZE
     raw = open_raw(sock, SocketIO, raw_mode, buffering)

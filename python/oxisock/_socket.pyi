@@ -1569,6 +1569,10 @@ class RawMethods:
         """Receive all lines until the end of the stream, or until they make up ``hint`` bytes."""
     def readable(self) -> bool:
         """Tell whether the mode is one for reading."""
+    def writable(self) -> bool:
+        """Tell whether the mode is one for writing."""
+    def seekable(self) -> bool:
+        """Return False: what a socket received does not come again."""
     def flush(self) -> None:
         """Do nothing: this stream holds nothing back."""
     def tell(self) -> int:
@@ -1609,7 +1613,8 @@ class TextMethods:
 def open_raw(sock: Any, raw: type[_T], mode: str, size: int, /) -> _T:
     """Make the raw stream of a file with its state, and count it among the socket's files.
 
-    It has no ``closed`` yet: an attribute of that kind is set fastest by Python.
+    It has no ``closed`` yet: an attribute of that kind is set fastest by Python. It has its state, so that
+    it is closed and counted out again where a signal handler raises before Python has it.
 
     Args:
         sock: the socket, or what counts its files in ``_io_refs`` as one.

@@ -73,7 +73,7 @@ pub(crate) struct Channel {
     deferred: AtomicI32,
     /// The threads that make system calls on the descriptor without the interpreter lock, and
     /// may sleep in them.
-    sleepers: Mutex<Vec<Thread>>,
+    sleepers: Mutex<Sleepers>,
     /// The threads that make one which does not sleep, where being attached to the interpreter
     /// keeps nobody else from taking the descriptor.
     lending: AtomicU32,
@@ -101,7 +101,7 @@ impl Channel {
             shared: AtomicBool::new(false),
             fork_count: AtomicU32::new(fork_count()),
             deferred: AtomicI32::new(0),
-            sleepers: Mutex::new(Vec::new()),
+            sleepers: Mutex::new(Sleepers::new()),
             lending: AtomicU32::new(0),
             generation: AtomicU32::new(process_generation()),
             orphaned: AtomicBool::new(false),
@@ -309,7 +309,7 @@ impl Channel {
     }
 
     /// The list, unless a fork has left it locked by a thread that is not there.
-    fn sleepers(&self) -> Option<MutexGuard<'_, Vec<Thread>>> {
+    fn sleepers(&self) -> Option<MutexGuard<'_, Sleepers>> {
         while !self.orphaned.load(Ordering::Relaxed) {
             match self.sleepers.try_lock() {
                 Ok(sleepers) => return Some(sleepers),
@@ -493,6 +493,52 @@ impl Drop for Channel {
     }
 }
 
+/// Threads. The first has its place here: nearly always there is no other, and no memory is taken for
+/// the list.
+struct Sleepers {
+    first: Option<Thread>,
+    others: Vec<Thread>,
+}
+
+impl Sleepers {
+    const fn new() -> Self {
+        Sleepers {
+            first: None,
+            others: Vec::new(),
+        }
+    }
+
+    #[inline]
+    fn add(&mut self, thread: Thread) {
+        match self.first {
+            None => self.first = Some(thread),
+            Some(_) => self.others.push(thread),
+        }
+    }
+
+    /// Takes one out that was added once.
+    #[inline]
+    fn remove(&mut self, thread: Thread) {
+        if self.first == Some(thread) {
+            self.first = None;
+        } else if let Some(index) = self.others.iter().position(|other| *other == thread) {
+            self.others.swap_remove(index);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Thread> {
+        self.first.iter().chain(&self.others)
+    }
+
+    fn clear(&mut self) {
+        *self = Sleepers::new();
+    }
+}
+
 /// An operation on its way; keeps the descriptor open.
 ///
 /// The descriptor can be borrowed from it alone, for one system call at a time and only while
@@ -545,13 +591,11 @@ impl Guard<'_> {
             if !self.is_open() {
                 return None;
             }
-            sleepers.push(thread);
+            sleepers.add(thread);
         }
         let result = run(Detached(self));
-        if let Some(mut sleepers) = self.channel.sleepers()
-            && let Some(index) = sleepers.iter().position(|sleeper| *sleeper == thread)
-        {
-            sleepers.swap_remove(index);
+        if let Some(mut sleepers) = self.channel.sleepers() {
+            sleepers.remove(thread);
         }
         Some(result)
     }

@@ -1,14 +1,9 @@
 //! Time as a number of nanoseconds: an operation reads it several times, and `Instant` and
 //! `Duration` would take longer to subtract and to add up than it takes to read.
 
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Nanoseconds since some moment of the past.
-pub(super) fn now() -> u64 {
-    static START: OnceLock<Instant> = OnceLock::new();
-    nanos(START.get_or_init(Instant::now).elapsed())
-}
+pub(super) use crate::sys::clock::monotonic as now;
 
 /// A duration in nanoseconds; more than 584 years are that.
 #[inline]

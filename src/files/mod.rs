@@ -19,7 +19,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 pub(crate) use buffered::BufferMethods;
-pub(crate) use open::{open_raw, register_files};
+pub(crate) use open::{FAST, open_raw, register_files};
 pub(crate) use raw::RawMethods;
 pub(crate) use state::FileState;
 pub(crate) use text::{TextMethods, TextReader};

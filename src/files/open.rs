@@ -2,12 +2,20 @@
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyType;
+use pyo3::types::{PyString, PyType};
 
 use super::{BufferMethods, FileState, RawMethods, TextMethods};
-use crate::python::args::Size;
-use crate::python::method::{blank, inherit};
+use crate::python::args::{self, Size};
+use crate::python::method::{Arguments, Fast, blank, function, inherit};
 use crate::socket::Socket;
+
+pub(crate) const FAST: [Fast; 1] = [function!(open_raw, positional open_raw_fast)];
+
+fn open_raw_fast<'py>(arguments: &Arguments<'py>) -> PyResult<Bound<'py, PyAny>> {
+    let [sock, raw, mode, size] = arguments.exactly("open_raw")?;
+    let (raw, mode) = (raw.cast::<PyType>()?, mode.cast::<PyString>()?);
+    open_raw(&sock, &raw, mode.to_str()?, Size(args::size(&size)?))
+}
 
 /// Give the classes of ``_files.py`` their own copies of the native methods.
 ///
@@ -32,7 +40,8 @@ pub(crate) fn register_files(
 
 /// Make the raw stream of a file with its state, and count it among the socket's files.
 ///
-/// It has no ``closed`` yet: an attribute of that kind is set fastest by Python.
+/// It has no ``closed`` yet: an attribute of that kind is set fastest by Python. It has its state, so that
+/// it is closed and counted out again where a signal handler raises before Python has it.
 ///
 /// Args:
 ///     sock: the socket, or what counts its files in ``_io_refs`` as one.

@@ -21,6 +21,8 @@ impl Inherited for RawMethods {
     /// What io calls while a buffer is made and closed on top of a stream.
     const FAST: &'static [Fast] = &[
         no_arguments!(RawMethods, readable, RawMethods::readable),
+        no_arguments!(RawMethods, writable, RawMethods::writable),
+        no_arguments!(RawMethods, seekable, RawMethods::seekable),
         no_arguments!(RawMethods, flush, |slf| {
             RawMethods::flush(slf).map(|()| slf.py().None())
         }),
@@ -115,6 +117,17 @@ impl RawMethods {
     fn readable(slf: &Bound<'_, Self>) -> PyResult<bool> {
         let state = opened(slf, "I/O operation on closed socket.")?;
         Ok(state.get().reads())
+    }
+
+    /// Tell whether the mode is one for writing.
+    fn writable(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        let state = opened(slf, "I/O operation on closed socket.")?;
+        Ok(state.get().writes())
+    }
+
+    /// Return False: what a socket received does not come again.
+    fn seekable(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        opened(slf, "I/O operation on closed socket.").map(|_| false)
     }
 
     /// Do nothing: this stream holds nothing back.

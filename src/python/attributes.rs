@@ -111,6 +111,7 @@ fn fetch_all<'py>(module: &Bound<'py, PyModule>) -> PyResult<Bound<'py, PyDict>>
 }
 
 /// The modules of the interpreter, ``sys.modules``, whatever that name has now.
+#[inline]
 pub(crate) fn modules(py: Python<'_>) -> Borrowed<'_, '_, PyAny> {
     // SAFETY: borrowed, and alive as long as the interpreter.
     unsafe { Borrowed::from_ptr(py, ffi::PyImport_GetModuleDict()) }

@@ -121,8 +121,8 @@ macro_rules! getter {
     }};
 }
 
-/// The entry point of a module's function of no argument, `|| -> PyResult<_>`, or of one,
-/// `|&argument| -> PyResult<_>`.
+/// The entry point of a module's function of no argument, `|| -> PyResult<_>`, of one,
+/// `|&argument| -> PyResult<_>`, or of several, `positional |&arguments| -> PyResult<_>`.
 macro_rules! function {
     ($name:ident, || $call:expr) => {{
         unsafe extern "C" fn call(
@@ -136,6 +136,21 @@ macro_rules! function {
         $crate::python::method::Fast {
             name: stringify!($name),
             entry: $crate::python::method::Entry::NoArguments(call),
+        }
+    }};
+    ($name:ident, positional $call:expr) => {{
+        unsafe extern "C" fn call(
+            _: *mut pyo3::ffi::PyObject,
+            arguments: *mut *mut pyo3::ffi::PyObject,
+            count: pyo3::ffi::Py_ssize_t,
+        ) -> *mut pyo3::ffi::PyObject {
+            // SAFETY: the interpreter calls this attached, with that many arguments that are alive.
+            let arguments = unsafe { $crate::python::method::Arguments::new(arguments, count) };
+            $crate::python::method::returned(arguments.py(), || $call(&arguments))
+        }
+        $crate::python::method::Fast {
+            name: stringify!($name),
+            entry: $crate::python::method::Entry::Positional(call),
         }
     }};
     ($name:ident, |$argument:ident| $call:expr) => {{
@@ -196,6 +211,21 @@ impl<'py> Arguments<'py> {
         }
     }
 
+    /// All of them, of which there have to be that many.
+    #[inline]
+    pub(crate) fn exactly<const N: usize>(
+        &self,
+        name: &str,
+    ) -> PyResult<[Borrowed<'_, 'py, PyAny>; N]> {
+        if self.count != N {
+            return Err(wrong_number(name, N, self.count));
+        }
+        // SAFETY: the count says that they are there.
+        Ok(std::array::from_fn(|index| unsafe {
+            Borrowed::from_ptr(self.py, *self.first.add(index))
+        }))
+    }
+
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.count
@@ -254,6 +284,11 @@ fn wrong_count(name: &str, count: usize) -> PyErr {
     PyTypeError::new_err(format!(
         "{name}() takes 1 or 2 positional arguments but {count} were given"
     ))
+}
+
+#[cold]
+fn wrong_number(name: &str, wanted: usize, given: usize) -> PyErr {
+    PyTypeError::new_err(format!("{name}() takes {wanted} arguments ({given} given)"))
 }
 
 /// # Safety

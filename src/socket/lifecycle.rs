@@ -159,7 +159,7 @@ impl Socket {
 static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
 /// Its methods that other natives here call without a look-up, as the class came with them.
-static METHODS: PyOnceLock<[(Py<PyString>, Py<PyAny>); 5]> = PyOnceLock::new();
+static METHODS: PyOnceLock<[(Py<PyString>, Py<PyAny>); 6]> = PyOnceLock::new();
 
 /// The version of the class that was last seen with all of them, 0 for none.
 static UNALTERED: AtomicU32 = AtomicU32::new(0);
@@ -193,6 +193,7 @@ pub(crate) fn register_class<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<
             method(intern!(py, "_accept"))?,
             method(intern!(py, "recv_into"))?,
             method(intern!(py, "_decref_socketios"))?,
+            method(intern!(py, "_real_close"))?,
         ];
         METHODS.set(py, methods).ok();
         inherit_init::<Socket>(class)?;
@@ -467,7 +468,7 @@ impl Socket {
     /// Raises:
     ///     OSError: the system reports an error that a write before left behind. The
     ///         descriptor is closed all the same.
-    fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
+    pub(super) fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
         let socket = slf.get();
         // In this order, as the last file does it in the other: one of the two finds both.
         socket.closed.store(true, SeqCst);
@@ -521,8 +522,13 @@ impl Socket {
 }
 
 fn really_close(slf: &Bound<'_, Socket>) -> PyResult<()> {
-    slf.call_method0(intern!(slf.py(), "_real_close"))?;
-    Ok(())
+    match plain(slf) {
+        Some(socket) => socket._real_close(slf.py(), None),
+        None => {
+            slf.call_method0(intern!(slf.py(), "_real_close"))?;
+            Ok(())
+        }
+    }
 }
 
 /// Close a descriptor, as ``os.close`` does, but for sockets on every platform; close(2).

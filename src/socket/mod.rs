@@ -154,6 +154,8 @@ impl Inherited for Socket {
         no_arguments!(Socket, _decref_socketios, |slf| {
             Socket::_decref_socketios(slf).map(|()| slf.py().None())
         }),
+        no_arguments!(Socket, close, |slf| Socket::close(slf)
+            .map(|()| slf.py().None())),
         getter!(Socket, timeout, |slf| Ok(slf.get().timeout())),
         getter!(Socket, proto, |slf| Ok(slf.get().protocol())),
         positional!(Socket, recv, Socket::recv_fast),

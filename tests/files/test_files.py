@@ -479,6 +479,46 @@ def test_a_text_file_that_has_ended_gives_nothing(end: str, read: str) -> None:
     assert found[0] == "raises" or (end, read) == ("close", "newlines")
 
 
+@pytest.mark.parametrize("mode", ["rb", "wb", "rwb"])
+def test_what_a_raw_stream_says_of_itself(mode: str) -> None:
+    """While it is open, and closed."""
+
+    def scene(module: Any) -> list[object]:
+        told: list[object] = []
+        a, b = module.socketpair()
+        with a, b:
+            file = a.makefile(mode, 0)
+            for _ in range(2):
+                for name in ("readable", "writable", "seekable"):
+                    try:
+                        told.append(getattr(file, name)())
+                    except ValueError as error:
+                        told.append(str(error))
+                file.close()
+        return told
+
+    same(scene)
+
+
+def test_the_native_makers_of_files_check_their_arguments() -> None:
+    from oxisock._files import SocketIO
+    from oxisock._socket import open_raw
+
+    make: Any = open_raw
+    a, b = oxisock.socketpair()
+    with a, b:
+        for count in (0, 3, 5):
+            with pytest.raises(TypeError, match="open_raw"):
+                make(*(a, SocketIO, "rb", 0, 0)[:count])
+        for place in (1, 2, 3):
+            arguments: list[Any] = [a, SocketIO, "rb", 0]
+            arguments[place] = None
+            with pytest.raises(TypeError):
+                make(*arguments)
+        a.close()
+        assert a.fileno() == -1
+
+
 def test_makefile_in_a_class_that_is_no_socket() -> None:
     """As urllib3's wrapper for pyOpenSSL has it."""
 

@@ -586,6 +586,38 @@ def test_a_subclass_has_a_say_in_accept_and_close() -> None:
     same(scene)
 
 
+@pytest.mark.parametrize("derived", [False, True])
+def test_what_closes_the_descriptor_can_be_replaced(
+    derived: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a subclass or in the class, also after a socket was closed without looking it up."""
+
+    def scene(module: Any) -> list[object]:
+        calls: list[object] = []
+        original = module.socket._real_close
+
+        def _real_close(self: Any) -> None:
+            calls.append(self.fileno() >= 0)
+            original(self)
+
+        base = module.socket
+        module.socket().close()
+        with monkeypatch.context() as patch:
+            if derived:
+                base = type("Derived", (base,), {"_real_close": _real_close})
+            else:
+                patch.setattr(base, "_real_close", _real_close)
+            with base() as sock:
+                file = sock.makefile("rb")
+            calls.append("closed")
+            file.close()
+            calls.append(sock.fileno())
+        module.socket().close()
+        return calls
+
+    assert "True" in str(same(scene)[1])
+
+
 def test_a_class_in_the_place_of_socket_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """As pytest-socket and others do it."""
 

@@ -8,6 +8,7 @@ pub mod address;
 pub mod ancillary;
 pub mod background;
 pub mod batch;
+pub mod clock;
 pub mod databases;
 pub mod descriptor;
 pub mod errno;
