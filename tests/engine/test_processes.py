@@ -152,7 +152,7 @@ def test_forks_by_several_threads_in_the_middle_of_use() -> None:
                 while rest:
                     rest -= len(b.recv(rest))
 
-        def child():
+        def connect():
             with oxisock.create_server(("127.0.0.1", 0)) as server:
                 server.settimeout(20)
                 with oxisock.create_connection(server.getsockname(), timeout=20) as client:
@@ -165,6 +165,9 @@ def test_forks_by_several_threads_in_the_middle_of_use() -> None:
                         reader.join(20)
                         assert not reader.is_alive()
             assert oxisock.getaddrinfo("localhost", 80)
+
+        def child():
+            connect()
             for pair in pairs:
                 for sock in pair:
                     sock.getsockopt(oxisock.SOL_SOCKET, oxisock.SO_TYPE)
@@ -183,6 +186,8 @@ def test_forks_by_several_threads_in_the_middle_of_use() -> None:
                         os._exit(status)
                 mistakes.append(os.waitpid(pid, 0)[1])
 
+        # Else each child imports what this imports, beside all of these threads.
+        connect()
         users = [threading.Thread(target=echo, args=pair) for pair in pairs]
         forkers = [threading.Thread(target=fork) for _ in range(3)]
         end = waiters(5)
