@@ -54,7 +54,7 @@ mod handoff {
     /// Tell why no thread asks a computing one for the interpreter lock after a wait.
     ///
     /// Returns:
-    ///     A str with the reason.
+    ///     A str with the reason, or ``None`` where threads do, once a wait has found the lock taken.
     #[pyfunction]
     pub(crate) fn yield_unavailable() -> Option<&'static str> {
         Some("a free-threaded interpreter has no lock to wait for")
