@@ -19,7 +19,7 @@ import oxisock
 
 # Shared with the calls: how hard to try, and the place of files.
 from tests.differential.test_calls import place  # noqa: F401
-from tests.differential.trial import EXAMPLES, UNRAISABLE, hard, tls_pair
+from tests.differential.trial import CERTIFIED, EXAMPLES, UNRAISABLE, hard, tls_pair
 from tests.differential.values import NAMES
 from tests.helpers.oracle import Scene, outcome
 from tests.helpers.process import descriptors, new_descriptors
@@ -140,7 +140,8 @@ def steps() -> st.SearchStrategy[str]:
         "s": st.sampled_from(ENDS), "o": st.sampled_from(ENDS), "f": st.sampled_from(FILES),
         "d": st.sampled_from(DATA), "n": st.sampled_from(SIZES), "t": st.sampled_from(SECURE),
     }  # fmt: skip
-    templates = [line.strip() for line in SOCKET_STEPS + FILE_STEPS + TLS_STEPS]
+    secure = TLS_STEPS if CERTIFIED else []
+    templates = [line.strip() for line in SOCKET_STEPS + FILE_STEPS + secure]
     step = st.tuples(st.sampled_from(templates), st.fixed_dictionaries(fields)).map(
         lambda both: both[0].format(**both[1])
     )

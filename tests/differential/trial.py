@@ -1,5 +1,6 @@
 """A call with arguments at random, on both modules: how it is made, and what must agree."""
 
+import importlib.util
 import os
 import select
 import socket as std
@@ -27,11 +28,12 @@ from tests.differential.calls import (
 )
 from tests.differential.known import known
 from tests.differential.values import NAMES, POOLS, arguments
-from tests.helpers import tls
 from tests.helpers.oracle import Scene, outcome
 from tests.helpers.process import descriptors, new_descriptors, wait_until
 
 EXAMPLES = int(os.environ.get("OXISOCK_EXAMPLES", "12"))
+CERTIFIED = importlib.util.find_spec("cryptography") is not None
+"""Whether there can be certificates for TLS: free-threaded interpreters may lack that library."""
 UNRAISABLE = ["ignore::pytest.PytestUnraisableExceptionWarning"]
 
 # What arguments are refused with. Which of several wrong ones is found first is not compared.
@@ -119,7 +121,7 @@ TRIALS: dict[str, st.SearchStrategy[Call]] = {
     **{f"function {name}": function(name, pools) for name, pools in FUNCTIONS.items()},
     **{f"file {name}": on_file(name, pools) for name, pools in FILE_METHODS.items()},
     **{f"select {text}": selecting(text, pools) for text, pools in SELECTING.items()},
-    **{f"tls {name}": over_tls(name, pools) for name, pools in TLS_METHODS.items()},
+    **{f"tls {name}": over_tls(name, pools) for name, pools in TLS_METHODS.items() if CERTIFIED},
     # What the standard library has not: refused or done, and nothing else.
     **{f"own method {name}": method(name, pools, False) for name, pools in OWN_METHODS.items()},
     **{f"own unbound {name}": unbound(name, pools, False) for name, pools in OWN_METHODS.items()},
@@ -248,6 +250,8 @@ _contexts: dict[str, tuple[ssl.SSLContext, ssl.SSLContext]] = {}
 
 def contexts(module: Any) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """The contexts of client and server, whose sockets are of this module."""
+    from tests.helpers import tls  # see `CERTIFIED`
+
     name = module.__name__
     if name not in _contexts:
         client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
