@@ -25,6 +25,10 @@ const WAKING: Duration = Duration::from_millis(100);
 /// The same where somebody else has the number next, and the signals reach the threads.
 const ENDING: Duration = Duration::from_secs(10);
 
+/// How long threads that are awake may wait for the interpreter lock. That has an end, as the
+/// operation may be the caller's own, which a signal handler has interrupted.
+const LEAVING: Duration = Duration::from_secs(1);
+
 /// Marks the process generation of a channel while a thread forgets those of before.
 const FORGETTING: u32 = 1 << 31;
 
@@ -272,7 +276,7 @@ impl Channel {
             // They are awake, and want the interpreter lock.
             let pause = Duration::from_micros(50);
             let mut waited = Duration::ZERO;
-            while self.users.load(Ordering::SeqCst) != 0 && waited < WAKING {
+            while self.users.load(Ordering::SeqCst) != 0 && waited < LEAVING {
                 std::thread::sleep(pause);
                 waited += pause;
             }

@@ -71,9 +71,11 @@ SENDING_BATCHES: dict[str, Call] = {
     "one datagram": lambda s: s.send(bytes(100)),
 }
 ACCEPTING: dict[str, Call] = {"accept": lambda s: s.accept()}
+# Where `connect` waits: a queue without room.
+FULL = f"\0the owners of process {os.getpid()}"
 CONNECTING: dict[str, Call] = {
-    "connect": lambda s: s.connect("\0the owners of this process"),
-    "connect_ex": lambda s: s.connect_ex("\0the owners of this process"),
+    "connect": lambda s: s.connect(FULL),
+    "connect_ex": lambda s: s.connect_ex(FULL),
 }
 
 
@@ -227,11 +229,10 @@ def run(turns: int, processor: int | None = None) -> None:
     checker = Checker()
     waiter = Waiter(checker, processor)
     random.seed(turns)
-    # Where `connect` waits: a queue without room.
     full, guest = std.socket(std.AF_UNIX), std.socket(std.AF_UNIX)
-    full.bind("\0the owners of this process")
+    full.bind(FULL)
     full.listen(0)
-    guest.connect("\0the owners of this process")
+    guest.connect(FULL)
     plans = [
         (kind, name, how, timeout)
         for kind in (

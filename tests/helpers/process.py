@@ -72,9 +72,13 @@ DELAY = 0.1
 
 @contextmanager
 def alarm(
-    handler: Callable[[], Any], *, first: float = DELAY, interval: float = 0
+    handler: Callable[[], Any], *, first: float = DELAY, interval: float = 5
 ) -> Iterator[list[int]]:
-    """Run `handler` in a signal handler of the main thread after a short while; list its runs."""
+    """Run `handler` in a signal handler of the main thread after a short while; list its runs.
+
+    And again after `interval` seconds: a signal that comes between the last question for signals
+    and the system call ends no sleep, in the standard library neither.
+    """
     runs: list[int] = []
 
     def handle(signum: int, _frame: Any) -> None:

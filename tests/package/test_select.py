@@ -15,7 +15,7 @@ import pytest
 from oxisock import select
 from oxisock._socket import counters
 from tests.helpers.oracle import Float, Index, cases, outcome
-from tests.helpers.process import Task, handled, run_python, sleeping, wait_until
+from tests.helpers.process import Task, alarm, handled, run_python, sleeping, wait_until
 
 if not hasattr(standard, "epoll"):
     pytest.skip("no epoll(7) here", allow_module_level=True)
@@ -408,14 +408,12 @@ def test_signals_do_not_make_the_wait_longer(name: str, unix: Any) -> None:
 
 @pytest.mark.parametrize("name", WAITS)
 def test_a_handlers_exception_ends_the_wait(name: str, unix: Any) -> None:
-    def give_up(*_: Any) -> None:
+    def give_up() -> None:
         raise ZeroDivisionError
 
     wait = waiter(name, unix[0].fileno(), IN)
-    with handled(signal.SIGALRM, give_up):
-        signal.setitimer(signal.ITIMER_REAL, 0.02)
-        with pytest.raises(ZeroDivisionError):
-            wait()
+    with alarm(give_up), pytest.raises(ZeroDivisionError):
+        wait()
     assert not wait(0)  # a poll object is free again
 
 

@@ -4,7 +4,6 @@ import errno
 import hashlib
 import os
 import random
-import signal
 import socket as std
 import struct
 import threading
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 
 import oxisock
-from tests.helpers.process import needs
+from tests.helpers.process import alarm, needs
 
 PATIENCE = 20
 FAMILIES = ["udp4", "udp6", "unix"]
@@ -335,13 +334,8 @@ def test_close_wakes(v4: Pair) -> None:
 def test_a_signal_during_the_wait(v4: Pair) -> None:
     one, other = v4
     other.settimeout(None)
-    before = signal.signal(signal.SIGALRM, lambda *_: one.send(b"from the handler"))
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
+    with alarm(lambda: one.send(b"from the handler")):
         assert [data for data, _ in other.recvfrom_many(5)] == [b"from the handler"]
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def test_a_short_count_and_the_error_with_the_next_call(v4: Pair) -> None:

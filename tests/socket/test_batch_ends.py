@@ -88,10 +88,10 @@ def test_a_signal(unix: Pair, call: str, timeout: float | None) -> None:
     def take(*_: object) -> None:
         found.extend(queued(other))
         if not done:
-            signal.setitimer(signal.ITIMER_REAL, 0.001)
+            signal.setitimer(signal.ITIMER_REAL, 0.001, 1)
 
     with handled(signal.SIGALRM, take):
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        signal.setitimer(signal.ITIMER_REAL, 0.05, 1)
         assert CALLS[call](one) == len(ITEMS)
         done.append(True)
         signal.setitimer(signal.ITIMER_REAL, 0)

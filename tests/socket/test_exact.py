@@ -3,7 +3,6 @@
 import array
 import os
 import pickle
-import signal
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 
 import oxisock
 from tests.helpers.net import fill
-from tests.helpers.process import Task, handled
+from tests.helpers.process import Task, alarm
 
 
 def test_it_waits_for_all_of_it(stream: Any) -> None:
@@ -136,13 +135,11 @@ def test_an_exception_of_a_handler_keeps_what_came(unix: Any) -> None:
     a, b = unix
     a.send(b"abc")
 
-    def interrupt(*_: Any) -> None:
+    def interrupt() -> None:
         raise RuntimeError("enough")
 
-    with handled(signal.SIGALRM, interrupt):
-        signal.setitimer(signal.ITIMER_REAL, 0.1)
-        with pytest.raises(RuntimeError, match="enough"):
-            b.recv_exactly(4)
+    with alarm(interrupt), pytest.raises(RuntimeError, match="enough"):
+        b.recv_exactly(4)
     a.send(b"d")
     assert b.recv_exactly(4) == b"abcd"
 
