@@ -3,7 +3,6 @@
 
 use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
 use pyo3::prelude::*;
@@ -11,19 +10,13 @@ use pyo3::prelude::*;
 use super::Interest;
 use super::adaptive::Adaptive;
 use super::handoff::detached;
+use super::sleepers::{CountGuard, Next, Sleepers};
 use super::statistics::{Counters, count_closed, count_opened};
 use crate::python::error::{Error, Result};
 use crate::python::thread::protect;
 use crate::sys::descriptor::Slot;
 use crate::sys::wake::{Thread, fork_count, process_generation};
 use crate::sys::{BorrowedFd, Errno, OwnedFd, RawFd, Timeout, descriptor};
-
-/// How long closing tries to wake threads; one that blocks all signals stays asleep. Counted in
-/// the pauses that it makes: while a busy machine runs nobody, those threads cannot come, either.
-const WAKING: Duration = Duration::from_millis(100);
-
-/// The same where somebody else has the number next, and the signals reach the threads.
-const ENDING: Duration = Duration::from_secs(10);
 
 /// How long threads that are awake may wait for the interpreter lock. That has an end, as the
 /// operation may be the caller's own, which a signal handler has interrupted.
@@ -75,16 +68,9 @@ pub(crate) struct Channel {
     fork_count: AtomicU32,
     /// An error that came behind data which had to be reported first.
     deferred: AtomicI32,
-    /// The threads that make system calls on the descriptor without the interpreter lock, and
-    /// may sleep in them.
-    sleepers: Mutex<Sleepers>,
-    /// The threads that make one which does not sleep, where being attached to the interpreter
-    /// keeps nobody else from taking the descriptor.
-    lending: AtomicU32,
+    sleepers: Sleepers,
     /// [`forks`] when this was last used: the process that the counts are about.
     generation: AtomicU32,
-    /// Whether a fork has left the list of sleepers locked by a thread that is not here.
-    orphaned: AtomicBool,
     receiving: Adaptive,
     sending: Adaptive,
     counters: Counters,
@@ -105,10 +91,8 @@ impl Channel {
             shared: AtomicBool::new(false),
             fork_count: AtomicU32::new(fork_count()),
             deferred: AtomicI32::new(0),
-            sleepers: Mutex::new(Sleepers::new()),
-            lending: AtomicU32::new(0),
+            sleepers: Sleepers::new(),
             generation: AtomicU32::new(process_generation()),
-            orphaned: AtomicBool::new(false),
             receiving: Adaptive::new(),
             sending: Adaptive::new(),
             counters: Counters::new(),
@@ -251,14 +235,14 @@ impl Channel {
     /// Ends the system calls that threads sleep in on a descriptor that the last of them closes.
     pub(crate) fn wake_users(&self, py: Python<'_>) {
         if self.is_busy() {
-            detached(py, || self.wake_sleepers(WAKING));
+            detached(py, || self.sleepers.wake(Next::Nobody));
         }
     }
 
     /// The same on one that was taken: afterwards there is no system call on it any more.
     pub(crate) fn end_users(&self, py: Python<'_>) {
         if self.is_busy() {
-            detached(py, || self.wake_sleepers(ENDING));
+            detached(py, || self.sleepers.wake(Next::Another));
         }
     }
 
@@ -272,7 +256,7 @@ impl Channel {
             close(fd);
         }
         detached(py, || {
-            self.wake_sleepers(ENDING);
+            self.sleepers.wake(Next::Another);
             // They are awake, and want the interpreter lock.
             let pause = Duration::from_micros(50);
             let mut waited = Duration::ZERO;
@@ -281,47 +265,6 @@ impl Channel {
                 waited += pause;
             }
         });
-    }
-
-    /// Wakes them without the interpreter lock, which they may need. One that no signal reaches is
-    /// given less time than that.
-    fn wake_sleepers(&self, limit: Duration) {
-        let mut waited = Duration::ZERO;
-        let mut pause = Duration::from_micros(20);
-        let mut attempt = 0;
-        loop {
-            let mut reached = false;
-            if let Some(sleepers) = self.sleepers() {
-                let lending = self.lending.load(Ordering::SeqCst) != 0;
-                if sleepers.is_empty() && !lending {
-                    return;
-                }
-                reached = lending;
-                for thread in sleepers.iter() {
-                    reached |= thread.wake(attempt);
-                }
-                attempt += 1;
-            }
-            if waited >= if reached { limit } else { limit.min(WAKING) } {
-                return;
-            }
-            // A thread that was just about to go to sleep has missed the signal.
-            std::thread::sleep(pause);
-            waited += pause;
-            pause = (pause * 2).min(Duration::from_millis(2));
-        }
-    }
-
-    /// The list, unless a fork has left it locked by a thread that is not there.
-    fn sleepers(&self) -> Option<MutexGuard<'_, Sleepers>> {
-        while !self.orphaned.load(Ordering::Relaxed) {
-            match self.sleepers.try_lock() {
-                Ok(sleepers) => return Some(sleepers),
-                Err(TryLockError::Poisoned(poison)) => return Some(poison.into_inner()),
-                Err(TryLockError::WouldBlock) => std::thread::yield_now(),
-            }
-        }
-        None
     }
 
     /// In the child of a fork: forgets the threads of before, once. Called attached to the
@@ -355,17 +298,8 @@ impl Channel {
                 break;
             }
         }
-        match self.sleepers.try_lock() {
-            Ok(mut sleepers) => sleepers.clear(),
-            Err(TryLockError::Poisoned(poison)) => poison.into_inner().clear(),
-            Err(TryLockError::WouldBlock) => self.orphaned.store(true, Ordering::Relaxed),
-        }
-        for count in [
-            &self.users,
-            &self.lending,
-            &self.switching,
-            &self.nonblocking_borrowers,
-        ] {
+        self.sleepers.forget();
+        for count in [&self.users, &self.switching, &self.nonblocking_borrowers] {
             count.store(0, Ordering::SeqCst);
         }
         // Promised by a thread that is not here.
@@ -497,52 +431,6 @@ impl Drop for Channel {
     }
 }
 
-/// Threads. The first has its place here: nearly always there is no other, and no memory is taken for
-/// the list.
-struct Sleepers {
-    first: Option<Thread>,
-    others: Vec<Thread>,
-}
-
-impl Sleepers {
-    const fn new() -> Self {
-        Sleepers {
-            first: None,
-            others: Vec::new(),
-        }
-    }
-
-    #[inline]
-    fn add(&mut self, thread: Thread) {
-        match self.first {
-            None => self.first = Some(thread),
-            Some(_) => self.others.push(thread),
-        }
-    }
-
-    /// Takes one out that was added once.
-    #[inline]
-    fn remove(&mut self, thread: Thread) {
-        if self.first == Some(thread) {
-            self.first = None;
-        } else if let Some(index) = self.others.iter().position(|other| *other == thread) {
-            self.others.swap_remove(index);
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.iter().next().is_none()
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &Thread> {
-        self.first.iter().chain(&self.others)
-    }
-
-    fn clear(&mut self) {
-        *self = Sleepers::new();
-    }
-}
-
 /// An operation on its way; keeps the descriptor open.
 ///
 /// The descriptor can be borrowed from it alone, for one system call at a time and only while
@@ -572,7 +460,7 @@ impl Guard<'_> {
         call: impl FnOnce(BorrowedFd<'_>) -> T,
     ) -> Result<T> {
         // Being attached keeps nobody out there: who takes the descriptor waits for the count.
-        let _counted = cfg!(Py_GIL_DISABLED).then(|| CountGuard::of(&self.channel.lending));
+        let _counted = cfg!(Py_GIL_DISABLED).then(|| self.channel.sleepers.lend());
         Detached(self).lend(call).ok_or(Error::CLOSED)
     }
 
@@ -590,36 +478,13 @@ impl Guard<'_> {
     /// the socket is closed already.
     pub(crate) fn detached<T>(&self, run: impl FnOnce(Detached<'_>) -> T) -> Option<T> {
         let thread = Thread::current();
-        if let Some(mut sleepers) = self.channel.sleepers() {
-            // Under the lock: who closes takes the number away first, and wakes then.
-            if !self.is_open() {
-                return None;
-            }
-            sleepers.add(thread);
+        // Who closes takes the number away first, and wakes then.
+        if !self.channel.sleepers.add(thread, || self.is_open()) {
+            return None;
         }
         let result = run(Detached(self));
-        if let Some(mut sleepers) = self.channel.sleepers() {
-            sleepers.remove(thread);
-        }
+        self.channel.sleepers.remove(thread);
         Some(result)
-    }
-}
-
-/// One of a number of threads, until this goes.
-struct CountGuard<'a>(&'a AtomicU32);
-
-impl<'a> CountGuard<'a> {
-    #[inline]
-    fn of(count: &'a AtomicU32) -> Self {
-        count.fetch_add(1, Ordering::SeqCst);
-        CountGuard(count)
-    }
-}
-
-impl Drop for CountGuard<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

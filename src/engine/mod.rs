@@ -11,6 +11,7 @@ mod handoff;
 mod select;
 mod settings;
 mod shards;
+mod sleepers;
 mod statistics;
 mod wait;
 
