@@ -214,7 +214,7 @@ class socket(_Socket, metaclass=_SocketType):  # noqa: N801 - the name of the st
         # Asked first: what is no socket of ours may have none of them.
         family, kind, proto = self.family, self.type, self.proto
         fd = _dup(self.fileno())
-        other = _construct(fd, type(self), family, kind, proto, fileno=fd)
+        other = _construct(fd, type(self), family, kind, proto, by_name=True)
         other.settimeout(self.gettimeout())
         return other
 

@@ -47,7 +47,7 @@ def fromfd(fd: "SupportsIndex", family: int, type: int, proto: int = 0) -> "_pub
         OSError: the descriptor cannot be duplicated, or is no socket.
     """
     copy = _public.dup(fd)
-    return construct(copy, _public.socket, family, type, proto, copy)
+    return construct(copy, _public.socket, family, type, proto, by_name=False)
 
 
 def _fallback_socketpair(

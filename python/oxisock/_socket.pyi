@@ -1633,16 +1633,20 @@ def register_files(raw: type, reader: type, pair: type, text: type, /) -> None:
         text: TextIOWrapper.
     """
 
-def construct(fd: int, cls: Callable[..., _T], /, *args: Any, **kwargs: Any) -> _T:
+def construct(
+    fd: int, cls: Callable[..., _T], family: int, type: int, proto: int, /, by_name: bool
+) -> _T:
     """Call a class with a descriptor among the arguments, for one of its objects to adopt.
 
     Where that fails, and no socket has taken the descriptor over, it is closed.
 
     Args:
-        fd: the descriptor's number.
+        fd: the descriptor's number, the last argument.
         cls: the class.
-        *args: what the class is called with.
-        **kwargs: likewise.
+        family: the first argument.
+        type: the second argument.
+        proto: the third argument.
+        by_name: whether the number is given as ``fileno=``.
 
     Returns:
         What the class returned.

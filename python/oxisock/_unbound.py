@@ -65,7 +65,7 @@ def accept(listener: "Any") -> "tuple[Any, Any]":
     """
     number, address = listener._accept()
     sock = construct(
-        number, _public.socket, listener.family, listener.type, listener.proto, fileno=number
+        number, _public.socket, listener.family, listener.type, listener.proto, by_name=True
     )
     # As in the standard library: the mode that a system may have inherited is not the timeout's.
     if _public.getdefaulttimeout() is None and listener.gettimeout():

@@ -3,7 +3,7 @@
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
 pub(crate) fn bytes<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
     let (data, len) = (data.as_ptr().cast(), data.len() as ffi::Py_ssize_t);
@@ -24,12 +24,13 @@ pub(crate) fn text<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PySt
     }
 }
 
-/// What an item of a tuple is made of.
+/// What a result, or an item of a tuple, is made of.
 pub(crate) trait Make<'py> {
     fn make(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>>;
 }
 
 impl<'py> Make<'py> for u64 {
+    #[inline]
     fn make(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         // SAFETY: a new reference or an exception.
         unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyLong_FromUnsignedLongLong(self)) }
@@ -73,6 +74,20 @@ impl<'py, T> Make<'py> for &Bound<'py, T> {
     }
 }
 
+/// A result of a function that PyO3 calls.
+pub(crate) struct Made<T>(pub(crate) T);
+
+impl<'py, T: Make<'py>> IntoPyObject<'py> for Made<T> {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    #[inline]
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
+        self.0.make(py)
+    }
+}
+
 /// A tuple of these items, as a `PyResult`; an item that fails ends the function.
 macro_rules! tuple {
     ($py:expr, $($item:expr),+ $(,)?) => {
@@ -98,6 +113,12 @@ pub(crate) fn tuple_of<'py, const N: usize>(
         }
         Ok(tuple.cast_into_unchecked())
     }
+}
+
+/// An empty dictionary.
+pub(crate) fn dictionary(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    // SAFETY: a new reference to a dictionary, or an exception.
+    unsafe { Ok(Bound::from_owned_ptr_or_err(py, ffi::PyDict_New())?.cast_into_unchecked()) }
 }
 
 /// An empty list.

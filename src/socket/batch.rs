@@ -16,7 +16,7 @@ use crate::python::audit::audit;
 use crate::python::buffer::{BufferSlot, BuffersSlot, snapshot};
 use crate::python::bytes::bytes_of;
 use crate::python::error::{Error, Result};
-use crate::python::make;
+use crate::python::make::{self, Made};
 use crate::sys::batch::{Datagram, LIMIT, Outgoing, Slots};
 use crate::sys::message::IoVec;
 use crate::sys::{BorrowedFd, Errno, Region, SockAddr};
@@ -532,13 +532,14 @@ impl Socket {
     ///     BlockingIOError: there is no room for the first, in non-blocking mode.
     ///     OSError: the first was refused, the socket is a stream (EOPNOTSUPP), or it is closed.
     #[pyo3(signature = (datagrams, flags = Int(0)), text_signature = "($self, datagrams, flags=0)")]
-    fn send_many(&self, datagrams: &Bound<'_, PyAny>, flags: Int) -> PyResult<usize> {
+    fn send_many(&self, datagrams: &Bound<'_, PyAny>, flags: Int) -> PyResult<Made<usize>> {
         let py = datagrams.py();
         self.check_datagrams(py)?;
         let mut slot = BuffersSlot::new();
         let buffers = slot.readable(datagrams, "send_many")?;
         let outgoing = outgoing(buffers.pieces(), |_| None)?;
-        Ok(self.send_batch(py, outgoing, buffers.total_len(), flags.0)?)
+        let sent = self.send_batch(py, outgoing, buffers.total_len(), flags.0)?;
+        Ok(Made(sent))
     }
 
     /// Send datagrams to addresses, several by one system call; sendmmsg(2).
@@ -555,7 +556,11 @@ impl Socket {
     ///     BlockingIOError: there is no room for the first, in non-blocking mode.
     ///     OSError: the first was refused, the socket is a stream (EOPNOTSUPP), or it is closed.
     #[pyo3(signature = (items, flags = Int(0)), text_signature = "($self, items, flags=0)")]
-    fn sendto_many(slf: &Bound<'_, Self>, items: &Bound<'_, PyAny>, flags: Int) -> PyResult<usize> {
+    fn sendto_many(
+        slf: &Bound<'_, Self>,
+        items: &Bound<'_, PyAny>,
+        flags: Int,
+    ) -> PyResult<Made<usize>> {
         let py = slf.py();
         let socket = slf.get();
         socket.check_datagrams(py)?;
@@ -594,7 +599,8 @@ impl Socket {
                 .and_then(|place: &usize| addresses.get(*place))
         };
         let outgoing = outgoing(buffers.pieces(), to)?;
-        Ok(socket.send_batch(py, outgoing, buffers.total_len(), flags.0)?)
+        let sent = socket.send_batch(py, outgoing, buffers.total_len(), flags.0)?;
+        Ok(Made(sent))
     }
 }
 

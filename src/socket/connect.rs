@@ -8,10 +8,10 @@ use std::time::Instant;
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{IntoPyDict, PyTuple};
+use pyo3::types::PyTuple;
 
 use super::Socket;
-use super::lifecycle::{Offer, called_class, construct, is_plain, registered, wrap};
+use super::lifecycle::{Offer, called_class, construct_by_name, is_plain, registered, wrap};
 use crate::engine::{
     self, Attempt, AttemptMode, Interest, Mode, Operation, Plan, drive, within_deadline,
 };
@@ -158,14 +158,13 @@ fn accept_by_parts<'py>(
         listener.call_method0(intern!(py, "_accept"))?.extract()?;
     // Closed if an attribute of a subclass raises: nobody else knows of it yet.
     let fd = Offer::of(number);
-    let parts = (
-        listener.getattr(intern!(py, "family"))?,
-        listener.getattr(intern!(py, "type"))?,
-        listener.getattr(intern!(py, "proto"))?,
-    );
-    let keywords = [(intern!(py, "fileno"), number)].into_py_dict(py)?;
+    let parts = [
+        &listener.getattr(intern!(py, "family"))?,
+        &listener.getattr(intern!(py, "type"))?,
+        &listener.getattr(intern!(py, "proto"))?,
+    ];
     let class = class.unwrap_or_else(|| registered(py));
-    let socket = construct(&class, fd, parts, Some(&keywords))?;
+    let socket = construct_by_name(&class, fd, parts)?;
     if !engine::default_timeout().is_some()
         && listener
             .call_method0(intern!(py, "gettimeout"))?

@@ -4,7 +4,6 @@ use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use pyo3::call::PyCallArgs;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -18,7 +17,7 @@ use crate::python::attributes;
 use crate::python::audit::audit_with;
 use crate::python::callable::unwrapped;
 use crate::python::error::{Error, Result};
-use crate::python::make;
+use crate::python::make::{self, Make};
 use crate::python::method::{self, attribute, class_version, discard, inherit, inherit_init};
 use crate::sys::descriptor::{Identity, Named};
 use crate::sys::{self, BorrowedFd, Errno, OwnedFd, RawFd, SocketSpec, Timeout, descriptor};
@@ -352,7 +351,7 @@ impl Drop for Offer {
 pub(super) fn construct<'py>(
     class: &Bound<'py, PyAny>,
     fd: Offer,
-    arguments: impl PyCallArgs<'py>,
+    arguments: Bound<'py, PyTuple>,
     keywords: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let object = class.call(arguments, keywords)?;
@@ -361,27 +360,49 @@ pub(super) fn construct<'py>(
     Ok(object)
 }
 
+/// The same with the number by its name, behind family, type and protocol.
+pub(super) fn construct_by_name<'py>(
+    class: &Bound<'py, PyAny>,
+    fd: Offer,
+    [family, kind, protocol]: [&Bound<'py, PyAny>; 3],
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = class.py();
+    let keywords = make::dictionary(py)?;
+    keywords.set_item(intern!(py, "fileno"), fd.number.make(py)?)?;
+    let arguments = make::tuple!(py, family, kind, protocol)?;
+    construct(class, fd, arguments, Some(&keywords))
+}
+
 /// Call a class with a descriptor among the arguments, for one of its objects to adopt.
 ///
 /// Where that fails, and no socket has taken the descriptor over, it is closed.
 ///
 /// Args:
-///     fd: the descriptor's number.
+///     fd: the descriptor's number, the last argument.
 ///     cls: the class.
-///     *args: what the class is called with.
-///     **kwargs: likewise.
+///     family: the first argument.
+///     type: the second argument.
+///     proto: the third argument.
+///     by_name: whether the number is given as ``fileno=``.
 ///
 /// Returns:
 ///     What the class returned.
 #[pyfunction]
-#[pyo3(name = "construct", signature = (fd, cls, /, *args, **kwargs))]
+#[pyo3(name = "construct", signature = (fd, cls, family, r#type, proto, /, by_name))]
 pub(crate) fn construct_with<'py>(
     fd: RawFd,
     cls: &Bound<'py, PyAny>,
-    args: &Bound<'py, PyTuple>,
-    kwargs: Option<&Bound<'py, PyDict>>,
+    family: &Bound<'py, PyAny>,
+    r#type: &Bound<'py, PyAny>,
+    proto: &Bound<'py, PyAny>,
+    by_name: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
-    construct(cls, Offer::of(fd), args.clone(), kwargs)
+    let (py, offer) = (cls.py(), Offer::of(fd));
+    if by_name {
+        return construct_by_name(cls, offer, [family, r#type, proto]);
+    }
+    let arguments = make::tuple!(py, family, r#type, proto, fd)?;
+    construct(cls, offer, arguments, None)
 }
 
 /// An object of the registered class around a descriptor that was just made, in the mode
@@ -571,10 +592,13 @@ pub(crate) fn close_descriptor(py: Python<'_>, fd: OwnedFd) -> PyResult<()> {
 ///     OSError: the number is no open descriptor, or there are too many.
 #[pyfunction]
 #[pyo3(signature = (fd, /))]
-pub(crate) fn dup(fd: &Bound<'_, PyAny>) -> PyResult<RawFd> {
+pub(crate) fn dup<'py>(fd: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = fd.py();
     let fd = Named::new(args::int(fd)?).map_err(Error::from)?;
     let copy = descriptor::duplicate(fd.borrow()).map_err(Error::from)?;
-    Ok(copy.into_raw_fd())
+    let number = copy.as_raw_fd().make(py)?;
+    let _ = copy.into_raw_fd();
+    Ok(number)
 }
 
 /// Make two sockets that are connected with each other; socketpair(2).
@@ -612,8 +636,9 @@ pub(crate) fn socketpair<'py>(
         None => wrap(py, fd, spec, timeout),
         Some(class) => {
             let number = fd.into_raw_fd();
-            let arguments = (spec.family, spec.kind, spec.protocol, number);
-            construct(class, Offer::of(number), arguments, None)
+            let offer = Offer::of(number);
+            let arguments = make::tuple!(py, spec.family, spec.kind, spec.protocol, number)?;
+            construct(class, offer, arguments, None)
         }
     };
     make::tuple!(py, new(one)?, new(two)?)

@@ -11,7 +11,7 @@ use crate::python::audit::audit;
 use crate::python::buffer::BuffersSlot;
 use crate::python::bytes::{BytesBuilder, SCRATCH, bytes_of, with_scratch};
 use crate::python::error::Result;
-use crate::python::make;
+use crate::python::make::{self, Made};
 use crate::sys::ancillary::Control;
 use crate::sys::message::{self, IoVec, Received};
 use crate::sys::{Region, SockAddr};
@@ -153,7 +153,7 @@ impl Socket {
         ancdata: Given<'_>,
         flags: Int,
         address: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<usize> {
+    ) -> PyResult<Made<usize>> {
         let py = slf.py();
         let socket = slf.get();
         let to = address
@@ -172,7 +172,9 @@ impl Socket {
             None => Control::new(),
         };
         let size = buffers.total_len();
-        Ok(socket.send_message(py, to.as_ref(), buffers.pieces(), size, &control, flags.0)?)
+        let sent =
+            socket.send_message(py, to.as_ref(), buffers.pieces(), size, &control, flags.0)?;
+        Ok(Made(sent))
     }
 
     /// Send data to a socket of AF_ALG, the kernel's cryptography, with its parameters.
@@ -199,7 +201,7 @@ impl Socket {
         iv: Option<&Bound<'_, PyAny>>,
         assoclen: Option<&Bound<'_, PyAny>>,
         flags: Int,
-    ) -> PyResult<usize> {
+    ) -> PyResult<Made<usize>> {
         if self.family() != libc::AF_ALG {
             return Err(pyo3::exceptions::PyOSError::new_err(
                 "algset is only supported for AF_ALG",
@@ -210,7 +212,8 @@ impl Socket {
         let nothing = PyTuple::empty(py).into_any();
         let buffers = slot.readable(msg.unwrap_or(&nothing), "sendmsg_afalg")?;
         let size = buffers.total_len();
-        Ok(self.send_message(py, None, buffers.pieces(), size, &control, flags.0)?)
+        let sent = self.send_message(py, None, buffers.pieces(), size, &control, flags.0)?;
+        Ok(Made(sent))
     }
 
     /// Receive a message of up to ``bufsize`` bytes and its ancillary data; recvmsg(2).

@@ -9,7 +9,7 @@ use crate::python::args::{self, Int, Size, nonnegative};
 use crate::python::buffer::BufferSlot;
 use crate::python::bytes::{BytesBuilder, SCRATCH, bytes_of, with_scratch};
 use crate::python::error::{Error, Result};
-use crate::python::make;
+use crate::python::make::{self, Made};
 use crate::python::method::{Arguments, discard};
 use crate::sys::{self, BorrowedFd, Region, SockAddr};
 
@@ -289,7 +289,7 @@ impl Socket {
         buffer: &Bound<'_, PyAny>,
         nbytes: Size,
         flags: Int,
-    ) -> PyResult<usize> {
+    ) -> PyResult<Made<usize>> {
         let mut slot = BufferSlot::new();
         let buffer = slot.writable(buffer, "recv_into() argument 1")?;
         let len = usable(
@@ -299,9 +299,13 @@ impl Socket {
             "buffer too small for requested bytes",
         )?;
         if len == 0 {
-            return Ok(0);
+            return Ok(Made(0));
         }
-        Ok(self.receive(py, buffer.region().first(len), flags.0)?)
+        Ok(Made(self.receive(
+            py,
+            buffer.region().first(len),
+            flags.0,
+        )?))
     }
 
     /// Receive into a writable buffer and return the sender's address; recvfrom(2).

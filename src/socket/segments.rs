@@ -16,6 +16,7 @@ use crate::python::audit::audit;
 use crate::python::buffer::BufferSlot;
 use crate::python::bytes::{BytesBuilder, SCRATCH};
 use crate::python::error::{Error, Result};
+use crate::python::make::Made;
 use crate::sys::ancillary::{self, Control};
 use crate::sys::message::{self, IoVec};
 use crate::sys::{Errno, Region, SockAddr, option};
@@ -148,7 +149,7 @@ impl Socket {
         size: Size,
         address: Option<&Bound<'_, PyAny>>,
         flags: Int,
-    ) -> PyResult<usize> {
+    ) -> PyResult<Made<usize>> {
         let py = slf.py();
         let socket = slf.get();
         socket.check_datagrams(py)?;
@@ -173,10 +174,10 @@ impl Socket {
         let cuts = socket.has_segments() && !socket.segmentation_refused.load(Relaxed);
         // Of nothing there is no datagram, not even an empty one.
         if !cuts || region.len() == 0 {
-            return Ok(apart(region)?);
+            return Ok(Made(apart(region)?));
         }
         let (sent, result) = socket.send_cut(py, region, size, to.as_ref(), flags.0);
-        match result {
+        let result = match result {
             // The kernel does not know the option, or the device cannot do it; or datagrams of this
             // size have to be fragmented, which goes with no cutting.
             Err(Error::Os(errno @ (Errno::INVAL | Errno::IO | Errno::MSGSIZE))) => {
@@ -187,11 +188,12 @@ impl Socket {
                         }
                         Ok(sent + more)
                     }
-                    Err(error) => Ok(socket.short(sent, Err(error))?),
+                    Err(error) => socket.short(sent, Err(error)),
                 }
             }
-            result => Ok(socket.short(sent, result)?),
-        }
+            result => socket.short(sent, result),
+        };
+        Ok(Made(result?))
     }
 
     /// Receive datagrams of one sender that the kernel has joined, or one; udp(7).

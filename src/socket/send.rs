@@ -10,6 +10,7 @@ use crate::python::args::{self, Int};
 use crate::python::audit::audit;
 use crate::python::buffer::BufferSlot;
 use crate::python::error::{Error, Result, at};
+use crate::python::make::Made;
 use crate::python::method::Arguments;
 use crate::sys::descriptor::Named;
 use crate::sys::{self, BorrowedFd, Errno, Region, Timeout};
@@ -103,9 +104,12 @@ impl Socket {
     }
 
     /// [`Socket::send`] without PyO3's way to it.
-    pub(super) fn send_fast(slf: &Bound<'_, Self>, arguments: &Arguments<'_>) -> PyResult<usize> {
+    pub(super) fn send_fast(
+        slf: &Bound<'_, Self>,
+        arguments: &Arguments<'_>,
+    ) -> PyResult<Made<usize>> {
         let (data, flags) = arguments.one_and_flags("send")?;
-        slf.get().send_data(slf.py(), &data, flags)
+        slf.get().send_data(slf.py(), &data, flags).map(Made)
     }
 
     /// [`Socket::sendall`] without PyO3's way to it.
@@ -142,8 +146,13 @@ impl Socket {
     ///     BlockingIOError: there is no room, in non-blocking mode.
     ///     OSError: the connection failed, or the socket is closed.
     #[pyo3(signature = (data, flags = Int(0), /), text_signature = "($self, data, flags=0, /)")]
-    fn send<'py>(&self, py: Python<'py>, data: &Bound<'py, PyAny>, flags: Int) -> PyResult<usize> {
-        self.send_data(py, data, flags.0)
+    fn send<'py>(
+        &self,
+        py: Python<'py>,
+        data: &Bound<'py, PyAny>,
+        flags: Int,
+    ) -> PyResult<Made<usize>> {
+        self.send_data(py, data, flags.0).map(Made)
     }
 
     /// Send all of the bytes; send(2) as often as it takes.
@@ -183,7 +192,7 @@ impl Socket {
         slf: &Bound<'_, Self>,
         data: &Bound<'_, PyAny>,
         args: &Bound<'_, PyTuple>,
-    ) -> PyResult<usize> {
+    ) -> PyResult<Made<usize>> {
         let (flags, address) = match args.len() {
             1 => (0, args.get_item(0)?),
             2 => (args::int(&args.get_item(0)?)?, args.get_item(1)?),
@@ -207,7 +216,7 @@ impl Socket {
             0 => sys::io::sendto(fd, region, flags, &to),
             sent => sys::io::send(fd, region.skip(sent), flags & !sys::io::FASTOPEN),
         });
-        Ok(sent.map_err(|error| at(&address, error))?)
+        Ok(Made(sent.map_err(|error| at(&address, error))?))
     }
 
     /// Send from a file, in the kernel; sendfile(2).
@@ -225,7 +234,13 @@ impl Socket {
     ///     OSError: the file is of a kind that cannot be sent so, the connection failed, or the
     ///         socket is closed.
     #[pyo3(signature = (file, offset, count, /))]
-    fn _send_from(&self, py: Python<'_>, file: Int, offset: i64, count: usize) -> Result<usize> {
+    fn _send_from(
+        &self,
+        py: Python<'_>,
+        file: Int,
+        offset: i64,
+        count: usize,
+    ) -> Result<Made<usize>> {
         let file = Named::new(file.0)?;
         let mut waits = false;
         self.without_blocking(py, |_| {
@@ -246,5 +261,6 @@ impl Socket {
                 }
             })
         })
+        .map(Made)
     }
 }
