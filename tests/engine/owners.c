@@ -3,7 +3,10 @@
  * A thread says which socket its next operation is for, by the number of the descriptor and the
  * kernel's cookie of the socket. Every call that it makes on that number is then looked at twice,
  * before and after: the number has to stand for that very socket both times. One that a signal has
- * ended did nothing; who takes the socket away waits for the thread it wakes, but not for ever. */
+ * ended did nothing; who takes the socket away waits for the thread it wakes, but not for ever.
+ *
+ * Not read(2) and write(2), which are not made on sockets: an import may have opened its file by
+ * that number. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -88,8 +91,6 @@ WRAP(int, setsockopt, (int fd, int level, int option, const void *value, socklen
      fd, level, option, value, len)
 WRAP(int, getsockname, (int fd, struct sockaddr *name, socklen_t *len), fd, name, len)
 WRAP(int, getpeername, (int fd, struct sockaddr *name, socklen_t *len), fd, name, len)
-WRAP(ssize_t, read, (int fd, void *to, size_t size), fd, to, size)
-WRAP(ssize_t, write, (int fd, const void *data, size_t size), fd, data, size)
 
 int poll(struct pollfd *entries, nfds_t count, int time) {
     static int (*real)(struct pollfd *, nfds_t, int);
