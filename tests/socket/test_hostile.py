@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import oxisock
-from tests.helpers.oracle import Acting, outcome
+from tests.helpers.oracle import Acting, outcome, same
 from tests.helpers.process import run_python
 
 # -- code that runs in the middle of a call --------------------------------------------------------
@@ -98,6 +98,21 @@ def test_an_argument_receives_on_the_same_socket() -> None:
         assert a.recv(Acting(lambda: a.recv(3), 3)) == b"two"  # type: ignore[arg-type]
         a.send(Acting.__doc__.encode(), Acting(lambda: a.send(b"first "), 0))  # type: ignore[union-attr,arg-type]
         assert b.recv(6) == b"first "
+
+
+@pytest.mark.parametrize("kind", [tuple, list])
+def test_a_sequence_gives_other_items_than_it_has(kind: type) -> None:
+    class Other(kind):  # type: ignore[misc]
+        def __iter__(self) -> Any:
+            return iter([b"given"])
+
+    def scene(module: Any) -> bytes:
+        a, b = module.socketpair()
+        with a, b:
+            a.sendmsg(Other([b"stored"]))
+            return bytes(b.recv(100))
+
+    same(scene)
 
 
 def test_an_address_that_changes_its_mind() -> None:
