@@ -28,6 +28,7 @@ from tests.differential.calls import (
 )
 from tests.differential.known import known
 from tests.differential.values import NAMES, POOLS, arguments
+from tests.helpers.net import shake_hands
 from tests.helpers.oracle import Scene, outcome
 from tests.helpers.process import descriptors, new_descriptors, wait_until
 
@@ -232,16 +233,9 @@ def tls_pair(module: Any) -> list[Any]:
         context.wrap_socket(sock, server_side=context is server, do_handshake_on_connect=False)
         for context, sock in zip((server, client), module.socketpair(), strict=True)
     ]
-    missing = list(pair)
     for sock in pair:
         sock.setblocking(False)
-    while missing:
-        for sock in list(missing):
-            try:
-                sock.do_handshake()
-                missing.remove(sock)
-            except ssl.SSLWantReadError:
-                pass
+    shake_hands(*pair)
     return pair
 
 
@@ -309,7 +303,7 @@ def compare(place: Path, call: Call) -> None:
     wait_until(lambda: not new_descriptors(before))
     if not call.compared:
         assert answer[0] == "returns" or issubclass(answer[1], OTHERS), (call, answer)
-    elif not known(call.name, call.subject, call.text, expected, answer):
+    elif not known(call.name, call.subject, call.text, call.arguments, expected, answer):
         assert kind(answer, call.arguments) == kind(expected, call.arguments), (
             call,
             answer,

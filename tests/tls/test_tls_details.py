@@ -1,6 +1,5 @@
 """What OpenSSL demands of those who write again, and closing what waits inside of `ssl`."""
 
-import contextlib
 import socket
 import ssl
 import sys
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 import oxisock
+from tests.helpers.net import shake_hands
 from tests.helpers.tls import HOST, PATIENCE, authority, identity
 from tests.helpers.tls_records import far_end, outcome, same
 
@@ -158,9 +158,7 @@ def test_what_is_large_gives_the_lock_up_on_memory(size: int) -> None:
     there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
     one = context.wrap_bio(back, there, server_hostname=HOST)
     other = server.wrap_bio(there, back, server_side=True)
-    for end in (one, other, one, other):
-        with contextlib.suppress(ssl.SSLWantReadError):
-            end.do_handshake()
+    shake_hands(one, other)
     turn = threading.Lock()
     turn.acquire()
     ran: list[bool] = []

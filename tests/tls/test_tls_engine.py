@@ -21,6 +21,7 @@ import pytest
 
 import oxisock
 from oxisock import _socket
+from tests.helpers.net import shake_hands
 from tests.helpers.tls import HOST, PATIENCE, authority, identity, version
 from tests.helpers.tls_records import CLASSES, outcome
 
@@ -594,10 +595,7 @@ def test_on_memory() -> None:
         one = client.wrap_bio(a, b, server_hostname=HOST)
         other = server.wrap_bio(b, a, server_side=True)
         trace: Trace = [outcome(one.read, 10)]
-        for _ in range(3):
-            for end in (one, other):
-                with contextlib.suppress(ssl.SSLWantReadError):
-                    end.do_handshake()
+        shake_hands(one, other)
         trace += [one.version(), outcome(one.read, 1), outcome(one.read, 1)]
         trace += [
             one.write(b"x" * 40_000),
