@@ -19,6 +19,9 @@ from tests.helpers.process import descriptors, new_descriptors
 
 ENOUGH = 30
 """Where so many in a row fail without an effect, the operation has come to its end."""
+# Descriptors that came are the program's only when it has got their list, as in the standard
+# library; and CPython 3.13 crashes where it has no memory for the frame of its list comprehension.
+SUITED = [name for name in SCENARIOS if name != "receive_descriptors"]
 
 
 def attempt(scenario: Scenario, first: int, last: int) -> str:
@@ -48,6 +51,8 @@ def failures(name: str) -> dict[str, Any]:
     for _ in range(3):
         with Scenario(name) as scenario:
             attempt(scenario, 1 << 30, 0)
+    gc.collect()
+    gc.freeze()  # the collections below go through what an attempt has made, and nothing else
     outcomes: Counter[str] = Counter()
     leaks, unusable = [], []
     number = without = 0
@@ -74,7 +79,7 @@ def failures(name: str) -> dict[str, Any]:
 def main() -> None:
     """Print what came."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("scenario", nargs="*", default=list(SCENARIOS))
+    parser.add_argument("scenario", nargs="*", default=SUITED)
     sys.unraisablehook = lambda _: None  # what a destructor could not do
     for name in parser.parse_args().scenario:
         print(json.dumps(failures(name)), flush=True)
