@@ -18,7 +18,7 @@ mod watch;
 
 use oxisock_sys as sys;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyType};
+use pyo3::types::{PyCFunction, PyString, PyType};
 use pyo3::{IntoPyObjectExt, PyTypeInfo};
 
 type LateClass = (&'static str, fn(Python<'_>) -> Bound<'_, PyType>);
@@ -41,70 +41,111 @@ const LATE_CLASSES: &[LateClass] = &[
     ("epoll", selectors::epoll::Epoll::type_object),
 ];
 
+/// A list of functions as `wrap_pyfunction!` makes them for a module.
+macro_rules! functions {
+    ($($(#[$condition:meta])* $path:path),* $(,)?) => {
+        &[$($(#[$condition])* |module| wrap_pyfunction!($path, module)),*]
+    };
+}
+
+type MakeFunction = for<'a, 'py> fn(&'a Bound<'py, PyModule>) -> PyResult<Bound<'py, PyCFunction>>;
+
+/// The functions. They are not exported by PyO3's attribute, which keeps a list ``__all__`` of them
+/// and takes six times as many instructions for each.
+const FUNCTIONS: &[MakeFunction] = functions![
+    address::decode_address,
+    address::encode_address,
+    ancillary::cmsg_len,
+    ancillary::cmsg_space,
+    ancillary::decode_ancillary,
+    ancillary::encode_ancillary,
+    #[cfg(linux)]
+    ancillary::encode_ancillary_alg,
+    byteorder::htonl,
+    byteorder::htons,
+    byteorder::ntohl,
+    byteorder::ntohs,
+    certificate::distinguished_names,
+    constants::constant,
+    constants::constants,
+    constants::family_member,
+    constants::kind_member,
+    engine::counters,
+    engine::deadline_left,
+    engine::getbusypoll,
+    engine::setbusypoll,
+    engine::stats,
+    engine::thread_waits,
+    engine::tune,
+    engine::yield_unavailable,
+    files::open_raw,
+    files::register_files,
+    inet::inet_aton,
+    inet::inet_ntoa,
+    inet::inet_ntop,
+    inet::inet_pton,
+    lookup::getresolvertimeout,
+    lookup::setresolvertimeout,
+    python::attributes::complete,
+    python::attributes::give_slots,
+    python::attributes::make_lazy,
+    python::attributes::namespace_of,
+    python::attributes::without_annotations,
+    python::late::held,
+    python::late::module,
+    resolver::getaddrinfo,
+    resolver::gethostbyaddr,
+    resolver::gethostbyname,
+    resolver::gethostbyname_ex,
+    resolver::gethostname,
+    resolver::getifaddrs,
+    resolver::getnameinfo,
+    resolver::getprotobyname,
+    resolver::getservbyname,
+    resolver::getservbyport,
+    resolver::if_indextoname,
+    resolver::if_nameindex,
+    resolver::if_nametoindex,
+    resolver::sethostname,
+    selectors::poll::poll,
+    selectors::select::select,
+    socket::close,
+    socket::connect_host,
+    socket::construct_with,
+    socket::dup,
+    socket::getconnectionattemptdelay,
+    socket::getconnecttimeout,
+    socket::getdefaultkeepalive,
+    socket::getdefaulttimeout,
+    socket::register_class,
+    socket::setconnectionattemptdelay,
+    socket::setconnecttimeout,
+    socket::setdefaultkeepalive,
+    socket::setdefaulttimeout,
+    socket::socketpair,
+    socket::write_unraisable,
+    tls::tls_session,
+    tls::tls_unavailable,
+    module_attribute,
+];
+
+/// Look up a class that is made when it is first asked for, or a constant (PEP 562).
+#[pyfunction]
+#[pyo3(name = "__getattr__")]
+fn module_attribute<'py>(
+    py: Python<'py>,
+    name: &Bound<'py, PyString>,
+) -> PyResult<Bound<'py, PyAny>> {
+    match LATE_CLASSES.iter().find(|(late, _)| name == late) {
+        Some((_, class)) => Ok(class(py).into_any()),
+        None => crate::constants::attribute(name)?.into_bound_py_any(py),
+    }
+}
+
 /// The native half of oxisock. Private: import ``oxisock`` instead.
 #[pymodule(gil_used = false)]
 mod _socket {
     use super::*;
-
-    #[pymodule_export]
-    use crate::address::{decode_address, encode_address};
-    #[cfg(linux)]
-    #[pymodule_export]
-    use crate::ancillary::encode_ancillary_alg;
-    #[pymodule_export]
-    use crate::ancillary::{cmsg_len, cmsg_space, decode_ancillary, encode_ancillary};
-    #[pymodule_export]
-    use crate::byteorder::{htonl, htons, ntohl, ntohs};
-    #[pymodule_export]
-    use crate::certificate::distinguished_names;
-    #[pymodule_export]
-    use crate::constants::{constant, constants, family_member, kind_member};
-    #[pymodule_export]
-    use crate::engine::{
-        counters, deadline_left, getbusypoll, setbusypoll, stats, thread_waits, tune,
-        yield_unavailable,
-    };
-    #[pymodule_export]
-    use crate::files::{open_raw, register_files};
-    #[pymodule_export]
-    use crate::inet::{inet_aton, inet_ntoa, inet_ntop, inet_pton};
-    #[pymodule_export]
-    use crate::lookup::{getresolvertimeout, setresolvertimeout};
-    #[pymodule_export]
-    use crate::python::attributes::{
-        complete, give_slots, make_lazy, namespace_of, without_annotations,
-    };
-    #[pymodule_export]
-    use crate::python::late::{held, module};
-    #[pymodule_export]
-    use crate::resolver::{
-        getaddrinfo, gethostbyaddr, gethostbyname, gethostbyname_ex, gethostname, getifaddrs,
-        getnameinfo, getprotobyname, getservbyname, getservbyport, if_indextoname, if_nameindex,
-        if_nametoindex, sethostname,
-    };
-    #[pymodule_export]
-    use crate::selectors::{poll::poll, select::select};
-    #[pymodule_export]
-    use crate::socket::{
-        close, connect_host, construct_with, dup, getconnectionattemptdelay, getconnecttimeout,
-        getdefaultkeepalive, getdefaulttimeout, register_class, setconnectionattemptdelay,
-        setconnecttimeout, setdefaultkeepalive, setdefaulttimeout, socketpair, write_unraisable,
-    };
-
-    #[pymodule_export]
-    use crate::tls::{tls_session, tls_unavailable};
-
-    /// Look up a class that is made when it is first asked for, or a constant (PEP 562).
-    #[pyfunction]
-    fn __getattr__<'py>(
-        py: Python<'py>,
-        name: &Bound<'py, PyString>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        match LATE_CLASSES.iter().find(|(late, _)| name == late) {
-            Some((_, class)) => Ok(class(py).into_any()),
-            None => crate::constants::attribute(name)?.into_bound_py_any(py),
-        }
-    }
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -115,11 +156,16 @@ mod _socket {
                 "module oxisock._socket does not support loading in subinterpreters",
             ));
         }
-        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        let py = module.py();
+        let names = module.dict();
+        names.set_item("__version__", env!("CARGO_PKG_VERSION"))?;
         // Messages about its methods say `socket`, as those of the standard library do; the module has
         // another name for it than for the class made of it.
-        module.add("Socket", module.py().get_type::<crate::socket::Socket>())?;
-        crate::python::late::hold(module.py())?;
+        names.set_item("Socket", py.get_type::<crate::socket::Socket>())?;
+        crate::python::late::hold(py)?;
+        for function in FUNCTIONS {
+            crate::python::method::add(module, function(module)?)?;
+        }
         crate::python::method::swap(module, &crate::byteorder::FAST)?;
         crate::python::method::swap(module, &crate::resolver::FAST)?;
         crate::python::method::swap(module, &crate::files::FAST)?;

@@ -10,6 +10,7 @@
 //! above all, it would put off until the next call that it knows of. So no `PyErr` is dropped on
 //! these ways, see [`discard`].
 
+use std::ffi::CStr;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use pyo3::exceptions::PyTypeError;
@@ -18,7 +19,7 @@ use pyo3::intern;
 use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 use pyo3::pyclass::boolean_struct::True;
-use pyo3::types::{PyModule, PyString, PyTuple, PyType};
+use pyo3::types::{PyCFunction, PyDict, PyModule, PyString, PyTuple, PyType};
 use pyo3::{IntoPyObjectExt, PyClass};
 
 use crate::python::args;
@@ -429,6 +430,17 @@ fn with_entry(definition: &PyMethodDef, entry: &Entry) -> Option<&'static mut Py
     })))
 }
 
+/// Puts a function into a module.
+pub(crate) fn add(module: &Bound<'_, PyModule>, function: Bound<'_, PyCFunction>) -> PyResult<()> {
+    // SAFETY: the object is of that type, and its definition lives for ever, its name with it.
+    let name = unsafe {
+        let function = function.as_ptr().cast::<ffi::PyCFunctionObject>();
+        CStr::from_ptr((*(*function).m_ml).ml_name)
+    };
+    let name = PyString::intern(module.py(), &name.to_string_lossy());
+    module.dict().set_item(name, function)
+}
+
 /// Puts the second entry points of a module's functions in the place of PyO3's.
 pub(crate) fn swap(module: &Bound<'_, PyModule>, functions: &[Fast]) -> PyResult<()> {
     let py = module.py();
@@ -483,7 +495,9 @@ pub(crate) fn quicken<C: Inherited>(class: &Bound<'_, PyType>) -> PyResult<()> {
 /// by a check of its bases.
 pub(crate) fn inherit<C: Inherited>(class: &Bound<'_, PyType>) -> PyResult<()> {
     let py = class.py();
-    let own = class.getattr(intern!(py, "__dict__"))?;
+    // SAFETY: a class made in Python has its own dictionary there as long as it lives.
+    let own = unsafe { Borrowed::from_ptr(py, (*class.as_type_ptr()).tp_dict) };
+    let own = own.cast::<PyDict>()?;
     let inherited = py.get_type::<C>().getattr(intern!(py, "__dict__"))?;
     for item in inherited.call_method0(intern!(py, "items"))?.try_iter()? {
         let (name, value): (Bound<'_, PyString>, Bound<'_, PyAny>) = item?.extract()?;
@@ -522,8 +536,11 @@ pub(crate) fn inherit<C: Inherited>(class: &Bound<'_, PyType>) -> PyResult<()> {
             };
             Bound::from_owned_ptr_or_err(py, copy)?
         };
-        class.setattr(name, copy)?;
+        // None of them fills a slot of the type, which is all that `setattr` would look for.
+        own.set_item(name, copy)?;
     }
+    // SAFETY: the class is alive and attached to.
+    unsafe { ffi::PyType_Modified(class.as_type_ptr()) };
     Ok(())
 }
 
