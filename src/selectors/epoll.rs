@@ -12,7 +12,8 @@ use crate::python::args::{self, Descriptor, Given, Int};
 use crate::python::error::Error;
 use crate::python::version;
 use crate::sys::descriptor::{self, Named};
-use crate::sys::readiness::{self, Change, Readiness};
+use crate::sys::epoll::{self, Change};
+use crate::sys::readiness::Readiness;
 use crate::sys::timeout::SECOND;
 use crate::sys::{BorrowedFd, Errno, RawFd, Timeout};
 
@@ -52,7 +53,7 @@ impl Epoll {
     }
 
     fn control(&self, py: Python<'_>, change: Change, entry: Readiness) -> PyResult<()> {
-        let control = |epoll: BorrowedFd<'_>| readiness::epoll_control(epoll, change, entry);
+        let control = |epoll: BorrowedFd<'_>| epoll::control(epoll, change, entry);
         let changed = self
             .channel
             .lend(py, control)
@@ -75,7 +76,7 @@ impl Epoll {
         if ![0, libc::EPOLL_CLOEXEC].contains(&flags.0) {
             return Err(Error::os_error("invalid flags").into());
         }
-        Ok(Epoll::of(readiness::epoll_create().map_err(Error::from)?))
+        Ok(Epoll::of(epoll::create().map_err(Error::from)?))
     }
 
     /// Make an object of a descriptor of epoll(7), which belongs to it from then on.
@@ -89,7 +90,7 @@ impl Epoll {
     #[pyo3(signature = (fd, /))]
     fn fromfd(fd: Int) -> PyResult<Self> {
         let fd = match fd.0 {
-            -1 => readiness::epoll_create(),
+            -1 => epoll::create(),
             number => Named::new(number).map(Named::adopt),
         };
         Ok(Epoll::of(fd.map_err(Error::from)?))
@@ -213,7 +214,7 @@ impl Epoll {
             }
         };
         let found = engine::select(py, limit, |attached, timeout| {
-            let wait = |epoll: BorrowedFd<'_>| readiness::epoll_wait(epoll, most, timeout);
+            let wait = |epoll: BorrowedFd<'_>| epoll::wait(epoll, most, timeout);
             let found = match attached {
                 Some(py) => file.lend(py, wait),
                 None => file.lend_detached(wait),

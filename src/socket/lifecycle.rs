@@ -19,7 +19,8 @@ use crate::python::callable::unwrapped;
 use crate::python::error::{Error, Result};
 use crate::python::make::{self, Make};
 use crate::python::method::{self, attribute, class_version, discard, inherit, inherit_init};
-use crate::sys::descriptor::{Identity, Named};
+use crate::sys::descriptor::Named;
+use crate::sys::identity::Identity;
 use crate::sys::{self, BorrowedFd, Errno, OwnedFd, RawFd, SocketSpec, Timeout, descriptor};
 
 /// What `__init__` does; -1 stands for what the caller left open.

@@ -156,7 +156,7 @@ impl Socket {
         if !self.kept.is_empty() {
             return bytes_of(py, first, first.len());
         }
-        let at_mark = self.channel.lend(py, sys::io::at_mark);
+        let at_mark = self.channel.lend(py, sys::urgent::at_mark);
         let builder = match (at_mark, BytesBuilder::new(py, len)) {
             (Ok(false), Ok(builder)) => builder,
             (_, no_memory) => {

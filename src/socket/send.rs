@@ -251,7 +251,7 @@ impl Socket {
                         other => other.map(|_| 0),
                     };
                 }
-                match sys::io::sendfile(fd, file.borrow(), offset, count).into() {
+                match sys::sendfile::sendfile(fd, file.borrow(), offset, count).into() {
                     // Somebody else has made the descriptor non-blocking.
                     Attempt::WouldBlock if mode == AttemptMode::Block => {
                         waits = true;

@@ -4,7 +4,9 @@
 use std::mem::{MaybeUninit, offset_of, size_of};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use libc::{sa_family_t, sockaddr, sockaddr_in, sockaddr_in6, sockaddr_storage, socklen_t};
+use super::c::{
+    self, sa_family_t, sockaddr, sockaddr_in, sockaddr_in6, sockaddr_storage, socklen_t,
+};
 
 /// An address structure of one family, such as `sockaddr_in`.
 ///
@@ -43,7 +45,7 @@ macro_rules! sockaddr {
 sockaddr! {
     sockaddr_in,
     sockaddr_in6,
-    libc::sockaddr_un,
+    c::sockaddr_un,
     #[cfg(linux)]
     libc::sockaddr_alg,
     #[cfg(linux)]
@@ -198,7 +200,7 @@ impl SockAddr {
 
     /// An IPv4 address.
     pub fn v4(host: Ipv4Addr, port: u16) -> Self {
-        let mut address = sockaddr_in::of_family(libc::AF_INET);
+        let mut address = sockaddr_in::of_family(c::AF_INET);
         address.sin_port = port.to_be();
         address.sin_addr.s_addr = u32::from_ne_bytes(host.octets());
         Self::new(&address)
@@ -206,7 +208,7 @@ impl SockAddr {
 
     /// An IPv6 address; numbers in the machine's order.
     pub fn v6(host: Ipv6Addr, port: u16, flowinfo: u32, scope_id: u32) -> Self {
-        let mut address = sockaddr_in6::of_family(libc::AF_INET6);
+        let mut address = sockaddr_in6::of_family(c::AF_INET6);
         address.sin6_port = port.to_be();
         address.sin6_flowinfo = flowinfo.to_be();
         address.sin6_addr.s6_addr = host.octets();
@@ -280,11 +282,11 @@ impl SockAddr {
     /// The host of an IPv4 or IPv6 address.
     pub fn ip(&self) -> Option<IpAddr> {
         match self.family()? {
-            libc::AF_INET => {
+            c::AF_INET => {
                 let address: sockaddr_in = self.read();
                 Some(Ipv4Addr::from(address.sin_addr.s_addr.to_ne_bytes()).into())
             }
-            libc::AF_INET6 => {
+            c::AF_INET6 => {
                 let address: sockaddr_in6 = self.read();
                 Some(Ipv6Addr::from(address.sin6_addr.s6_addr).into())
             }
@@ -334,7 +336,7 @@ mod tests {
     #[test]
     fn internet_addresses_come_back() {
         let address = SockAddr::v4(Ipv4Addr::new(127, 0, 0, 1), 80);
-        assert_eq!(address.family(), Some(libc::AF_INET));
+        assert_eq!(address.family(), Some(c::AF_INET));
         assert_eq!(address.ip(), Some(Ipv4Addr::LOCALHOST.into()));
         assert_eq!(address.port(), 80);
         assert_eq!(address.len(), size_of::<sockaddr_in>());
@@ -375,11 +377,11 @@ mod tests {
 
     #[test]
     fn a_structure_may_be_cut_but_not_stretched() {
-        let path = libc::sockaddr_un::of_family(libc::AF_UNIX);
+        let path = c::sockaddr_un::of_family(c::AF_UNIX);
         assert_eq!(SockAddr::with_len(&path, 2).len(), 2);
-        let whole = size_of::<libc::sockaddr_un>();
+        let whole = size_of::<c::sockaddr_un>();
         assert_eq!(SockAddr::with_len(&path, whole + 1).len(), whole);
-        assert_eq!(SockAddr::new(&path).family(), Some(libc::AF_UNIX));
+        assert_eq!(SockAddr::new(&path).family(), Some(c::AF_UNIX));
     }
 
     #[cfg(linux)]

@@ -3,8 +3,7 @@
 
 use std::ffi::{CStr, CString, c_char};
 
-use libc::{hostent, in_addr, in6_addr, protoent, servent};
-
+use super::c::{self, hostent, in_addr, in6_addr, protoent, servent};
 use super::{SockAddr, system};
 
 /// An entry of the host database.
@@ -30,8 +29,8 @@ pub fn host_by_name(name: &CStr) -> Result<Host, i32> {
 /// The `h_errno` code, such as `HOST_NOT_FOUND`.
 pub fn host_by_address(address: &SockAddr) -> Result<Host, i32> {
     let (family, bytes) = match address.ip() {
-        Some(std::net::IpAddr::V4(host)) => (libc::AF_INET, host.octets().to_vec()),
-        Some(std::net::IpAddr::V6(host)) => (libc::AF_INET6, host.octets().to_vec()),
+        Some(std::net::IpAddr::V4(host)) => (c::AF_INET, host.octets().to_vec()),
+        Some(std::net::IpAddr::V6(host)) => (c::AF_INET6, host.octets().to_vec()),
         None => return Err(NO_RECOVERY),
     };
     const { assert!(size_of::<in_addr>() == 4 && size_of::<in6_addr>() == 16) }
@@ -50,15 +49,17 @@ pub fn service_port(name: &CStr, protocol: Option<&CStr>) -> Option<u16> {
 /// The name of the service at a port, of any protocol where none is named.
 pub fn service_name(port: u16, protocol: Option<&CStr>) -> Option<CString> {
     // SAFETY: the C library gives a terminated name.
-    let name = |entry: &servent| unsafe { CStr::from_ptr(entry.s_name) }.to_owned();
+    let name = |entry: &servent| unsafe { CStr::from_ptr(entry.s_name.cast()) }.to_owned();
     system::service_by_port(port, protocol, name)
 }
 
 /// The number of a protocol.
+#[allow(clippy::useless_conversion, reason = "a short on Windows")]
 pub fn protocol_number(name: &CStr) -> Option<i32> {
-    system::protocol_by_name(name, |entry: &protoent| entry.p_proto)
+    system::protocol_by_name(name, |entry: &protoent| entry.p_proto.into())
 }
 
+#[allow(clippy::useless_conversion, reason = "a short on Windows")]
 fn copied_host(entry: &hostent) -> Host {
     let len = entry.h_length as usize;
     // SAFETY: the C library gives a terminated name and two lists that end with a null
@@ -67,7 +68,7 @@ fn copied_host(entry: &hostent) -> Host {
         Host {
             name: CStr::from_ptr(entry.h_name).to_owned(),
             aliases: copied_list(entry.h_aliases, |alias| CStr::from_ptr(alias).to_owned()),
-            family: entry.h_addrtype,
+            family: entry.h_addrtype.into(),
             addresses: copied_list(entry.h_addr_list, |address| {
                 std::slice::from_raw_parts(address.cast(), len).to_vec()
             }),

@@ -1,15 +1,18 @@
 //! Making, naming and closing descriptors. Creation goes through socket2, which sets
 //! close-on-exec in the same system call where the system can.
 
-use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd};
-use std::ptr;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::Ordering;
 
-use libc::{c_int, socklen_t};
 use socket2::{Domain, Protocol, SockRef, Type};
 
-use super::{BorrowedFd, Errno, OwnedFd, RawFd, Result, SockAddr, syscall, system};
+use super::c::{self, c_int, socklen_t};
+use super::system::{AtomicRawFd, NO_DESCRIPTOR};
+use super::{
+    AsRawFd, BorrowedFd, Errno, FromRawFd, IntoRawFd, OwnedFd, RawFd, Result, SockAddr, syscall,
+    system,
+};
+
+pub use super::system::{ensure_nonblocking, is_inheritable, set_inheritable, set_nonblocking};
 
 /// What may stand in the type of a socket that is asked for, beside the type.
 pub const KIND_FLAGS: i32 = system::KIND_FLAGS;
@@ -45,6 +48,13 @@ pub fn open(spec: SocketSpec, nonblocking: bool) -> Result<OwnedFd> {
     Ok(socket.map_err(|error| Errno::of(&error))?.into())
 }
 
+/// The pair that a caller gets who asks for none of its own.
+pub const PAIR: SocketSpec = SocketSpec {
+    family: system::PAIR_FAMILY,
+    kind: c::SOCK_STREAM,
+    protocol: 0,
+};
+
 /// socketpair(2).
 pub fn open_pair(spec: SocketSpec, nonblocking: bool) -> Result<(OwnedFd, OwnedFd)> {
     let (family, kind, protocol) = spec.parts();
@@ -53,18 +63,15 @@ pub fn open_pair(spec: SocketSpec, nonblocking: bool) -> Result<(OwnedFd, OwnedF
     Ok((one.into(), two.into()))
 }
 
-/// The number of a descriptor that is none.
-const NONE: RawFd = -1;
-
 /// A descriptor by the number that a program has named. It may be anybody's, or nobody's.
 #[derive(Clone, Copy, Debug)]
 pub struct Named(RawFd);
 
 impl Named {
     /// # Errors
-    /// `EBADF`: no descriptor has a negative number.
+    /// `EBADF`: no descriptor has such a number, as no negative one on Unix.
     pub fn new(number: RawFd) -> Result<Self> {
-        if number < 0 {
+        if !system::is_number(number) {
             return Err(Errno::BADF);
         }
         Ok(Named(number))
@@ -72,46 +79,24 @@ impl Named {
 
     /// For calls that say `EBADF` where the number is nobody's.
     pub fn borrow(&self) -> BorrowedFd<'_> {
-        // SAFETY: not negative. Whose descriptor it is, is the word of the program, which could
+        // SAFETY: a number that descriptors have. Whose descriptor it is, is the word of the program, which could
         // as well make the call itself; no memory depends on it.
         unsafe { BorrowedFd::borrow_raw(self.0) }
     }
 
     /// Takes the descriptor over, which the program gives away.
     pub fn adopt(self) -> OwnedFd {
-        // SAFETY: not negative, and the program's to give away, see `borrow`.
+        // SAFETY: such a number, and the program's to give away, see `borrow`.
         unsafe { OwnedFd::from_raw_fd(self.0) }
     }
 }
 
-/// What an open descriptor stands for, fstat(2): two of the same socket have the same.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Identity {
-    device: libc::dev_t,
-    inode: libc::ino_t,
-}
-
-impl Identity {
-    pub fn of(fd: BorrowedFd<'_>) -> Result<Self> {
-        let mut status = MaybeUninit::<libc::stat>::uninit();
-        // SAFETY: the call fills the structure, unless it fails.
-        let status = unsafe {
-            syscall!(fstat(fd.as_raw_fd(), status.as_mut_ptr()))?;
-            status.assume_init()
-        };
-        Ok(Identity {
-            device: status.st_dev,
-            inode: status.st_ino,
-        })
-    }
-}
-
 /// A place for a descriptor that is owned by whoever takes it out.
-pub struct Slot(AtomicI32);
+pub struct Slot(AtomicRawFd);
 
 impl Slot {
     pub const fn empty() -> Self {
-        Slot(AtomicI32::new(NONE))
+        Slot(AtomicRawFd::new(NO_DESCRIPTOR))
     }
 
     /// Puts a descriptor in, and gives the one that was there.
@@ -123,13 +108,13 @@ impl Slot {
     /// costs no locked instruction.
     #[inline]
     pub fn take(&self) -> Option<OwnedFd> {
-        if self.number() == NONE {
+        if self.number() == NO_DESCRIPTOR {
             return None;
         }
-        Self::owned(self.0.swap(NONE, Ordering::SeqCst))
+        Self::owned(self.0.swap(NO_DESCRIPTOR, Ordering::SeqCst))
     }
 
-    /// The number of what is there, -1 for nothing.
+    /// The number of what is there, [`NONE`](Self::NONE) for nothing.
     #[inline]
     pub fn number(&self) -> RawFd {
         self.0.load(Ordering::SeqCst)
@@ -142,14 +127,14 @@ impl Slot {
     #[inline]
     pub unsafe fn lend(&self) -> Option<BorrowedFd<'_>> {
         let number = self.number();
-        // SAFETY: no other negative number ever gets in; the rest is the caller's promise.
-        (number != NONE).then(|| unsafe { BorrowedFd::borrow_raw(number) })
+        // SAFETY: no other number that is none ever gets in; the rest is the caller's promise.
+        (number != NO_DESCRIPTOR).then(|| unsafe { BorrowedFd::borrow_raw(number) })
     }
 
     fn owned(number: RawFd) -> Option<OwnedFd> {
         // SAFETY: the number came out of a descriptor that was owned, and is out of the slot
         // now, so that nobody else can take it.
-        (number != NONE).then(|| unsafe { OwnedFd::from_raw_fd(number) })
+        (number != NO_DESCRIPTOR).then(|| unsafe { OwnedFd::from_raw_fd(number) })
     }
 }
 
@@ -174,17 +159,17 @@ pub fn close(fd: OwnedFd) -> Result<()> {
 
 /// Whether closing a socket may wait for the peer, `SO_LINGER`; fails for what is no socket.
 pub fn lingers(fd: BorrowedFd<'_>) -> Result<bool> {
-    let mut linger = libc::linger {
+    let mut linger = c::linger {
         l_onoff: 0,
         l_linger: 0,
     };
-    let mut len = size_of_val(&linger) as libc::socklen_t;
+    let mut len = size_of_val(&linger) as c::socklen_t;
     // SAFETY: the option is writable for the length given, and any bits are numbers.
     unsafe {
         syscall!(getsockopt(
             fd.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_LINGER,
+            c::SOL_SOCKET,
+            c::SO_LINGER,
             (&raw mut linger).cast(),
             &mut len
         ))
@@ -195,62 +180,6 @@ pub fn lingers(fd: BorrowedFd<'_>) -> Result<bool> {
 /// A second descriptor of the same open file, closed on exec.
 pub fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
     fd.try_clone_to_owned().map_err(|error| Errno::of(&error))
-}
-
-/// Switches `O_NONBLOCK` with one system call; fcntl(2) would need two.
-pub fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> Result<()> {
-    let mut value = c_int::from(nonblocking);
-    // SAFETY: FIONBIO reads one int.
-    unsafe {
-        syscall!(ioctl(
-            fd.as_raw_fd(),
-            libc::FIONBIO,
-            ptr::from_mut(&mut value)
-        ))
-    }?;
-    Ok(())
-}
-
-/// Sets `O_NONBLOCK` where it is not set.
-pub fn ensure_nonblocking(fd: BorrowedFd<'_>) -> Result<()> {
-    if is_nonblocking(fd)? {
-        return Ok(());
-    }
-    set_nonblocking(fd, true)
-}
-
-/// Whether `O_NONBLOCK` is set on the open file.
-pub fn is_nonblocking(fd: BorrowedFd<'_>) -> Result<bool> {
-    // SAFETY: takes numbers only.
-    Ok(unsafe { syscall!(fcntl(fd.as_raw_fd(), libc::F_GETFL)) }? & libc::O_NONBLOCK != 0)
-}
-
-/// Whether the descriptor stays open in programs that are executed.
-pub fn is_inheritable(fd: BorrowedFd<'_>) -> Result<bool> {
-    // SAFETY: takes numbers only.
-    Ok(unsafe { syscall!(fcntl(fd.as_raw_fd(), libc::F_GETFD)) }? & libc::FD_CLOEXEC == 0)
-}
-
-/// Switches close-on-exec with one system call; fcntl(2), which needs two, is left for
-/// systems that forbid the other (SELinux policies say EACCES).
-pub fn set_inheritable(fd: BorrowedFd<'_>, inheritable: bool) -> Result<()> {
-    let request = if inheritable {
-        libc::FIONCLEX
-    } else {
-        libc::FIOCLEX
-    };
-    // SAFETY: takes numbers only.
-    unsafe {
-        match syscall!(ioctl(fd.as_raw_fd(), request)) {
-            Err(error) if error.number() == libc::EACCES => {
-                let flags = syscall!(fcntl(fd.as_raw_fd(), libc::F_GETFD))? & !libc::FD_CLOEXEC;
-                let flag = if inheritable { 0 } else { libc::FD_CLOEXEC };
-                syscall!(fcntl(fd.as_raw_fd(), libc::F_SETFD, flags | flag))
-            }
-            result => result,
-        }
-    }?;
-    Ok(())
 }
 
 /// bind(2).
@@ -281,15 +210,15 @@ pub fn shutdown(fd: BorrowedFd<'_>, how: c_int) -> Result<()> {
 
 /// getsockname(2).
 pub fn local_address(fd: BorrowedFd<'_>) -> Result<SockAddr> {
-    name(fd, libc::getsockname)
+    name(fd, c::getsockname)
 }
 
 /// getpeername(2).
 pub fn peer_address(fd: BorrowedFd<'_>) -> Result<SockAddr> {
-    name(fd, libc::getpeername)
+    name(fd, c::getpeername)
 }
 
-type NameCall = unsafe extern "C" fn(c_int, *mut libc::sockaddr, *mut socklen_t) -> c_int;
+type NameCall = unsafe extern "C" fn(RawFd, *mut c::sockaddr, *mut socklen_t) -> c_int;
 
 fn name(fd: BorrowedFd<'_>, call: NameCall) -> Result<SockAddr> {
     let mut address = SockAddr::empty();
@@ -306,7 +235,7 @@ fn name(fd: BorrowedFd<'_>, call: NameCall) -> Result<SockAddr> {
 
 /// The type of an open socket, `SO_TYPE`.
 pub fn kind(fd: BorrowedFd<'_>) -> Result<i32> {
-    super::option::get::<i32>(fd, libc::SOL_SOCKET, libc::SO_TYPE)
+    super::option::get::<i32>(fd, c::SOL_SOCKET, c::SO_TYPE)
 }
 
 /// The protocol of an open socket, `SO_PROTOCOL`; 0 on systems that do not tell.
@@ -316,50 +245,31 @@ pub fn protocol(fd: BorrowedFd<'_>) -> Result<i32> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsFd;
-
     use super::*;
-
-    const PAIR: SocketSpec = SocketSpec {
-        family: libc::AF_UNIX,
-        kind: libc::SOCK_STREAM,
-        protocol: 0,
-    };
-
-    fn is_open(fd: BorrowedFd<'_>) -> bool {
-        Identity::of(fd).is_ok()
-    }
-
-    /// Says whether the descriptor is open without one that could be used for more.
-    fn is_number_open(number: RawFd) -> bool {
-        is_open(Named::new(number).expect("not negative").borrow())
-    }
+    use crate::system::borrow;
 
     #[test]
     #[cfg_attr(miri, ignore = "makes sockets")]
-    fn new_descriptors_are_closed_on_exec_and_in_their_mode() {
-        for nonblocking in [false, true] {
-            let (one, two) = open_pair(PAIR, nonblocking).expect("a pair");
-            let three = open(PAIR, nonblocking).expect("a socket");
-            for fd in [&one, &two, &three] {
-                assert_eq!(is_inheritable(fd.as_fd()), Ok(false));
-                assert_eq!(is_nonblocking(fd.as_fd()), Ok(nonblocking));
-                assert_eq!(kind(fd.as_fd()), Ok(libc::SOCK_STREAM));
-            }
-            set_inheritable(one.as_fd(), true).expect("it is open");
-            assert_eq!(is_inheritable(one.as_fd()), Ok(true));
-            let copy = duplicate(one.as_fd()).expect("one more");
-            assert_eq!(is_inheritable(copy.as_fd()), Ok(false));
-            assert_eq!(Identity::of(copy.as_fd()), Identity::of(one.as_fd()));
-            assert_ne!(Identity::of(two.as_fd()), Identity::of(one.as_fd()));
+    fn new_descriptors_are_not_inherited() {
+        let (one, two) = open_pair(PAIR, false).expect("a pair");
+        let three = open(PAIR, false).expect("a socket");
+        for fd in [&one, &two, &three] {
+            assert_eq!(is_inheritable(borrow(fd)), Ok(false));
+            assert_eq!(kind(borrow(fd)), Ok(c::SOCK_STREAM));
         }
+        set_inheritable(borrow(&one), true).expect("it is open");
+        assert_eq!(is_inheritable(borrow(&one)), Ok(true));
+        let copy = duplicate(borrow(&one)).expect("one more");
+        assert_eq!(is_inheritable(borrow(&copy)), Ok(false));
+        set_inheritable(borrow(&one), false).expect("it is open");
+        assert_eq!(is_inheritable(borrow(&one)), Ok(false));
     }
 
     #[test]
     #[cfg_attr(miri, ignore = "makes sockets")]
     fn a_slot_gives_each_descriptor_away_once() {
         let slot = Slot::empty();
-        assert_eq!(slot.number(), -1);
+        assert_eq!(slot.number(), NO_DESCRIPTOR);
         assert!(slot.take().is_none());
         let (one, two) = open_pair(PAIR, false).expect("a pair");
         let (first, second) = (one.as_raw_fd(), two.as_raw_fd());
@@ -376,25 +286,8 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore = "makes sockets")]
-    fn a_slot_closes_what_nobody_took() {
-        // A high number, which no other test's thread gets meanwhile.
-        let socket = open(PAIR, false).expect("a socket");
-        // SAFETY: takes numbers only.
-        let number = unsafe { syscall!(fcntl(socket.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 900)) };
-        let number = number.expect("a high number");
-        let slot = Slot::empty();
-        slot.replace(Named::new(number).expect("not negative").adopt());
-        assert!(is_number_open(number));
-        drop(slot);
-        assert!(!is_number_open(number));
-    }
-
-    #[test]
-    fn no_descriptor_has_a_negative_number() {
-        for number in [-1, -2, RawFd::MIN] {
-            assert_eq!(Named::new(number).err(), Some(Errno::BADF));
-        }
-        assert!(Named::new(RawFd::MAX).is_ok());
+    fn no_descriptor_has_the_number_of_none() {
+        assert_eq!(Named::new(NO_DESCRIPTOR).err(), Some(Errno::BADF));
+        assert!(Named::new(0).is_ok());
     }
 }

@@ -1,12 +1,10 @@
 //! The calls that move data and wait for it: recv(2), send(2), accept(2), connect(2), poll(2).
 
-use std::os::fd::AsRawFd;
 use std::ptr;
 
-use libc::{c_int, socklen_t};
-
+use super::c::{self, c_int, socklen_t};
 use super::memory::Region;
-use super::{BorrowedFd, Errno, OwnedFd, Result, SockAddr, Timeout, syscall, system};
+use super::{AsRawFd, BorrowedFd, Errno, OwnedFd, Result, SockAddr, Timeout, syscall, system};
 
 /// What a descriptor is waited for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,10 +14,10 @@ pub enum Interest {
 }
 
 impl Interest {
-    fn events(self) -> libc::c_short {
+    fn events(self) -> c::c_short {
         match self {
-            Interest::Read => libc::POLLIN,
-            Interest::Write => libc::POLLOUT,
+            Interest::Read => c::POLLIN,
+            Interest::Write => c::POLLOUT,
         }
     }
 }
@@ -37,17 +35,6 @@ pub fn recv(fd: BorrowedFd<'_>, into: Region<'_>, flags: c_int) -> Result<usize>
         ))
     }?;
     Ok(count as usize)
-}
-
-/// Whether the next byte is where urgent data were sent, sockatmark(3); false where the protocol
-/// has none.
-pub fn at_mark(fd: BorrowedFd<'_>) -> bool {
-    unsafe extern "C" {
-        // POSIX; the libc crate has it for some systems only.
-        fn sockatmark(fd: c_int) -> c_int;
-    }
-    // SAFETY: takes a number only.
-    unsafe { sockatmark(fd.as_raw_fd()) == 1 }
 }
 
 /// recvfrom(2); the sender's address is empty where the protocol has none.
@@ -117,16 +104,6 @@ pub fn sendto(fd: BorrowedFd<'_>, data: Region<'_>, flags: c_int, to: &SockAddr)
     Ok(count as usize)
 }
 
-/// sendfile(2), from that place of the file.
-pub fn sendfile(
-    to: BorrowedFd<'_>,
-    file: BorrowedFd<'_>,
-    offset: i64,
-    count: usize,
-) -> Result<usize> {
-    system::sendfile(to, file, offset, count)
-}
-
 /// Whether peers have addresses in this family: the kernel refuses to be asked for one where they
 /// have none.
 pub fn has_peer_addresses(family: c_int) -> bool {
@@ -173,7 +150,7 @@ pub enum Wake {
 ///
 /// A longer wait than poll can count returns early as expired, see [`Timeout::milliseconds`].
 pub fn poll(fd: BorrowedFd<'_>, interest: Interest, timeout: Timeout) -> Result<Wake> {
-    let mut entry = libc::pollfd {
+    let mut entry = c::pollfd {
         fd: fd.as_raw_fd(),
         events: interest.events(),
         revents: 0,
@@ -190,7 +167,7 @@ pub fn poll(fd: BorrowedFd<'_>, interest: Interest, timeout: Timeout) -> Result<
 /// Descriptors to wait for together. They have to stay open until the wait is over.
 #[derive(Debug)]
 pub struct PollSet {
-    entries: Vec<libc::pollfd>,
+    entries: Vec<c::pollfd>,
     interest: Interest,
 }
 
@@ -203,7 +180,7 @@ impl PollSet {
     }
 
     pub fn push(&mut self, fd: BorrowedFd<'_>) {
-        self.entries.push(libc::pollfd {
+        self.entries.push(c::pollfd {
             fd: fd.as_raw_fd(),
             events: self.interest.events(),
             revents: 0,
@@ -213,7 +190,7 @@ impl PollSet {
     /// poll(2): which of them are ready, by their order; none where the time is up. Returns early
     /// as [`poll`] does.
     pub fn wait(&mut self, timeout: Timeout) -> Result<Vec<bool>> {
-        let count = self.entries.len() as libc::nfds_t;
+        let count = self.entries.len() as c::nfds_t;
         // SAFETY: that number of entries stands there.
         unsafe {
             syscall!(poll(
@@ -232,6 +209,6 @@ impl PollSet {
 
 /// The error that waits on a socket, `SO_ERROR`, which reading it clears.
 pub fn pending_error(fd: BorrowedFd<'_>) -> Result<Option<Errno>> {
-    let number = super::option::get::<i32>(fd, libc::SOL_SOCKET, libc::SO_ERROR)?;
+    let number = super::option::get::<i32>(fd, c::SOL_SOCKET, c::SO_ERROR)?;
     Ok((number != 0).then_some(Errno::new(number)))
 }

@@ -1,7 +1,6 @@
 //! Keepalive probes of TCP connections, tcp(7).
 
-use libc::c_int;
-
+use super::c::{self, c_int};
 use super::{BorrowedFd, Result, option, system};
 
 /// When a peer that is not heard of counts as gone.
@@ -36,23 +35,23 @@ impl Keepalive {
 
 /// Whether probes are sent.
 pub fn is_on(fd: BorrowedFd<'_>) -> Result<bool> {
-    Ok(option::get::<c_int>(fd, libc::SOL_SOCKET, libc::SO_KEEPALIVE)? != 0)
+    Ok(option::get::<c_int>(fd, c::SOL_SOCKET, c::SO_KEEPALIVE)? != 0)
 }
 
 /// Switches the probes on, with the timeout for data that is not acknowledged beside them where
 /// the system has one, or off.
 pub fn set(fd: BorrowedFd<'_>, keepalive: Option<Keepalive>) -> Result<()> {
-    let tcp = |name, value: u32| option::put(fd, libc::IPPROTO_TCP, name, value as c_int);
+    let tcp = |name, value: u32| option::put(fd, c::IPPROTO_TCP, name, value as c_int);
     if let Some(keepalive) = keepalive {
         tcp(system::KEEPALIVE_IDLE, keepalive.idle)?;
-        tcp(libc::TCP_KEEPINTVL, keepalive.interval)?;
-        tcp(libc::TCP_KEEPCNT, keepalive.count)?;
+        tcp(c::TCP_KEEPINTVL, keepalive.interval)?;
+        tcp(c::TCP_KEEPCNT, keepalive.count)?;
     }
     if let Some(name) = system::UNACKNOWLEDGED_TIMEOUT {
         tcp(name, keepalive.map_or(0, Keepalive::total))?;
     }
     let on = c_int::from(keepalive.is_some());
-    option::put(fd, libc::SOL_SOCKET, libc::SO_KEEPALIVE, on)
+    option::put(fd, c::SOL_SOCKET, c::SO_KEEPALIVE, on)
 }
 
 #[cfg(test)]

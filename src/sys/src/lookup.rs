@@ -6,9 +6,8 @@ use std::mem::MaybeUninit;
 use std::ops::Deref;
 use std::ptr;
 
-use libc::{addrinfo, c_char, c_int};
-
-use super::{Errno, Result, SockAddr};
+use super::c::{self, addrinfo, c_char, c_int};
+use super::{Errno, Result, SockAddr, system};
 
 /// Why a lookup failed.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +20,7 @@ pub enum Failure {
 
 impl Failure {
     pub fn from_code(code: c_int) -> Self {
-        if code == libc::EAI_SYSTEM {
+        if Some(code) == system::EAI_SYSTEM {
             Failure::Os(Errno::last())
         } else {
             Failure::Code(code)
@@ -82,7 +81,7 @@ pub fn addresses(
         request.ai_protocol = hints.protocol;
         request.ai_flags = hints.flags;
         let mut head = ptr::null_mut();
-        let code = libc::getaddrinfo(
+        let code = c::getaddrinfo(
             host.map_or(ptr::null(), CStr::as_ptr),
             service.map_or(ptr::null(), CStr::as_ptr),
             &request,
@@ -107,21 +106,21 @@ pub fn addresses(
             }
             next = entry.ai_next;
         }
-        libc::freeaddrinfo(head);
+        c::freeaddrinfo(head);
         Ok(entries)
     }
 }
 
 /// The names of an address's host and service. May block for long.
 pub fn names(address: &SockAddr, flags: i32) -> Result<(CString, CString), Failure> {
-    let mut host = [0 as c_char; libc::NI_MAXHOST as usize];
+    let mut host = [0 as c_char; c::NI_MAXHOST as usize];
     let mut service = [0 as c_char; 32];
     // SAFETY: the address and both buffers are valid for their lengths, and the buffers are
     // terminated when the call succeeds.
     unsafe {
-        let code = libc::getnameinfo(
+        let code = c::getnameinfo(
             address.as_ptr(),
-            address.len() as libc::socklen_t,
+            address.len() as c::socklen_t,
             host.as_mut_ptr(),
             host.len() as _,
             service.as_mut_ptr(),
@@ -140,13 +139,9 @@ pub fn names(address: &SockAddr, flags: i32) -> Result<(CString, CString), Failu
 
 /// An IPv4 address in any of the forms that inet_aton(3) takes, as it goes over the wire.
 pub fn loose_v4(text: &CStr) -> Option<[u8; 4]> {
-    unsafe extern "C" {
-        // The libc crate leaves it out.
-        fn inet_aton(text: *const c_char, address: *mut libc::in_addr) -> c_int;
-    }
-    let mut address = libc::in_addr { s_addr: 0 };
+    let mut address = c::in_addr { s_addr: 0 };
     // SAFETY: the text is terminated and the address writable.
-    let found = unsafe { inet_aton(text.as_ptr(), &mut address) != 0 };
+    let found = unsafe { c::inet_aton(text.as_ptr(), &mut address) != 0 };
     found.then(|| address.s_addr.to_ne_bytes())
 }
 
@@ -155,18 +150,14 @@ pub fn loose_v4(text: &CStr) -> Option<[u8; 4]> {
 /// # Errors
 /// `EAFNOSUPPORT`: the family's addresses have no text.
 pub fn packed(family: i32, text: &CStr) -> Result<Option<Packed>> {
-    unsafe extern "C" {
-        // The libc crate leaves it out.
-        fn inet_pton(family: c_int, text: *const c_char, address: *mut libc::c_void) -> c_int;
-    }
     let mut address = [0; 16];
     // SAFETY: the text is terminated and the buffer as large as the largest address.
-    match unsafe { inet_pton(family, text.as_ptr(), address.as_mut_ptr().cast()) } {
+    match unsafe { c::inet_pton(family, text.as_ptr(), address.as_mut_ptr().cast()) } {
         -1 => Err(Errno::last()),
         0 => Ok(None),
         _ => Ok(Some(Packed {
             address,
-            len: if family == libc::AF_INET { 4 } else { 16 },
+            len: if family == c::AF_INET { 4 } else { 16 },
         })),
     }
 }

@@ -7,9 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Deref;
 use std::sync::OnceLock;
 
-use libc::{AF_INET, AF_INET6, AF_UNSPEC, AI_NUMERICHOST, AI_NUMERICSERV, AI_PASSIVE};
-
 use super::SockAddr;
+use super::c::{self, AF_INET, AF_INET6, AF_UNSPEC, AI_NUMERICHOST, AI_NUMERICSERV, AI_PASSIVE};
 use super::lookup::{self, Entry, Hints, Service, loose_v4};
 
 /// The host that numeric text stands for; none where it needs a lookup, as scope names
@@ -121,10 +120,10 @@ fn transports(kind: i32, protocol: i32, with_service: bool) -> Option<&'static [
     let question = (kind, protocol, with_service);
     let ask = || {
         let hints = Hints {
-            family: libc::AF_INET,
+            family: c::AF_INET,
             kind,
             protocol,
-            flags: libc::AI_NUMERICHOST | libc::AI_NUMERICSERV,
+            flags: c::AI_NUMERICHOST | c::AI_NUMERICSERV,
         };
         let service = with_service.then_some(c"1");
         let entries = lookup::addresses(Some(c"127.0.0.1"), service, hints).ok()?;
@@ -190,9 +189,8 @@ fn own_host(hints: Hints) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use libc::{SOCK_DGRAM, SOCK_RAW, SOCK_STREAM};
-
     use super::*;
+    use crate::c::{SOCK_DGRAM, SOCK_RAW, SOCK_STREAM};
 
     #[test]
     fn hosts_are_read_as_numbers_or_left_to_a_lookup() {
@@ -252,21 +250,8 @@ mod tests {
     #[test]
     #[cfg_attr(miri, ignore = "asks the C library")]
     fn lookups_are_answered_as_the_c_library_answers_them() {
-        let kinds = [
-            0,
-            SOCK_STREAM,
-            SOCK_DGRAM,
-            SOCK_RAW,
-            libc::SOCK_SEQPACKET,
-            99,
-        ];
-        let protocols = [
-            0,
-            libc::IPPROTO_TCP,
-            libc::IPPROTO_UDP,
-            libc::IPPROTO_ICMP,
-            255,
-        ];
+        let kinds = [0, SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, c::SOCK_SEQPACKET, 99];
+        let protocols = [0, c::IPPROTO_TCP, c::IPPROTO_UDP, c::IPPROTO_ICMP, 255];
         let mut answered = 0;
         for host in [None, Some(c"192.0.2.1"), Some(c"2001:db8::1")] {
             for service in [Service::None, Service::Port(80)] {

@@ -1,11 +1,9 @@
 //! getsockopt(2) and setsockopt(2) in the forms that Python offers.
 
-use std::os::fd::AsRawFd;
 use std::ptr;
 
-use libc::{c_int, c_void, socklen_t};
-
-use super::{BorrowedFd, Errno, Region, Result, syscall, system};
+use super::c::{c_int, c_void, socklen_t};
+use super::{AsRawFd, BorrowedFd, Errno, Region, Result, syscall, system};
 
 /// An option that is a number: `c_int` as most are, `u64` as those of `AF_VSOCK`.
 pub fn get<T: Number>(fd: BorrowedFd<'_>, level: c_int, name: c_int) -> Result<T> {

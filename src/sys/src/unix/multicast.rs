@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use libc::{c_int, sockaddr_storage};
 
-use super::{BorrowedFd, Region, Result, SockAddr, option};
+use crate::{BorrowedFd, Region, Result, SockAddr, option};
 
 #[cfg(linux)]
 const JOIN: [c_int; 2] = [libc::MCAST_JOIN_GROUP, libc::MCAST_JOIN_SOURCE_GROUP];

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString, c_char};
 
-use super::{Result, syscall};
+use crate::{Result, syscall};
 
 /// The machine's name.
 pub fn host_name() -> Result<CString> {

@@ -283,7 +283,8 @@ mod tests {
 
     use super::*;
     use crate::SocketSpec;
-    use crate::descriptor::{self, Identity, Named};
+    use crate::descriptor::{self, Named};
+    use crate::identity::Identity;
     use crate::message::{IoVec, recvmsg, sendmsg};
 
     const PAIR: SocketSpec = SocketSpec {

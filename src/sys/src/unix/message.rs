@@ -5,8 +5,8 @@ use std::os::fd::AsRawFd;
 
 use libc::{iovec, msghdr};
 
-use super::ancillary::Control;
-use super::{BorrowedFd, Result, SockAddr, syscall, system};
+use crate::ancillary::Control;
+use crate::{BorrowedFd, Result, SockAddr, syscall, system};
 
 /// A piece of memory that the system is to read or write: one `struct iovec`.
 ///

@@ -9,8 +9,8 @@ use std::os::fd::AsRawFd;
 use libc::{IFNAMSIZ, ifreq};
 
 #[cfg(linux)]
-use super::syscall;
-use super::{BorrowedFd, Errno, Result, numeric, system};
+use crate::syscall;
+use crate::{BorrowedFd, Errno, Result, numeric, system};
 
 /// The network interfaces, with their index.
 pub fn all() -> Result<Vec<(u32, CString)>> {

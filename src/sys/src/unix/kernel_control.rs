@@ -4,7 +4,7 @@ use std::os::fd::AsRawFd;
 
 use libc::ctl_info;
 
-use super::{BorrowedFd, Errno, Result, syscall};
+use crate::{BorrowedFd, Errno, Result, syscall};
 
 /// The identifier that the system gave to the control of this name.
 pub fn id(socket: BorrowedFd<'_>, name: &[u8]) -> Result<u32> {

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use libc::c_int;
 
-use super::ancillary::{Control, Full, Message};
-use super::{BorrowedFd, Errno, Result, option};
+use crate::ancillary::{Control, Full, Message};
+use crate::{BorrowedFd, Errno, Result, option};
 use names::*;
 
 /// Names that not every system's headers have, or not with the same meaning.

@@ -5,9 +5,9 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::ptr;
 
-use super::ancillary::Control;
-use super::message::IoVec;
-use super::{BorrowedFd, Region, Result, SockAddr, io, syscall};
+use crate::ancillary::Control;
+use crate::message::IoVec;
+use crate::{BorrowedFd, Region, Result, SockAddr, io, syscall};
 
 /// The most messages of one call; the kernel takes up to `UIO_MAXIOV`, 1024. With more of them
 /// a call takes no less time for each.
@@ -343,7 +343,7 @@ unsafe fn send(fd: BorrowedFd<'_>, headers: &mut [mmsghdr], flags: i32) -> Resul
 #[cfg(not(linux))]
 unsafe fn send(fd: BorrowedFd<'_>, headers: &mut [mmsghdr], flags: i32) -> Result<usize> {
     for (index, header) in headers.iter().enumerate() {
-        let sent = super::system::room(fd, flags).and_then(|_| {
+        let sent = crate::system::room(fd, flags).and_then(|_| {
             // SAFETY: the caller's promise.
             unsafe { syscall!(sendmsg(fd.as_raw_fd(), &raw const header.msg_hdr, flags)) }
         });

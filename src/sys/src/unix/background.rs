@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 
 use libc::{pthread_t, sigset_t};
 
-use super::io::{Interest, PollSet, Wake, poll};
-use super::wake::{Thread, process_generation};
-use super::{Errno, Result, Timeout, system};
+use crate::io::{Interest, PollSet, Wake, poll};
+use crate::wake::{Thread, process_generation};
+use crate::{Errno, Result, Timeout, system};
 
 /// A call that is under way. Dropping it abandons the call: its thread runs to the end of
 /// the call, frees the result and is gone.

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use libc::{c_int, pthread_t, sigaction};
 
-use super::system;
+use crate::system;
 
 /// A thread that can be woken as long as it lives.
 #[derive(Clone, Copy, PartialEq, Eq)]

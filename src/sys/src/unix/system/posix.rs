@@ -1,0 +1,150 @@
+//! What all of Unix has in common: descriptors are numbers of open files.
+
+use std::ptr;
+use std::sync::atomic::AtomicI32;
+
+use libc::c_int;
+
+use crate::{AsRawFd, BorrowedFd, RawFd, Result, syscall};
+
+/// A place for the number of a descriptor.
+pub(crate) type AtomicRawFd = AtomicI32;
+
+/// The number of a descriptor that is none.
+pub(crate) const NO_DESCRIPTOR: RawFd = -1;
+
+/// Whether there can be a descriptor of this number.
+pub(crate) fn is_number(number: RawFd) -> bool {
+    number >= 0
+}
+
+/// The family of a pair of sockets.
+pub(crate) const PAIR_FAMILY: c_int = libc::AF_UNIX;
+
+/// The code of a lookup that failed for what `errno` says.
+pub(crate) const EAI_SYSTEM: Option<c_int> = Some(libc::EAI_SYSTEM);
+
+/// What `errno` is for a code of the system: that number.
+#[inline]
+pub(crate) const fn errno_number(code: c_int) -> c_int {
+    code
+}
+
+/// Switches `O_NONBLOCK` with one system call; fcntl(2) would need two.
+pub fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> Result<()> {
+    let mut value = c_int::from(nonblocking);
+    // SAFETY: FIONBIO reads one int.
+    unsafe {
+        syscall!(ioctl(
+            fd.as_raw_fd(),
+            libc::FIONBIO,
+            ptr::from_mut(&mut value)
+        ))
+    }?;
+    Ok(())
+}
+
+/// Sets `O_NONBLOCK` where it is not set.
+pub fn ensure_nonblocking(fd: BorrowedFd<'_>) -> Result<()> {
+    if is_nonblocking(fd)? {
+        return Ok(());
+    }
+    set_nonblocking(fd, true)
+}
+
+/// Whether `O_NONBLOCK` is set on the open file.
+pub(crate) fn is_nonblocking(fd: BorrowedFd<'_>) -> Result<bool> {
+    // SAFETY: takes numbers only.
+    Ok(unsafe { syscall!(fcntl(fd.as_raw_fd(), libc::F_GETFL)) }? & libc::O_NONBLOCK != 0)
+}
+
+/// Whether the descriptor stays open in programs that are executed.
+pub fn is_inheritable(fd: BorrowedFd<'_>) -> Result<bool> {
+    // SAFETY: takes numbers only.
+    Ok(unsafe { syscall!(fcntl(fd.as_raw_fd(), libc::F_GETFD)) }? & libc::FD_CLOEXEC == 0)
+}
+
+/// Switches close-on-exec with one system call; fcntl(2), which needs two, is left for
+/// systems that forbid the other (SELinux policies say EACCES).
+pub fn set_inheritable(fd: BorrowedFd<'_>, inheritable: bool) -> Result<()> {
+    let request = if inheritable {
+        libc::FIONCLEX
+    } else {
+        libc::FIOCLEX
+    };
+    // SAFETY: takes numbers only.
+    unsafe {
+        match syscall!(ioctl(fd.as_raw_fd(), request)) {
+            Err(error) if error.number() == libc::EACCES => {
+                let flags = syscall!(fcntl(fd.as_raw_fd(), libc::F_GETFD))? & !libc::FD_CLOEXEC;
+                let flag = if inheritable { 0 } else { libc::FD_CLOEXEC };
+                syscall!(fcntl(fd.as_raw_fd(), libc::F_SETFD, flags | flag))
+            }
+            result => result,
+        }
+    }?;
+    Ok(())
+}
+
+/// A borrowed form of a descriptor that is owned.
+#[cfg(test)]
+pub(crate) fn borrow(fd: &crate::OwnedFd) -> BorrowedFd<'_> {
+    std::os::fd::AsFd::as_fd(fd)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+    use crate::Errno;
+    use crate::descriptor::{Named, PAIR, Slot, duplicate, open, open_pair};
+    use crate::identity::Identity;
+
+    fn is_open(fd: BorrowedFd<'_>) -> bool {
+        Identity::of(fd).is_ok()
+    }
+
+    /// Says whether the descriptor is open without one that could be used for more.
+    fn is_number_open(number: RawFd) -> bool {
+        is_open(Named::new(number).expect("not negative").borrow())
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "makes sockets")]
+    fn new_descriptors_are_in_their_mode() {
+        for nonblocking in [false, true] {
+            let (one, two) = open_pair(PAIR, nonblocking).expect("a pair");
+            let three = open(PAIR, nonblocking).expect("a socket");
+            for fd in [&one, &two, &three] {
+                assert_eq!(is_nonblocking(fd.as_fd()), Ok(nonblocking));
+            }
+            let copy = duplicate(one.as_fd()).expect("one more");
+            assert_eq!(Identity::of(copy.as_fd()), Identity::of(one.as_fd()));
+            assert_ne!(Identity::of(two.as_fd()), Identity::of(one.as_fd()));
+        }
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "makes sockets")]
+    fn a_slot_closes_what_nobody_took() {
+        // A high number, which no other test's thread gets meanwhile.
+        let socket = open(PAIR, false).expect("a socket");
+        // SAFETY: takes numbers only.
+        let number = unsafe { syscall!(fcntl(socket.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 900)) };
+        let number = number.expect("a high number");
+        let slot = Slot::empty();
+        slot.replace(Named::new(number).expect("not negative").adopt());
+        assert!(is_number_open(number));
+        drop(slot);
+        assert!(!is_number_open(number));
+    }
+
+    #[test]
+    fn no_descriptor_has_a_negative_number() {
+        for number in [-1, -2, RawFd::MIN] {
+            assert_eq!(Named::new(number).err(), Some(Errno::BADF));
+        }
+        assert!(Named::new(RawFd::MAX).is_ok());
+    }
+}
