@@ -326,16 +326,17 @@ impl Channel {
         self.timeout.store(timeout.to_nanos(), Ordering::Relaxed);
     }
 
-    /// Sets the timeout. The system is told only where its mode changes, or may have been
+    /// Sets the timeout, also where the system then refuses the mode or the descriptor is closed, as
+    /// in the standard library. The system is told only where its mode changes, or may have been
     /// changed by others.
     pub(crate) fn set_timeout(&self, py: Python<'_>, timeout: Timeout) -> Result<()> {
+        // Before the system is told: whoever gets `EAGAIN` for it has to find the change.
+        self.timeout.store(timeout.to_nanos(), Ordering::SeqCst);
         let file = self.enter()?;
         let nonblocking = timeout.is_some();
         if self.fork_count.swap(fork_count(), Ordering::Relaxed) != fork_count() {
             self.share();
         }
-        // Before the system is told: whoever gets `EAGAIN` for it has to find the change.
-        let before = self.timeout.swap(timeout.to_nanos(), Ordering::SeqCst);
         if self.nonblocking.load(Ordering::SeqCst) == nonblocking
             && !self.shared.load(Ordering::Relaxed)
         {
@@ -346,9 +347,6 @@ impl Channel {
         // An operation that began in between has to find one or the other.
         self.mode_changes.fetch_add(1, Ordering::SeqCst);
         drop(switching);
-        if switched.is_err() {
-            self.timeout.store(before, Ordering::SeqCst);
-        }
         switched
     }
 

@@ -137,10 +137,9 @@ impl RawMethods {
 
     /// Raise UnsupportedOperation: a stream has no position.
     fn tell(slf: &Bound<'_, Self>) -> PyResult<u64> {
-        let state = opened(slf, "I/O operation on closed file.")?;
         // The buffers of io ask for the position when they are made, and drop the exception;
         // making that one would take longer than making the buffer.
-        match state.get().asked_by_new_buffer() {
+        match state(slf)?.get().asked_by_new_buffer() {
             true => Ok(0),
             false => Err(unsupported(slf.py(), "seek")),
         }

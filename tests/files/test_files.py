@@ -97,6 +97,10 @@ def test_modes(mode: str, buffering: int | None) -> None:
     a.makefile("rb", 0).tell()
     a.makefile("rb").tell()
     a.makefile("wb").tell()
+    [(f.close(), f.tell()) for f in [a.makefile("rb", 0)]]
+    [(f.close(), f.tell()) for f in [a.makefile("rb")]]
+    [(f.close(), f.tell()) for f in [a.makefile("rwb")]]
+    [(f.close(), f.tell()) for f in [a.makefile("r")]]
     a.makefile("rb", 0).truncate()
     a.makefile("rb", 0).readinto(b"")
     (a.settimeout(0), a.makefile("rb", 0).read(1))

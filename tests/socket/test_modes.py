@@ -116,6 +116,25 @@ def test_setblocking_takes_any_truth(expression: str, short_path: Path) -> None:
     agree(expression, short_path)
 
 
+def test_a_closed_socket_keeps_what_it_was_told() -> None:
+    def modes(module: Any) -> list[Any]:
+        sock = module.socket()
+        sock.close()
+        changes: list[Callable[[], Any]] = [
+            lambda: sock.settimeout(3),
+            lambda: sock.setblocking(False),
+            lambda: sock.settimeout(None),
+        ]
+        found = []
+        for change in changes:
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                change()
+            found += [sock.gettimeout(), sock.getblocking()]
+        return found
+
+    assert same(modes)[0] == "returns"
+
+
 @pytest.mark.parametrize(
     ("value", "nonblocking"),
     [(None, False), (0, True), (0.0, True), (1e-10, True), (0.5, True), (10, True)],
