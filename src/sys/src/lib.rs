@@ -10,6 +10,7 @@
 //! of system alone has.
 
 pub mod address;
+pub mod clock;
 pub mod databases;
 pub mod descriptor;
 pub mod errno;

@@ -4,7 +4,6 @@ pub mod ancillary;
 pub mod background;
 pub mod batch;
 pub(crate) mod c;
-pub mod clock;
 #[cfg(linux)]
 pub mod epoll;
 pub mod hosts_file;

@@ -3,7 +3,9 @@
 //! A descriptor is a socket's handle here, and nothing else is one: no file, no pipe.
 
 pub(crate) mod c;
+pub mod interface;
 pub mod ioctl;
+pub mod machine;
 mod raw;
 mod select;
 pub mod share;

@@ -4,10 +4,13 @@ use std::ffi::CStr;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ptr;
+use std::sync::OnceLock;
 #[cfg(target_pointer_width = "32")]
 pub(crate) use std::sync::atomic::AtomicU32 as AtomicRawFd;
 #[cfg(target_pointer_width = "64")]
 pub(crate) use std::sync::atomic::AtomicU64 as AtomicRawFd;
+
+use std::time::Instant;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use windows_sys::Win32::Foundation::{
@@ -78,6 +81,13 @@ pub(crate) const fn errno_number(code: c_int) -> c_int {
         c::EPIPE => libc::EPIPE,
         _ => code,
     }
+}
+
+/// What `Instant` reads, the performance counter, since the first call.
+pub fn monotonic() -> u64 {
+    static BEGAN: OnceLock<Instant> = OnceLock::new();
+    // It takes 584 years until that does not fit.
+    BEGAN.get_or_init(Instant::now).elapsed().as_nanos() as u64
 }
 
 /// A new socket, which programs that are started do not inherit.

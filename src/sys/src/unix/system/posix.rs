@@ -30,6 +30,22 @@ pub(crate) const fn errno_number(code: c_int) -> c_int {
     code
 }
 
+/// clock_gettime(2). `Instant` reads the same clock, but to subtract one from
+/// another takes longer than to read it.
+#[inline]
+pub fn monotonic() -> u64 {
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the memory is a time, which the call writes; it knows the clock, and so cannot fail.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    // Neither is ever negative.
+    (now.tv_sec as u64)
+        .wrapping_mul(1_000_000_000)
+        .wrapping_add(now.tv_nsec as u64)
+}
+
 /// Switches `O_NONBLOCK` with one system call; fcntl(2) would need two.
 pub fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> Result<()> {
     let mut value = c_int::from(nonblocking);
