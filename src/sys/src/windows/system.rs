@@ -320,12 +320,16 @@ mod tests {
 
     #[test]
     fn pairs_are_connected_to_each_other_and_in_their_mode() {
-        for family in [c::AF_INET, c::AF_INET6] {
+        let pair = |family| {
             let spec = crate::SocketSpec {
                 family,
                 ..crate::descriptor::PAIR
             };
-            let (one, two) = crate::descriptor::open_pair(spec, true).expect("a pair");
+            crate::descriptor::open_pair(spec, true)
+        };
+        // Not every machine has IPv6 on loopback.
+        let pairs = [pair(c::AF_INET).expect("a pair")];
+        for (one, two) in pairs.into_iter().chain(pair(c::AF_INET6).ok()) {
             let ends = |fd| {
                 let fd = borrow(fd);
                 let local = crate::descriptor::local_address(fd).expect("its address");
