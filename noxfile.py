@@ -56,6 +56,11 @@ NEWEST = PYTHONS[-1]
 nox.options.sessions = ["lint", "types", "docs", "rust", "platforms", "software", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = True
+# Each Debian of tools/debian.sh has environments of its own in the checkout.
+nox.options.envdir = os.environ.get("NOX_ENVDIR", ".nox")
+
+# Names the folder of a wheel that was built elsewhere (session `processors`).
+READY = "OXISOCK_WHEEL"
 
 _wheels = {}
 
@@ -63,6 +68,8 @@ _wheels = {}
 def wheel(session, source):
     """Build a package of this repository once for each Python and run of nox."""
     key = session.python, source
+    if source == "." and READY in os.environ:
+        (_wheels[key],) = Path(os.environ[READY]).glob("*.whl")
     if key not in _wheels:
         folder = Path(session.cache_dir, "wheels", session.python, Path(source).name or "oxisock")
         folder = folder.resolve()
@@ -330,6 +337,26 @@ def build_sdist(session, source):
         session.run("python", "tools/try_wheel.py", output)
 
 
+# Processors that this machine has no Python for, as tools/debian.sh and Rust call them.
+PROCESSORS = {"i386": "i686-unknown-linux-gnu"}
+# The interpreter of that Debian, for which it has compiled libraries.
+PROCESSORS_PYTHON = "3.14"
+
+
+@nox.session(python=NEWEST, default=False)
+@nox.parametrize("processor", list(PROCESSORS), ids=list(PROCESSORS))
+def processors(session, processor):
+    """Run the tests on another processor, in a Debian of its own; options go to pytest."""
+    install_group(session, "cross")
+    output = Path("build/processors", processor).resolve()
+    shutil.rmtree(output, ignore_errors=True)
+    # With the checks of arithmetic that a release leaves out.
+    built = "dev", PROCESSORS[processor], "manylinux2014", PROCESSORS_PYTHON, output
+    cross_wheel(session, *built)
+    inside = ["env", f"{READY}={output}", "nox", "-s", f"tests-{PROCESSORS_PYTHON}", "--"]
+    session.run("tools/debian.sh", "--arch", processor, *inside, *session.posargs, external=True)
+
+
 @nox.session(python=False, default=False)
 def miri(session):
     """Run what Miri can of those tests; it comes with rustup's nightly toolchain."""
@@ -404,8 +431,9 @@ def links(session):
 @nox.session(python=PYTHONS)
 def tests(session):
     """Run all tests on the installed wheel."""
-    # matplotlib has no wheels for 32 bits: there go the tests of the benchmark without it.
-    install_wheel(session, "test", bench=sys.maxsize > 2**32)
+    # matplotlib has no wheels for 32 bits and few for others: there go the tests of the benchmark
+    # without it.
+    install_wheel(session, "test", bench=sys.maxsize > 2**32 and READY not in os.environ)
     session.run("python", "-m", "pytest", *session.posargs)
 
 

@@ -10,7 +10,7 @@
 # changes or --renew is given. It is kept under OXISOCK_DEBIAN (by default in the user's cache),
 # so that several checkouts share it. The archive, proxies and settings of pip and Cargo are those
 # of this machine. Needs root, and no service that runs: all mounts are in a namespace that ends
-# with the command, however that ends.
+# with the command, however that ends. `nox -s processors` builds wheels outside and tests them here.
 set -euo pipefail
 
 SUITE=forky
@@ -43,6 +43,11 @@ place=$store/$SUITE-$arch
 packages=(ca-certificates cargo gcc libc6-dev rustc $(grep -vx chromium "$checkout/.ci/packages"))
 # Every interpreter that the package supports, as far as this Debian has it.
 pythons=($(sed -n 's/.*:: Python :: \(3\.[0-9]*\)".*/\1/p' "$checkout/pyproject.toml"))
+# What PyPI has no wheels of, for Debian's own python3.
+compiled=(python3-cryptography)
+
+[ "$arch" != amd64 ] || compiled=()
+packages+=("${compiled[@]}")
 
 # Where this machine's apt finds Debian; nothing where that is no Debian, then debootstrap knows.
 archive() {
@@ -149,4 +154,6 @@ if [ -n "$renew" ] || ! made; then
 fi
 # Else a program that asks what machine it is on hears the kernel's name for it.
 case $arch in i386) set -- setarch i386 "$@" ;; esac
+# Virtual environments see what Debian has compiled.
+[ ${#compiled[@]} = 0 ] || set -- env VIRTUALENV_SYSTEM_SITE_PACKAGES=yes "$@"
 inside "$place" "$@"

@@ -7,6 +7,7 @@
 //! A name alone in a table takes its value from libc; a name with a value is missing there
 //! and comes from the header that the comment above it names.
 
+use libc::c_long;
 use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -125,17 +126,20 @@ static OTHERS: &[(&str, Constant)] = &[
 /// A constant in the Python type it has in the `socket` module.
 #[derive(Clone, Copy, Debug, PartialEq, IntoPyObject)]
 pub(crate) enum Constant {
-    Int(i64),
+    /// The standard library passes each through a C long: one of 32 bits makes -1 of 0xffffffff.
+    Int(c_long),
     #[cfg_attr(not(linux), expect(dead_code))]
     Text(&'static str),
     Bool(bool),
 }
 
+fn integer(&(name, value): &(&'static str, i64)) -> (&'static str, Constant) {
+    (name, Constant::Int(value as c_long))
+}
+
 fn public() -> impl Iterator<Item = (&'static str, Constant)> {
     let integers = PUBLIC.iter().copied().flatten().copied().flatten();
-    integers
-        .map(|&(name, value)| (name, Constant::Int(value)))
-        .chain(OTHERS.iter().copied())
+    integers.map(integer).chain(OTHERS.iter().copied())
 }
 
 /// The constant of that name, if this platform has it.
@@ -145,7 +149,7 @@ fn public() -> impl Iterator<Item = (&'static str, Constant)> {
 pub(crate) fn lookup(wanted: &str) -> Option<Constant> {
     let errors = errors::TABLES.iter().copied().flatten();
     public()
-        .chain(errors.map(|&(name, value)| (name, Constant::Int(value))))
+        .chain(errors.map(integer))
         .find_map(|(name, value)| (name == wanted).then_some(value))
 }
 

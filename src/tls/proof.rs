@@ -21,13 +21,17 @@ const SWITCH: &str = "OXISOCK_TLS";
 
 /// Sizes of `_ssl._SSLSocket` whose layout is known, by minor version of CPython 3. In all of
 /// them the object's header is followed by a weak reference to the socket, and that by the `SSL *`.
-const KNOWN_SIZES: [(u8, &[usize]); 5] = [
-    (11, &[96]),
-    (12, &[80]),
-    (13, &[80, 88]),
-    (14, &[80, 88]),
-    (15, &[72]),
-];
+const KNOWN_SIZES: &[(u8, &[usize])] = if cfg!(target_pointer_width = "64") {
+    &[
+        (11, &[96]),
+        (12, &[80]),
+        (13, &[80, 88]),
+        (14, &[80, 88]),
+        (15, &[72]),
+    ]
+} else {
+    &[(14, &[52]), (15, &[40])]
+};
 const SSL_OFFSET: usize = OBJECT_HEADER + size_of::<*mut ()>();
 
 /// The oldest OpenSSL that has every function, 1.1.1.

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.process import needs_strace
+from tests.helpers.process import needs_strace, system_call
 
 REPEAT = 4
 
@@ -229,7 +229,7 @@ def trace(strace: Any, tmp_path_factory: Any, module: Any, cases: Any) -> Any:
         match = re.match(r"(\d+) +(\w+)\((.*)", line)
         if not match:
             continue
-        caller, call, rest = match.groups()
+        caller, call, rest = match[1], system_call(match[2]), match[3]
         mark = re.match(r'-1, "(begin|end) ([^"]*)"', rest) if call == "write" else None
         if mark:
             if mark[1] == "begin":

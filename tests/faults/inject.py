@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tests.faults.scenarios import SCENARIOS, Scenario
+from tests.helpers.process import system_call
 
 # The errors of each call, as its man page has them, without those that need arguments that we
 # never give. `close` is not here: when strace makes it fail, the descriptor is not closed, and
@@ -150,7 +151,7 @@ def faults(name: str) -> Iterator[dict[str, Any]]:
     for call, count in calls(log).items():
         if (name, call) in NOT_OURS:
             continue
-        for error in ERRORS.get(call, "").split():
+        for error in ERRORS.get(system_call(call), "").split():
             for turn in range(1, count + 1):
                 with scenario:
                     report, _ = traced(scenario, f"-einject={call}:error={error}:when={turn}")

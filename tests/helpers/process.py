@@ -4,6 +4,7 @@ import functools
 import gc
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -146,6 +147,12 @@ def needs_strace() -> str:
     if not may_trace(path):
         missing("strace may not trace here")
     return path
+
+
+def system_call(line: str) -> str:
+    """The system call in a line of strace, by the name that it has where all have 64 bits."""
+    name = re.sub("(_time64|64)$", "", line.partition("(")[0])
+    return {"recv": "recvfrom", "send": "sendto", "mmap2": "mmap"}.get(name, name)
 
 
 def python(

@@ -284,10 +284,16 @@ class TestBeyond:
         assert type(oxisock.SOCK_DCCP) is oxisock.SocketKind
 
     def test_sizes_and_signs(self) -> None:
-        assert oxisock.VMADDR_CID_ANY == oxisock.VMADDR_PORT_ANY == 2**32 - 1
-        assert oxisock.QRTR_NODE_BCAST == 2**32 - 1
-        assert oxisock.TIPC_WAIT_FOREVER == -1
-        assert oxisock.CAN_EFF_FLAG == 2**31
+        # As the standard library has them, which passes each through a C long.
+        large = 2**32 if sys.maxsize > 2**32 else 0
+        expected = {
+            "VMADDR_CID_ANY": large - 1,
+            "VMADDR_PORT_ANY": large - 1,
+            "QRTR_NODE_BCAST": large - 1,
+            "TIPC_WAIT_FOREVER": -1,
+            "CAN_EFF_FLAG": 2**31 if large else -(2**31),
+        }
+        assert {name: getattr(oxisock, name) for name in expected} == expected
         assert oxisock.TCP_FLAG_SYN.to_bytes(4, sys.byteorder) == bytes([0, 2, 0, 0])
 
 

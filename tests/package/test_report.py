@@ -353,8 +353,8 @@ def test_own_cost_is_told(program: Any, option: Any) -> None:
     told = report(program(MANY), *option)
     calls = sum(entry["calls"] for entry in told["operations"].values())
     assert calls == 40_001
-    # It is measured, on a machine that may be busy.
-    assert 10e-9 < told["own_seconds"] / calls < 20e-6
+    # It is measured, on a machine that may be busy, and perhaps on code that is not optimized.
+    assert 10e-9 < told["own_seconds"] / calls < 200e-6
 
 
 LABELS = """

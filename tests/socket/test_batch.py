@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import oxisock
-from tests.helpers.process import alarm, needs
+from tests.helpers.process import alarm, needs, system_call
 
 PATIENCE = 20
 FAMILIES = ["udp4", "udp6", "unix"]
@@ -604,7 +604,7 @@ def system_calls(program: str, tmp_path: Any) -> list[str]:
         check=True,
         timeout=60,
     )
-    calls = [line.split("(")[0] for line in log.read_text().splitlines()]
+    calls = [system_call(line) for line in log.read_text().splitlines()]
     calls = calls[calls.index("getsockopt") + 1 :]
     return [name for name in calls if name not in ("getsockopt", "+++ exited with 0 +++")]
 

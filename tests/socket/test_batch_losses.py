@@ -299,8 +299,8 @@ for call in (
     print(*errors)
 """
     done = subprocess.run(
-        [needs_strace(), "-o", str(tmp_path / "log"), "-e", "trace=recvmmsg",
-         "-e", f"inject=recvmmsg:error={number}:when=2+6", sys.executable, "-c", program],
+        [needs_strace(), "-o", str(tmp_path / "log"), "-e", "trace=/^recvmmsg",
+         "-e", f"inject=/^recvmmsg:error={number}:when=2+6", sys.executable, "-c", program],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     told = output(done).splitlines()

@@ -224,6 +224,7 @@ def test_one_deadline_for_a_whole_read() -> None:
     stop = threading.Event()
 
     def drip(session: ssl.SSLSocket) -> None:
+        session.sendall(b".")
         while not stop.wait(0.05):
             session.sendall(b".")
         goodbye(session)

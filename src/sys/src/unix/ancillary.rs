@@ -75,7 +75,9 @@ impl Control {
     /// before the system writes there.
     pub fn with_capacity(capacity: usize) -> Option<Self> {
         let mut control = Control::new();
-        let count = capacity.div_ceil(size_of::<Word>());
+        // Of 32 bits, the last few bytes below the limit are more than an allocation may have.
+        let most = isize::MAX as usize / size_of::<Word>();
+        let count = capacity.div_ceil(size_of::<Word>()).min(most);
         if count > 0 {
             let layout = Layout::array::<Word>(count).ok()?;
             // SAFETY: the layout is not empty. The vector frees what came from the same
@@ -87,7 +89,7 @@ impl Control {
                 }
                 Vec::from_raw_parts(start, count, count)
             };
-            control.capacity = capacity;
+            control.capacity = capacity.min(count * size_of::<Word>());
         }
         Some(control)
     }
