@@ -1,5 +1,5 @@
-/* A library of Windows that Wine lacks before version 9, with the one function of it that Rust's
- * standard library asks for. `nox -s windows` puts it beside the tests. */
+/* A library of Windows that older versions of Wine lack, 8.0 of Debian 12 among them, with the one
+ * function of it that Rust's standard library asks for. `nox -s windows` puts it beside the tests. */
 
 #include <windows.h>
 #include <ntsecapi.h>

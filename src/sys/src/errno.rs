@@ -92,6 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "makes a socket")]
     fn is_the_number_of_the_call_that_failed() {
         // So that there has been a socket, where that starts something.
         drop(crate::descriptor::open(crate::descriptor::PAIR, false));
