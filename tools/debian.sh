@@ -4,13 +4,15 @@
 #
 #     tools/debian.sh nox -s tests-3.14 tests-3.15
 #     tools/debian.sh --arch i386 nox -s tests-3.14
+#     tools/debian.sh --arch s390x uname -m
 #     tools/debian.sh --renew true
 #
 # The Debian is made by debootstrap when it is first needed, and again when the list of packages
 # changes or --renew is given. It is kept under OXISOCK_DEBIAN (by default in the user's cache),
 # so that several checkouts share it. The archive, proxies and settings of pip and Cargo are those
 # of this machine. Needs root, and no service that runs: all mounts are in a namespace that ends
-# with the command, however that ends. `nox -s processors` builds wheels outside and tests them here.
+# with the command, however that ends. Programs of arm64 and s390x are run by qemu (Debian's package
+# qemu-user-static); `nox -s processors` builds wheels outside and tests them in there.
 set -euo pipefail
 
 SUITE=forky
@@ -33,6 +35,12 @@ die() { say "$*"; exit 1; }
 [ $# -gt 0 ] || die "no command given, see $0 --help"
 [ "$(id -u)" = 0 ] || die "$0 mounts file systems and needs root"
 command -v debootstrap >/dev/null || die "debootstrap is missing (Debian's package of that name)"
+# Mounts of debootstrap, too, end with this script, however that ends: an `rm` of what was half made
+# must not find this machine's /proc in there.
+[ -n "${OXISOCK_NAMESPACE:-}" ] ||
+    exec env OXISOCK_NAMESPACE=yes unshare --mount --propagation private \
+        "$0" ${arch:+--arch "$arch"} ${renew:+--renew} -- "$@"
+unset OXISOCK_NAMESPACE
 
 native=$(dpkg --print-architecture)
 arch=${arch:-$native}
@@ -46,7 +54,26 @@ pythons=($(sed -n 's/.*:: Python :: \(3\.[0-9]*\)".*/\1/p' "$checkout/pyproject.
 # What PyPI has no wheels of, for Debian's own python3.
 compiled=(python3-cryptography)
 
-[ "$arch" != amd64 ] || compiled=()
+# The fronts of the ELF headers that qemu runs: 64 bits, the order of bytes, an executable or a
+# library, the processor; and which bits of them count.
+any=$(printf '\\xff%.0s' {1..7})'\x00'$(printf '\\xff%.0s' {1..8})
+abi='\x00\x00\x00\x00\x00\x00\x00\x00\x00'
+qemu=
+case $arch in
+    amd64) compiled=() ;;
+    i386) ;;
+    arm64) qemu=qemu-aarch64-static front='\x7fELF\x02\x01\x01'$abi'\x02\x00\xb7\x00' mask=$any'\xfe\xff\xff\xff' ;;
+    s390x) qemu=qemu-s390x-static front='\x7fELF\x02\x02\x01'$abi'\x00\x02\x00\x16' mask=$any'\xff\xfe\xff\xff' ;;
+    *) die "nobody has tried --arch $arch" ;;
+esac
+[ "$arch" != "$native" ] || qemu=
+if [ -n "$qemu" ]; then
+    # Compilers and servers are slow there, and all that a package has done with its files: so
+    # there is Debian's own interpreter, python3, alone.
+    packages=(ca-certificates gcc iproute2 libc6-dev openssl python3-dev python3-venv)
+    pythons=()
+    export newest=3
+fi
 packages+=("${compiled[@]}")
 
 # Where this machine's apt finds Debian; nothing where that is no Debian, then debootstrap knows.
@@ -141,10 +168,21 @@ inside() {
         NOX_ENVDIR="$checkout/.nox/$SUITE-$arch" "$@"
 }
 
+# The kernel opens the emulator now and keeps it (F): in the Debian there is none.
+emulate() {
+    formats=/proc/sys/fs/binfmt_misc
+    emulator=$(command -v "$qemu") || die "$qemu is missing (Debian's package qemu-user-static)"
+    [ -e $formats/register ] || mount -t binfmt_misc binfmt_misc $formats
+    format=oxisock-$arch-$$
+    trap 'echo -1 >$formats/$format' EXIT
+    printf '%s' ":$format:M::$front:$mask:$emulator:F" >$formats/register
+}
+
 mkdir -p "$store"
 # Who makes the place has it alone; those who run in it share it.
 exec 9>"$place.lock"
 flock --shared 9
+if [ -n "$qemu" ]; then emulate; fi
 if [ -n "$renew" ] || ! made; then
     flock --unlock 9
     flock 9

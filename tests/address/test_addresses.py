@@ -9,6 +9,7 @@ import pytest
 
 import oxisock
 from tests.helpers.oracle import agree, cases, same
+from tests.helpers.process import not_emulated
 
 # `bind` stands for all that take an address: no packet leaves, and the port 0 keeps it repeatable.
 INET = """
@@ -327,6 +328,7 @@ def test_port_order() -> None:
             assert other.getsockname() == ("127.0.0.1", port)
 
 
+@not_emulated
 @pytest.mark.parametrize("flow", [0, 1, 0x12345, 0xFFFFF])
 def test_flowinfo_order(flow: int) -> None:
     """The flow label survives the way to the standard library and back."""

@@ -75,10 +75,13 @@ ROWS = [
         "alg", ALG, 0, ("skcipher", "cbc(aes)", 0x0102, 0x0304),
         "=H14sII64s", (b"skcipher", 0x0102, 0x0304, b"cbc(aes)"),
     ),
-    Row("l2cap", BLUETOOTH, L2CAP, (DEVICE, 0x1001), "<HH6sHBx", (0x1001, DEVICE_BYTES, 0, 0)),
+    Row(
+        "l2cap", BLUETOOTH, L2CAP, (DEVICE, 0x1001),
+        "=H2s6s2sBx", (b"\x01\x10", DEVICE_BYTES, b"\0\0", 0),
+    ),
     Row(
         "l2cap_le", BLUETOOTH, L2CAP, (DEVICE, 0x81, 0x0104, 2),
-        "<HH6sHBx", (0x81, DEVICE_BYTES, 0x0104, 2),
+        "=H2s6s2sBx", (b"\x81\0", DEVICE_BYTES, b"\x04\x01", 2),
     ),
     Row("rfcomm", BLUETOOTH, RFCOMM, (DEVICE, 30), "=H6sBx", (DEVICE_BYTES, 30)),
     Row("hci", BLUETOOTH, HCI, (2,), "=HHH", (2, 0), 2),
@@ -270,7 +273,12 @@ def compare(oracle: Oracle, operation: str, family: int, protocol: int, expressi
             assert ours[3] == expected[3], expression
 
 
-@pytest.mark.parametrize(("family", "protocol"), CASES)
+# Where the standard library forgets the order of bytes: the PSM of L2CAP has the other one, and
+# numbers of ALG are written as if they had 16 bits.
+ORDERED = [case for case in CASES if sys.byteorder == "little" or case[0] != ALG]
+
+
+@pytest.mark.parametrize(("family", "protocol"), ORDERED)
 def test_encodes_and_refuses_as_the_standard_library(
     stdlib: Oracle, family: int, protocol: int
 ) -> None:
@@ -461,7 +469,10 @@ def bluetooth(build: Path) -> Iterator[Oracle]:
     pytest.skip("no interpreter with Bluetooth support")
 
 
-@pytest.mark.parametrize("protocol", BLUETOOTH_CASES)
+BLUETOOTH_ORDERED = [it for it in BLUETOOTH_CASES if sys.byteorder == "little" or it != L2CAP]
+
+
+@pytest.mark.parametrize("protocol", BLUETOOTH_ORDERED)
 def test_bluetooth_encodes_and_refuses_as_the_standard_library(
     bluetooth: Oracle, protocol: int
 ) -> None:
@@ -473,6 +484,8 @@ def test_bluetooth_encodes_and_refuses_as_the_standard_library(
 def test_bluetooth_decodes_as_the_standard_library(
     bluetooth: Oracle, protocol: int, size: int
 ) -> None:
+    if protocol not in BLUETOOTH_ORDERED:
+        pytest.skip("the standard library forgets the order of bytes")
     for raw in raw_addresses(BLUETOOTH):
         # Without what newer interpreters give besides: the channel of HCI, and the channel
         # identifier and address type of L2CAP.

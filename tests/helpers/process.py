@@ -149,6 +149,11 @@ def needs_strace() -> str:
     return path
 
 
+# qemu tells a process that it is the program itself, and does not tell its threads.
+EMULATED = "qemu" in os.path.realpath(f"/proc/self/task/{os.getpid()}/exe")
+not_emulated = pytest.mark.skipif(EMULATED, reason="qemu does not translate what it takes")
+
+
 def system_call(line: str) -> str:
     """The system call in a line of strace, by the name that it has where all have 64 bits."""
     name = re.sub("(_time64|64)$", "", line.partition("(")[0])

@@ -18,7 +18,12 @@ import oxisock
 from oxisock import _socket
 from tests.helpers.families import Oracle, answer, built_probe, oracle
 from tests.helpers.oracle import agree, cases, same
-from tests.helpers.process import descriptors as open_descriptors, new_descriptors
+from tests.helpers.process import (
+    EMULATED,
+    descriptors as open_descriptors,
+    new_descriptors,
+    not_emulated,
+)
 
 INT = array.array("i").itemsize
 HEADER = std.CMSG_LEN(0)
@@ -398,6 +403,8 @@ CALLS = """
 
 @cases(CALLS)
 def test_calls_agree_with_the_standard_library(expression: str, short_path: Path) -> None:
+    if EMULATED and ("2**31 - 1" in expression or "recvmsg_into([])" in expression):
+        pytest.skip("qemu crashes for want of stack, or gives no address")
     agree(expression, short_path)
 
 
@@ -454,6 +461,7 @@ SPACES = [
 ]
 
 
+@not_emulated
 @pytest.mark.parametrize("space", SPACES)
 @pytest.mark.parametrize("into", [False, True])
 def test_short_buffers_take_as_many_descriptors_as_fit(space: int, into: bool) -> None:
@@ -574,6 +582,7 @@ OPTIONS: dict[str, Callable[[], tuple[int, list[tuple[int, int, int]]]]] = {
 }
 
 
+@not_emulated
 @pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("space", [0, 20, 28, 40, 60, 64, 1000])
 def test_messages_of_the_network(options: str, space: int) -> None:
@@ -602,6 +611,7 @@ def test_messages_of_the_network(options: str, space: int) -> None:
     assert theirs[0] in (ours[0], ours[0][:-1])
 
 
+@not_emulated
 def test_a_message_chooses_its_own_options() -> None:
     """Ancillary data that are sent have an effect: the TTL of this one datagram."""
     sender, receiver = udp_pair(oxisock, std.AF_INET, (std.IPPROTO_IP, IP_RECVTTL, 1))

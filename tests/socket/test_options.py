@@ -9,6 +9,7 @@ import pytest
 
 import oxisock
 from tests.helpers.oracle import Index, agree, cases, same
+from tests.helpers.process import EMULATED
 
 
 @cases("""
@@ -119,6 +120,8 @@ from tests.helpers.oracle import Index, agree, cases, same
     (a.setsockopt(m.SOL_SOCKET, m.SO_PASSCRED, 1), a.getsockopt(m.SOL_SOCKET, m.SO_PASSCRED))
 """)
 def test_options(expression: str, short_path: Path) -> None:
+    if EMULATED and "SO_TYPE, 2)" in expression:
+        pytest.skip("qemu writes one byte of two")
     agree(expression, short_path)
 
 
