@@ -9,7 +9,7 @@ use crate::python::args::{self, Size};
 use crate::python::buffer::BufferSlot;
 use crate::python::buffer::snapshot;
 use crate::python::error::{Error, Result};
-use crate::python::make;
+use crate::python::make::{self, Made};
 use crate::sys::ancillary::{self, Control, Full, Message, Messages};
 
 /// Return the length of a control message without the padding behind it; CMSG_LEN(3).
@@ -23,7 +23,7 @@ use crate::sys::ancillary::{self, Control, Full, Message, Messages};
 ///     OverflowError: the length is negative, or makes the result too large.
 #[pyfunction]
 #[pyo3(name = "CMSG_LEN", signature = (length, /))]
-pub(crate) fn cmsg_len(length: Size) -> Result<usize> {
+pub(crate) fn cmsg_len(length: Size) -> Result<Made<usize>> {
     sized(
         length,
         ancillary::length,
@@ -42,7 +42,7 @@ pub(crate) fn cmsg_len(length: Size) -> Result<usize> {
 ///     OverflowError: the length is negative, or makes the result too large.
 #[pyfunction]
 #[pyo3(name = "CMSG_SPACE", signature = (length, /))]
-pub(crate) fn cmsg_space(length: Size) -> Result<usize> {
+pub(crate) fn cmsg_space(length: Size) -> Result<Made<usize>> {
     sized(
         length,
         ancillary::space,
@@ -50,10 +50,15 @@ pub(crate) fn cmsg_space(length: Size) -> Result<usize> {
     )
 }
 
-fn sized(length: Size, size: fn(usize) -> Option<usize>, message: &'static str) -> Result<usize> {
+fn sized(
+    length: Size,
+    size: fn(usize) -> Option<usize>,
+    message: &'static str,
+) -> Result<Made<usize>> {
     usize::try_from(length.0)
         .ok()
         .and_then(size)
+        .map(Made)
         .ok_or_else(|| Error::overflow_error(message))
 }
 

@@ -5,6 +5,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
 use crate::python::args;
+use crate::python::error::exception;
+use crate::python::make::Made;
 use crate::python::method::{Fast, function};
 use crate::python::version;
 
@@ -19,8 +21,8 @@ use crate::python::version;
 ///     ValueError: the number is negative.
 #[pyfunction]
 #[pyo3(signature = (x, /))]
-pub(crate) fn htons(x: &Bound<'_, PyAny>) -> PyResult<u16> {
-    short("htons", x).map(u16::to_be)
+pub(crate) fn htons(x: &Bound<'_, PyAny>) -> PyResult<Made<u16>> {
+    short("htons", x).map(u16::to_be).map(Made)
 }
 
 /// Convert a 16-bit number from the network's byte order to the machine's; byteorder(3).
@@ -34,8 +36,8 @@ pub(crate) fn htons(x: &Bound<'_, PyAny>) -> PyResult<u16> {
 ///     ValueError: the number is negative.
 #[pyfunction]
 #[pyo3(signature = (x, /))]
-pub(crate) fn ntohs(x: &Bound<'_, PyAny>) -> PyResult<u16> {
-    short("ntohs", x).map(u16::from_be)
+pub(crate) fn ntohs(x: &Bound<'_, PyAny>) -> PyResult<Made<u16>> {
+    short("ntohs", x).map(u16::from_be).map(Made)
 }
 
 /// Convert a 32-bit number from the machine's byte order to the network's; byteorder(3).
@@ -49,9 +51,9 @@ pub(crate) fn ntohs(x: &Bound<'_, PyAny>) -> PyResult<u16> {
 ///     ValueError: the number is negative.
 #[pyfunction]
 #[pyo3(signature = (object, /))]
-pub(crate) fn htonl(object: &Bound<'_, PyAny>) -> PyResult<u64> {
+pub(crate) fn htonl(object: &Bound<'_, PyAny>) -> PyResult<Made<u64>> {
     // Of 64 bits: the interpreter's way from there to an int is the shorter one.
-    long(object).map(u32::to_be).map(u64::from)
+    long(object).map(|number| Made(number.to_be().into()))
 }
 
 /// Convert a 32-bit number from the network's byte order to the machine's; byteorder(3).
@@ -65,8 +67,8 @@ pub(crate) fn htonl(object: &Bound<'_, PyAny>) -> PyResult<u64> {
 ///     ValueError: the number is negative.
 #[pyfunction]
 #[pyo3(signature = (object, /))]
-pub(crate) fn ntohl(object: &Bound<'_, PyAny>) -> PyResult<u64> {
-    long(object).map(u32::from_be).map(u64::from)
+pub(crate) fn ntohl(object: &Bound<'_, PyAny>) -> PyResult<Made<u64>> {
+    long(object).map(|number| Made(u32::from_be(number).into()))
 }
 
 pub(crate) const FAST: [Fast; 4] = [
@@ -87,7 +89,7 @@ fn short(function: &str, number: &Bound<'_, PyAny>) -> PyResult<u16> {
 
 #[cold]
 fn no_short(function: &str, number: i32) -> PyErr {
-    PyOverflowError::new_err(if number < 0 {
+    exception::<PyOverflowError>(if number < 0 {
         format!("{function}: can't convert negative Python int to C 16-bit unsigned integer")
     } else {
         format!("{function}: Python int too large to convert to C 16-bit unsigned integer")
@@ -103,13 +105,13 @@ fn long(number: &Bound<'_, PyAny>) -> PyResult<u32> {
         return Err(no_number(number));
     };
     u32::try_from(args::unsigned_long(number)?)
-        .map_err(|_| PyOverflowError::new_err("int larger than 32 bits"))
+        .map_err(|_| exception::<PyOverflowError>("int larger than 32 bits"))
 }
 
 #[cold]
 fn no_number(object: &Bound<'_, PyAny>) -> PyErr {
     match object.get_type().name() {
-        Ok(class) => PyTypeError::new_err(format!("expected int, {class} found")),
+        Ok(class) => exception::<PyTypeError>(format!("expected int, {class} found")),
         Err(error) => error,
     }
 }

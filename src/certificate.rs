@@ -7,6 +7,9 @@ use std::fmt::Write;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+
+use crate::python::error::exception;
+use crate::python::make::Made;
 use x509_parser::asn1_rs::{Any, BmpString, Oid, Tag, ToDer, UniversalString};
 use x509_parser::certificate::X509CertificateParser;
 use x509_parser::nom::Parser;
@@ -28,13 +31,16 @@ use x509_parser::x509::X509Name;
 /// Raises:
 ///     ValueError: the bytes are no certificate.
 #[pyfunction]
-pub(crate) fn distinguished_names(der: &[u8]) -> PyResult<(String, String)> {
+pub(crate) fn distinguished_names(der: &[u8]) -> PyResult<Made<(String, String)>> {
     // Extensions are not looked into, so that an odd one does not hide the names.
     let (_, certificate) = X509CertificateParser::new()
         .with_deep_parse_extensions(false)
         .parse(der)
-        .map_err(|error| PyValueError::new_err(format!("not an X.509 certificate: {error}")))?;
-    Ok((line(certificate.subject()), line(certificate.issuer())))
+        .map_err(|error| exception::<PyValueError>(format!("not an X.509 certificate: {error}")))?;
+    Ok(Made((
+        line(certificate.subject()),
+        line(certificate.issuer()),
+    )))
 }
 
 fn line(name: &X509Name<'_>) -> String {

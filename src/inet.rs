@@ -9,7 +9,7 @@ use pyo3::types::{PyBytes, PyString};
 use crate::address::host_text;
 use crate::python::args::{self, Int};
 use crate::python::buffer::BufferSlot;
-use crate::python::error::Result;
+use crate::python::error::{Result, exception};
 use crate::python::make;
 use crate::sys::lookup;
 
@@ -53,7 +53,9 @@ pub(crate) fn inet_aton<'py>(ip_addr: &Bound<'py, PyAny>) -> PyResult<Bound<'py,
 pub(crate) fn inet_ntoa<'py>(packed_ip: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
     match with_packed(packed_ip, |bytes| <[u8; 4]>::try_from(bytes))? {
         Ok(host) => host_text(packed_ip.py(), Ipv4Addr::from(host).into()),
-        Err(_) => Err(PyOSError::new_err("packed IP wrong length for inet_ntoa")),
+        Err(_) => Err(exception::<PyOSError>(
+            "packed IP wrong length for inet_ntoa",
+        )),
     }
 }
 
@@ -103,7 +105,7 @@ pub(crate) fn inet_ntop<'py>(
     packed_ip: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyString>> {
     let py = packed_ip.py();
-    let wrong_length = |_| PyValueError::new_err("invalid length of packed IP address string");
+    let wrong_length = |_| exception::<PyValueError>("invalid length of packed IP address string");
     match address_family.0 {
         libc::AF_INET => with_packed(packed_ip, |bytes| <[u8; 4]>::try_from(bytes))?
             .map_err(wrong_length)
@@ -113,7 +115,7 @@ pub(crate) fn inet_ntop<'py>(
             .and_then(|host| host_text(py, Ipv6Addr::from(host).into())),
         family => {
             with_packed(packed_ip, |_| ())?;
-            Err(PyValueError::new_err(format!(
+            Err(exception::<PyValueError>(format!(
                 "unknown address family {family}"
             )))
         }
@@ -128,5 +130,5 @@ fn with_packed<T>(object: &Bound<'_, PyAny>, read: impl FnOnce(&[u8]) -> T) -> P
 }
 
 fn illegal(function: &str) -> PyErr {
-    PyOSError::new_err(format!("illegal IP address string passed to {function}"))
+    exception::<PyOSError>(format!("illegal IP address string passed to {function}"))
 }

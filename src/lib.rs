@@ -17,9 +17,12 @@ mod tls;
 mod watch;
 
 use oxisock_sys as sys;
+use pyo3::PyTypeInfo;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyString, PyType};
-use pyo3::{IntoPyObjectExt, PyTypeInfo};
+
+use crate::python::error::exception;
+use crate::python::make::Make;
 
 type LateClass = (&'static str, fn(Python<'_>) -> Bound<'_, PyType>);
 
@@ -138,7 +141,7 @@ fn module_attribute<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     match LATE_CLASSES.iter().find(|(late, _)| name == late) {
         Some((_, class)) => Ok(class(py).into_any()),
-        None => crate::constants::attribute(name)?.into_bound_py_any(py),
+        None => crate::constants::attribute(name)?.make(py),
     }
 }
 
@@ -152,7 +155,7 @@ mod _socket {
         // The statics here and of PyO3 hold objects of the interpreter that filled them, which go
         // with that one. The text is the one of interpreters that have a lock of their own.
         if !crate::python::thread::in_main_interpreter(module.py()) {
-            return Err(pyo3::exceptions::PyImportError::new_err(
+            return Err(exception::<pyo3::exceptions::PyImportError>(
                 "module oxisock._socket does not support loading in subinterpreters",
             ));
         }

@@ -9,7 +9,7 @@ use pyo3::types::{PyBytes, PyString};
 use super::Purpose;
 use super::fields::Fields;
 use crate::python::args;
-use crate::python::error::{Error, Result};
+use crate::python::error::{Error, Result, exception};
 use crate::sys::address::linux::{bdaddr_t, sockaddr_hci, sockaddr_l2, sockaddr_rc, sockaddr_sco};
 use crate::sys::{SockAddr, Sockaddr};
 
@@ -174,6 +174,6 @@ pub(super) fn build<'py>(
                 .into_pyobject(py)?
                 .into_any())
         }
-        _ => Err(PyValueError::new_err("Unknown Bluetooth protocol")),
+        _ => Err(exception::<PyValueError>("Unknown Bluetooth protocol")),
     }
 }

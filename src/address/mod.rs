@@ -32,7 +32,7 @@ pub(crate) use inet::{MAX_FLOWINFO, host_text};
 
 use crate::engine::Channel;
 use crate::python::args::Int;
-use crate::python::error::{Error, Result};
+use crate::python::error::{Error, Result, exception};
 use crate::python::make;
 use crate::sys::SockAddr;
 #[cfg(linux)]
@@ -233,7 +233,7 @@ pub(crate) fn decode_address<'py>(
     address: &Bound<'py, PyBytes>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let Some(decoded) = SockAddr::from_bytes(address.as_bytes()) else {
-        return Err(PyValueError::new_err(format!(
+        return Err(exception::<PyValueError>(format!(
             "address must have at most {} bytes",
             SockAddr::CAPACITY
         )));

@@ -9,7 +9,7 @@ use pyo3::types::PyString;
 use super::Purpose;
 use super::fields::Fields;
 use crate::python::args;
-use crate::python::error::{Error, Result};
+use crate::python::error::{Error, Result, exception};
 use crate::sys::{Errno, SockAddr, Sockaddr, kernel_control};
 
 pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
@@ -63,7 +63,7 @@ pub(super) fn build<'py>(
     protocol: i32,
 ) -> PyResult<Bound<'py, PyAny>> {
     if protocol != libc::SYSPROTO_CONTROL {
-        return Err(PyValueError::new_err("Invalid address type"));
+        return Err(exception::<PyValueError>("Invalid address type"));
     }
     let address: sockaddr_ctl = address.read();
     Ok((address.sc_id, address.sc_unit)

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 
 use super::Purpose;
 use super::fields::Fields;
-use crate::python::error::{Error, Result};
+use crate::python::error::{Error, Result, exception};
 use crate::sys::SockAddr;
 use crate::sys::address::linux::sockaddr_tipc;
 
@@ -56,7 +56,7 @@ pub(super) fn build<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bound<
         // The instance twice, as a sequence of one, which is what the standard library gives.
         ADDR_NAME => (first, second, second),
         ADDR_ID => (second, first, 0),
-        _ => return Err(PyValueError::new_err("Invalid address type")),
+        _ => return Err(exception::<PyValueError>("Invalid address type")),
     };
     // Negative scopes come as large numbers, as in the standard library.
     let scope = i32::from(address.scope) as u32;

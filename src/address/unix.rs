@@ -11,7 +11,7 @@ use pyo3::types::PyString;
 use super::fields::until_zero;
 use crate::python::args;
 use crate::python::buffer::BufferSlot;
-use crate::python::error::{Error, Result};
+use crate::python::error::{Error, Result, exception};
 use crate::python::make;
 use crate::python::text::for_file_system;
 use crate::sys::{SockAddr, Sockaddr};
@@ -56,7 +56,7 @@ fn wrong_type(object: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
     }
     match object.get_type().name() {
         Ok(class) => {
-            PyTypeError::new_err(format!("a bytes-like object is required, not '{class}'"))
+            exception::<PyTypeError>(format!("a bytes-like object is required, not '{class}'"))
         }
         Err(error) => error,
     }

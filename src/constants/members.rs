@@ -5,6 +5,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
 use crate::python::late;
+use crate::python::make::Make;
 
 /// Members of one enumeration of `oxisock._enums`, fetched when the first one is needed.
 struct Members<const N: usize> {
@@ -49,7 +50,7 @@ impl<const N: usize> Members<N> {
                     .unbind(),
             )
         })?;
-        let number = value.into_pyobject(py)?.into_any();
+        let number = value.make(py)?;
         Ok(by_value.bind(py).get_item(&number)?.unwrap_or(number))
     }
 }

@@ -12,6 +12,9 @@ use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
+use crate::python::error::exception;
+use crate::python::make::{self, Made, Make};
+
 #[cfg(linux)]
 mod alg;
 #[cfg(linux)]
@@ -124,13 +127,23 @@ static OTHERS: &[(&str, Constant)] = &[
 ];
 
 /// A constant in the Python type it has in the `socket` module.
-#[derive(Clone, Copy, Debug, PartialEq, IntoPyObject)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Constant {
     /// The standard library passes each through a C long: one of 32 bits makes -1 of 0xffffffff.
     Int(c_long),
     #[cfg_attr(not(linux), expect(dead_code))]
     Text(&'static str),
     Bool(bool),
+}
+
+impl<'py> Make<'py> for Constant {
+    fn make(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self {
+            Constant::Int(value) => value.make(py),
+            Constant::Text(value) => value.make(py),
+            Constant::Bool(value) => value.make(py),
+        }
+    }
 }
 
 fn integer(&(name, value): &(&'static str, i64)) -> (&'static str, Constant) {
@@ -155,18 +168,18 @@ pub(crate) fn lookup(wanted: &str) -> Option<Constant> {
 
 /// Return the value of one constant, or None if this platform has none of that name.
 #[pyfunction]
-pub(crate) fn constant(name: &Bound<'_, PyString>) -> Option<Constant> {
+pub(crate) fn constant(name: &Bound<'_, PyString>) -> Made<Option<Constant>> {
     // A name with a lone surrogate has no UTF-8 form, and no constant has such a name.
-    lookup(name.to_str().ok()?)
+    Made(name.to_str().ok().and_then(lookup))
 }
 
 /// A constant as an attribute of the native module.
 pub(crate) fn attribute(name: &Bound<'_, PyString>) -> PyResult<Constant> {
-    match constant(name) {
+    match constant(name).0 {
         Some(value) => Ok(value),
-        None => Err(PyAttributeError::new_err(format!(
+        None => Err(exception::<PyAttributeError>(format!(
             "module 'oxisock._socket' has no attribute {}",
-            name.repr()?
+            name.repr()?.to_cow()?
         ))),
     }
 }
@@ -175,9 +188,9 @@ pub(crate) fn attribute(name: &Bound<'_, PyString>) -> PyResult<Constant> {
 #[pyfunction]
 #[pyo3(signature = (prefix = ""))]
 pub(crate) fn constants<'py>(py: Python<'py>, prefix: &str) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
+    let dict = make::dictionary(py)?;
     for (name, value) in public().filter(|(name, _)| name.starts_with(prefix)) {
-        dict.set_item(name, value)?;
+        make::entry(&dict, name, value)?;
     }
     Ok(dict)
 }

@@ -15,7 +15,8 @@ use pyo3::types::PyType;
 use super::Mode;
 use crate::python::args;
 use crate::python::context::ContextVariable;
-use crate::python::error::Result;
+use crate::python::error::{Result, exception};
+use crate::python::make::{Made, Make};
 use crate::sys::Timeout;
 
 /// Whether there ever was a deadline: most programs have none, and then nothing is looked up.
@@ -52,7 +53,7 @@ fn set(py: Python<'_>, ends: Option<Instant>) -> PyResult<Bound<'_, PyAny>> {
         u64::try_from(nanos).unwrap_or(u64::MAX)
     });
     USED.store(true, Relaxed);
-    VARIABLE.set(&nanos.into_pyobject(py)?)
+    VARIABLE.set(&nanos.make(py)?)
 }
 
 /// Runs an operation under a deadline of its own, within that of the context.
@@ -87,9 +88,9 @@ pub(crate) fn within_deadline(py: Python<'_>, mode: Mode) -> Result<Mode> {
 /// Returns:
 ///     Seconds as a float, 0.0 when it has passed; None where there is no deadline.
 #[pyfunction]
-pub(crate) fn deadline_left(py: Python<'_>) -> PyResult<Option<f64>> {
+pub(crate) fn deadline_left(py: Python<'_>) -> PyResult<Made<Option<f64>>> {
     let left = current(py)?.map(|ends| ends.saturating_duration_since(Instant::now()));
-    Ok(left.map(|left| left.as_secs_f64()))
+    Ok(Made(left.map(|left| left.as_secs_f64())))
 }
 
 /// Bound everything that the block does with sockets by one deadline; contextvars, PEP 567.
@@ -145,7 +146,9 @@ impl DeadlineBlock {
         let block = slf.get();
         LazyLock::force(&BASE);
         if block.with(|state| std::mem::replace(&mut state.entered, true)) {
-            return Err(PyRuntimeError::new_err("the deadline is in use already"));
+            return Err(exception::<PyRuntimeError>(
+                "the deadline is in use already",
+            ));
         }
         let begun = earlier(py, block.timeout.deadline())
             .and_then(|ends| Ok((ends, set(py, ends)?.unbind())));
@@ -162,7 +165,8 @@ impl DeadlineBlock {
     #[pyo3(signature = (*_exception))]
     fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyAny>) -> PyResult<()> {
         let token = self.with(|state| state.token.take());
-        let token = token.ok_or_else(|| PyRuntimeError::new_err("the deadline is not in use"))?;
+        let token =
+            token.ok_or_else(|| exception::<PyRuntimeError>("the deadline is not in use"))?;
         let ended = VARIABLE.reset(token.bind(py));
         self.with(|state| state.entered = false);
         ended
@@ -172,12 +176,12 @@ impl DeadlineBlock {
     ///
     /// Before the block begins, that is the time which was asked for. A deadline around the block
     /// that is earlier counts. The clock is CLOCK_MONOTONIC of clock_gettime(2).
-    fn remaining(&self) -> Option<f64> {
+    fn remaining(&self) -> Made<Option<f64>> {
         let ends = self.with(|state| state.ends);
-        match ends {
+        Made(match ends {
             Some(_) => Timeout::until(ends).seconds(),
             None => self.timeout.seconds(),
-        }
+        })
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {

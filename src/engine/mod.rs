@@ -72,7 +72,9 @@ pub(crate) use select::select;
 pub(crate) use settings::{
     contended, counters, default_timeout, getbusypoll, set_default_timeout, setbusypoll, tune,
 };
-pub(crate) use statistics::{Counted, Datagrams, Operation, count_operation, stats, thread_waits};
+pub(crate) use statistics::{
+    Counted, Datagrams, Operation, count_operation, stats, thread_waits, waits,
+};
 
 use crate::python::error::{Error, Result};
 pub(crate) use crate::sys::io::Interest;

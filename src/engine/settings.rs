@@ -11,6 +11,8 @@ use pyo3::types::PyDict;
 
 use super::handoff;
 use super::shards::{Padded, SHARDS, Sharded, add};
+use crate::python::error::exception;
+use crate::python::make::{self, Made};
 use crate::sys::Timeout;
 
 /// Up to this many bytes are copied with the interpreter lock kept.
@@ -109,13 +111,17 @@ pub(super) fn count_busy_poll_hit() {
 ///     and ``yields_expired`` those that came when nobody was waiting any more.
 #[pyfunction]
 pub(crate) fn counters(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
-    let counts = PyDict::new(py);
-    counts.set_item("kept", CALLS.sum(|calls| &calls.kept))?;
-    counts.set_item("busy_polls", CALLS.sum(|calls| &calls.busy_polls))?;
-    counts.set_item("busy_poll_hits", CALLS.sum(|calls| &calls.busy_poll_hits))?;
-    counts.set_item("released", CALLS.sum(|calls| &calls.released))?;
+    let counts = make::dictionary(py)?;
+    make::entry(&counts, "kept", CALLS.sum(|calls| &calls.kept))?;
+    make::entry(&counts, "busy_polls", CALLS.sum(|calls| &calls.busy_polls))?;
+    make::entry(
+        &counts,
+        "busy_poll_hits",
+        CALLS.sum(|calls| &calls.busy_poll_hits),
+    )?;
+    make::entry(&counts, "released", CALLS.sum(|calls| &calls.released))?;
     for (name, value) in handoff::counters() {
-        counts.set_item(name, value)?;
+        make::entry(&counts, name, value)?;
     }
     Ok(counts)
 }
@@ -167,10 +173,10 @@ pub(super) fn count_wake() {
 ///     ValueError: there is no such parameter.
 #[pyfunction]
 #[pyo3(signature = (name, value, /))]
-pub(crate) fn tune(name: &str, value: usize) -> PyResult<usize> {
+pub(crate) fn tune(name: &str, value: usize) -> PyResult<Made<usize>> {
     match name {
-        "keep_limit" => Ok(KEEP_LIMIT.swap(value, Relaxed)),
-        _ => Err(PyValueError::new_err(format!(
+        "keep_limit" => Ok(Made(KEEP_LIMIT.swap(value, Relaxed))),
+        _ => Err(exception::<PyValueError>(format!(
             "unknown engine parameter: {name}"
         ))),
     }
@@ -195,7 +201,9 @@ pub(crate) fn tune(name: &str, value: usize) -> PyResult<usize> {
 #[pyo3(signature = (seconds, /))]
 pub(crate) fn setbusypoll(seconds: f64) -> PyResult<()> {
     if !(0.0..=MAX_BUSY_POLL.as_secs_f64()).contains(&seconds) {
-        return Err(PyValueError::new_err("seconds must be between 0 and 0.005"));
+        return Err(exception::<PyValueError>(
+            "seconds must be between 0 and 0.005",
+        ));
     }
     BUSY_POLL.store((seconds * 1e9) as u64, Relaxed);
     Ok(())
@@ -203,6 +211,6 @@ pub(crate) fn setbusypoll(seconds: f64) -> PyResult<()> {
 
 /// Return how long a receive that has to wait may busy-poll before it sleeps, in seconds.
 #[pyfunction]
-pub(crate) fn getbusypoll() -> f64 {
-    busy_poll().as_secs_f64()
+pub(crate) fn getbusypoll() -> Made<f64> {
+    Made(busy_poll().as_secs_f64())
 }

@@ -15,6 +15,7 @@ use pyo3::types::PyDict;
 use super::shards::{Padded, SHARDS, Sharded, add};
 use super::{AttemptMode, Interest};
 use crate::python::error::{Error, Result};
+use crate::python::make::{self, Made, Make};
 use crate::sys::message::Received;
 use crate::sys::{self, Errno, OwnedFd, SockAddr};
 
@@ -254,28 +255,32 @@ fn dict<'py, 'a>(
         let counts = all.clone().map(|one| counter(one).load(Relaxed));
         counts.fold(0, u64::wrapping_add)
     };
-    let operations = PyDict::new(py);
+    let operations = make::dictionary(py)?;
     for (kind, name) in NAMES.into_iter().enumerate().take(kinds) {
         let counts = all.clone().map(|one| one.operations[kind].load(Relaxed));
-        operations.set_item(name, counts.fold(0, u64::wrapping_add))?;
+        make::entry(&operations, name, counts.fold(0, u64::wrapping_add))?;
     }
-    let bytes = PyDict::new(py);
-    bytes.set_item("received", sum(|one| &one.received))?;
-    bytes.set_item("sent", sum(|one| &one.sent))?;
-    let waits = PyDict::new(py);
-    waits.set_item("network", sum(|one| &one.network_waits))?;
-    waits.set_item("lock", sum(|one| &one.lock_waits))?;
-    let seconds = PyDict::new(py);
-    seconds.set_item("network", sum(|one| &one.network_nanos) as f64 / 1e9)?;
-    seconds.set_item("lock", sum(|one| &one.lock_nanos) as f64 / 1e9)?;
-    let dict = PyDict::new(py);
-    dict.set_item("operations", operations)?;
-    dict.set_item("bytes", bytes)?;
-    dict.set_item("waits", waits)?;
-    dict.set_item("wait_seconds", seconds)?;
-    dict.set_item("timeouts", sum(|one| &one.timeouts))?;
-    dict.set_item("would_block", sum(|one| &one.would_block))?;
-    dict.set_item("errors", errors(py, all)?)?;
+    let bytes = make::dictionary(py)?;
+    make::entry(&bytes, "received", sum(|one| &one.received))?;
+    make::entry(&bytes, "sent", sum(|one| &one.sent))?;
+    let waits = make::dictionary(py)?;
+    make::entry(&waits, "network", sum(|one| &one.network_waits))?;
+    make::entry(&waits, "lock", sum(|one| &one.lock_waits))?;
+    let seconds = make::dictionary(py)?;
+    make::entry(
+        &seconds,
+        "network",
+        sum(|one| &one.network_nanos) as f64 / 1e9,
+    )?;
+    make::entry(&seconds, "lock", sum(|one| &one.lock_nanos) as f64 / 1e9)?;
+    let dict = make::dictionary(py)?;
+    make::entry(&dict, "operations", operations)?;
+    make::entry(&dict, "bytes", bytes)?;
+    make::entry(&dict, "waits", waits)?;
+    make::entry(&dict, "wait_seconds", seconds)?;
+    make::entry(&dict, "timeouts", sum(|one| &one.timeouts))?;
+    make::entry(&dict, "would_block", sum(|one| &one.would_block))?;
+    make::entry(&dict, "errors", errors(py, all)?)?;
     Ok(dict)
 }
 
@@ -297,11 +302,14 @@ fn errors<'py, 'a>(
     let names = py
         .import(intern!(py, "errno"))?
         .getattr(intern!(py, "errorcode"))?;
-    let errors = PyDict::new(py);
+    let errors = make::dictionary(py)?;
     for (errno, count) in counted {
         let number = errno.number();
-        let name = names.call_method1(intern!(py, "get"), (number, number.to_string()))?;
-        errors.set_item(name, count)?;
+        let name = names.call_method1(
+            intern!(py, "get"),
+            make::tuple!(py, number, number.to_string())?,
+        )?;
+        errors.set_item(name, count.make(py)?)?;
     }
     Ok(errors)
 }
@@ -347,14 +355,19 @@ pub(super) fn count_closed() {
 #[pyfunction]
 pub(crate) fn stats(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let all = dict(py, PROCESS.all().map(|shard| &shard.counters), NAMES.len())?;
-    let sockets = PyDict::new(py);
+    let sockets = make::dictionary(py)?;
     // In this order: what is closed in between is none of those that were opened.
     let closed = PROCESS.sum(|shard| &shard.closed);
     let opened = PROCESS.sum(|shard| &shard.opened);
-    sockets.set_item("opened", opened)?;
-    sockets.set_item("open", opened.saturating_sub(closed))?;
-    all.set_item("sockets", sockets)?;
+    make::entry(&sockets, "opened", opened)?;
+    make::entry(&sockets, "open", opened.saturating_sub(closed))?;
+    make::entry(&all, "sockets", sockets)?;
     Ok(all)
+}
+
+/// How long this thread has waited, in nanoseconds: for the network, and for the interpreter lock.
+pub(crate) fn waits() -> (u64, u64) {
+    THREAD.get()
 }
 
 /// Tell how long this thread has waited in calls of this module.
@@ -362,6 +375,6 @@ pub(crate) fn stats(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 /// Returns:
 ///     A pair of nanoseconds: for the network, and for the interpreter lock.
 #[pyfunction]
-pub(crate) fn thread_waits() -> (u64, u64) {
-    THREAD.get()
+pub(crate) fn thread_waits() -> Made<(u64, u64)> {
+    Made(waits())
 }

@@ -10,6 +10,7 @@ use super::state_of;
 use crate::python::args::{self, Size};
 use crate::python::buffer::BufferSlot;
 use crate::python::bytes::BytesBuilder;
+use crate::python::error::exception;
 use crate::python::make;
 use crate::python::method::{Arguments, Fast, Inherited, positional};
 use crate::sys::Region;
@@ -158,7 +159,7 @@ impl BufferMethods {
             None | Some(Size(-1)) => state.get().read_buffered(slf, "read")?.all(),
             Some(Size(size)) => match usize::try_from(size) {
                 Ok(size) => state.get().read_buffered(slf, "read")?.some(size),
-                Err(_) => Err(PyValueError::new_err(
+                Err(_) => Err(exception::<PyValueError>(
                     "read length must be non-negative or -1",
                 )),
             },

@@ -24,6 +24,7 @@ pub(crate) use raw::RawMethods;
 pub(crate) use state::FileState;
 pub(crate) use text::{TextMethods, TextReader};
 
+use crate::python::error::exception;
 use crate::python::method::discard;
 
 /// The native state of a file.
@@ -33,7 +34,7 @@ fn state_of<'py, S: PyTypeInfo>(file: &Bound<'py, PyAny>) -> PyResult<Bound<'py,
         Ok(state) => Ok(state.cast_into::<S>()?),
         Err(error) => {
             discard(file.py(), error);
-            Err(PyValueError::new_err(
+            Err(exception::<PyValueError>(
                 "I/O operation on uninitialized object",
             ))
         }

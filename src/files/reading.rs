@@ -11,6 +11,7 @@ use super::held::Held;
 use super::state::{FileState, Received};
 use super::turn::Taken;
 use crate::python::args::Size;
+use crate::python::error::exception;
 use crate::python::make;
 use crate::sys::{Region, find_byte};
 
@@ -126,7 +127,7 @@ impl<'py> Reading<'_, 'py> {
             match self.fill(1)? {
                 Received::Bytes(_) => {}
                 Received::Nothing if !self.ahead => {
-                    return Err(PyOSError::new_err(
+                    return Err(exception::<PyOSError>(
                         "read() should have returned a bytes object, not 'NoneType'",
                     ));
                 }

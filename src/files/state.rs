@@ -12,7 +12,7 @@ use pyo3::types::{PyByteArray, PyMemoryView};
 use super::held::Held;
 use super::turn::Turn;
 use crate::python::args;
-use crate::python::error::Error;
+use crate::python::error::{Error, exception};
 use crate::python::method::discard;
 use crate::python::thread::protect;
 use crate::socket::{self, Socket};
@@ -100,7 +100,7 @@ impl FileState {
     pub(super) fn check_open(&self, message: impl FnOnce() -> String) -> PyResult<()> {
         match self.closed.load(Relaxed) {
             false => Ok(()),
-            true => Err(PyValueError::new_err(message())),
+            true => Err(exception::<PyValueError>(message())),
         }
     }
 
@@ -108,7 +108,7 @@ impl FileState {
     #[inline]
     pub(super) fn check_buffer(&self, method: &str) -> PyResult<()> {
         if self.detached.load(Relaxed) {
-            return Err(PyValueError::new_err("raw stream has been detached"));
+            return Err(exception::<PyValueError>("raw stream has been detached"));
         }
         self.check_open(|| format!("{method} of closed file"))
     }
@@ -133,7 +133,7 @@ impl FileState {
         match self.sock(py) {
             Some(sock) if self.reads => Ok(sock),
             Some(_) => Err(unsupported(py, "File or stream is not readable.")),
-            None => Err(PyValueError::new_err("I/O operation on closed file.")),
+            None => Err(exception::<PyValueError>("I/O operation on closed file.")),
         }
     }
 
@@ -198,7 +198,7 @@ fn receive_by_name(sock: &Bound<'_, PyAny>, room: &Bound<'_, PyAny>) -> PyResult
     let count = args::size(&count)?;
     match usize::try_from(count) {
         Ok(count) if count <= len => Ok(count.into()),
-        _ => Err(PyOSError::new_err(format!(
+        _ => Err(exception::<PyOSError>(format!(
             "raw readinto() returned invalid length {count} (should have been between 0 and {len})"
         ))),
     }

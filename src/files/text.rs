@@ -17,6 +17,7 @@ use super::state::FileState;
 use super::state_of;
 use super::turn::{Taken, Turn};
 use crate::python::args::{self, Size};
+use crate::python::error::exception;
 use crate::python::method::{Arguments, Fast, Inherited, discard, positional};
 use crate::python::text::{find, length, slice};
 use crate::python::thread::protect;
@@ -44,7 +45,7 @@ impl End {
             Some("\r") => Ok(End::Return),
             Some("\r\n") => Ok(End::Both),
             Some("") => Ok(End::Any),
-            Some(_) => Err(PyValueError::new_err("illegal newline value")),
+            Some(_) => Err(exception::<PyValueError>("illegal newline value")),
         }
     }
 
@@ -173,7 +174,9 @@ impl TextReader {
     #[inline]
     fn begin(&self, file: &Bound<'_, PyAny>) -> PyResult<Taken<'_, Text>> {
         if self.detached.load(Relaxed) {
-            return Err(PyValueError::new_err("underlying buffer has been detached"));
+            return Err(exception::<PyValueError>(
+                "underlying buffer has been detached",
+            ));
         }
         let state = self.state.get();
         state.check_open(|| "I/O operation on closed file.".to_owned())?;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
+use crate::python::error::exception;
 use crate::python::thread::is_finalizing;
 use crate::sys::wake::{Thread, process_generation};
 
@@ -138,7 +139,7 @@ impl<T: Send> Turn<T> {
 #[cold]
 fn refused(why: &str, object: &Bound<'_, PyAny>) -> PyErr {
     match object.repr() {
-        Ok(text) => PyRuntimeError::new_err(format!("{why} {text}")),
+        Ok(text) => exception::<PyRuntimeError>(format!("{why} {text}")),
         Err(error) => error,
     }
 }

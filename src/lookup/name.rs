@@ -10,7 +10,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyByteArray, PyBytes, PyString, PyType};
 
 use super::{Entry, Hints, Service, lookup};
-use crate::python::error::{Error, Result};
+use crate::python::error::{self, Error, Result};
 use crate::python::late;
 use crate::sys::lookup::Failure;
 use crate::sys::{SockAddr, numeric};
@@ -112,7 +112,7 @@ pub(crate) fn unencodable(py: Python<'_>, cause: &PyErr) -> PyErr {
     match late::class(py, &CLASS, "oxisock._errors", "HostNameError") {
         Ok(class) => {
             let message = format!("host name cannot be encoded: {}", cause.value(py));
-            let error = PyErr::from_type(class, (libc::EAI_NONAME, message));
+            let error = error::made(&class, (libc::EAI_NONAME, message));
             error.set_cause(py, Some(cause.clone_ref(py)));
             error
         }

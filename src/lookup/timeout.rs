@@ -9,7 +9,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::python::args;
-use crate::python::error::{Error, Result};
+use crate::python::error::{Error, Result, exception};
+use crate::python::make::Made;
 use crate::sys::Timeout;
 
 /// The environment variable that sets the initial timeout, in seconds.
@@ -90,7 +91,7 @@ impl Limit {
 pub(crate) fn setresolvertimeout(timeout: &Bound<'_, PyAny>) -> PyResult<()> {
     let timeout = args::timeout(timeout)?;
     if timeout.is_zero() {
-        return Err(PyValueError::new_err("the timeout must be above 0"));
+        return Err(exception::<PyValueError>("the timeout must be above 0"));
     }
     TIMEOUT.store(timeout.to_nanos(), Relaxed);
     Ok(())
@@ -98,6 +99,6 @@ pub(crate) fn setresolvertimeout(timeout: &Bound<'_, PyAny>) -> PyResult<()> {
 
 /// Return the longest time that a lookup may take, in seconds as a float; None for no limit.
 #[pyfunction]
-pub(crate) fn getresolvertimeout() -> Option<f64> {
-    timeout().seconds()
+pub(crate) fn getresolvertimeout() -> Made<Option<f64>> {
+    Made(timeout().seconds())
 }

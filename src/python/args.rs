@@ -8,7 +8,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyFloat, PyInt, PyList, PyString, PyTuple};
 
-use super::error::{Error, Result};
+use super::error::{Error, Result, exception};
 use super::thread::protect;
 use super::version;
 use crate::sys::timeout::{self, Invalid, SECOND};
@@ -64,7 +64,7 @@ pub(crate) fn int(object: &Bound<'_, PyAny>) -> PyResult<i32> {
 
 #[cold]
 fn no_int(value: libc::c_long) -> PyErr {
-    PyOverflowError::new_err(if value > 0 {
+    exception::<PyOverflowError>(if value > 0 {
         "signed integer is greater than maximum"
     } else {
         "signed integer is less than minimum"
@@ -175,9 +175,9 @@ pub(crate) fn unsigned<T: Unsigned>(object: &Bound<'_, PyAny>, name: &str) -> Py
 fn no_unsigned(value: std::result::Result<i64, OutOfRange>, name: &str) -> PyErr {
     match value {
         Ok(0..) | Err(OutOfRange::Above) => {
-            PyOverflowError::new_err(format!("Python int too large for C {name}"))
+            exception::<PyOverflowError>(format!("Python int too large for C {name}"))
         }
-        Ok(_) | Err(OutOfRange::Below) => PyValueError::new_err("Cannot convert negative int"),
+        Ok(_) | Err(OutOfRange::Below) => exception::<PyValueError>("Cannot convert negative int"),
     }
 }
 
@@ -294,7 +294,8 @@ pub(crate) fn text<'a>(argument: &str, object: &'a Bound<'_, PyAny>) -> PyResult
         }
         std::slice::from_raw_parts(start.cast(), len as usize + 1)
     };
-    CStr::from_bytes_with_nul(bytes).map_err(|_| PyValueError::new_err("embedded null character"))
+    CStr::from_bytes_with_nul(bytes)
+        .map_err(|_| exception::<PyValueError>("embedded null character"))
 }
 
 /// The error for an argument of a type that it cannot have, in the interpreter's words.
@@ -305,7 +306,7 @@ pub(crate) fn wrong_type(argument: &str, expected: &str, object: &Bound<'_, PyAn
         Ok(class) => class.to_string(),
         Err(error) => return error,
     };
-    PyTypeError::new_err(format!("{argument} must be {expected}, not {class}"))
+    exception::<PyTypeError>(format!("{argument} must be {expected}, not {class}"))
 }
 
 /// A str, bytes or path-like object as bytes in the encoding of the file system.
@@ -352,13 +353,13 @@ pub(crate) fn timeout(object: &Bound<'_, PyAny>) -> PyResult<Timeout> {
 pub(crate) fn nanoseconds(object: &Bound<'_, PyAny>, unit: i64) -> PyResult<i64> {
     if is_float(object) {
         return timeout::nanoseconds(object.extract()?, unit).map_err(|invalid| match invalid {
-            Invalid::NotANumber => PyValueError::new_err("Invalid value NaN (not a number)"),
+            Invalid::NotANumber => exception::<PyValueError>("Invalid value NaN (not a number)"),
             Invalid::TooLarge | Invalid::Negative => {
-                PyOverflowError::new_err("timestamp out of range for platform time_t")
+                exception::<PyOverflowError>("timestamp out of range for platform time_t")
             }
         });
     }
-    let too_large = || PyOverflowError::new_err("timestamp too large to convert to C PyTime_t");
+    let too_large = || exception::<PyOverflowError>("timestamp too large to convert to C PyTime_t");
     let count = long_long(object)?.map_err(|_| too_large())?;
     timeout::whole_nanoseconds(count, unit).map_err(|_| too_large())
 }
@@ -369,5 +370,5 @@ fn is_float(object: &Bound<'_, PyAny>) -> bool {
 }
 
 fn negative_timeout() -> PyErr {
-    PyValueError::new_err("Timeout value out of range")
+    exception::<PyValueError>("Timeout value out of range")
 }

@@ -10,7 +10,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 use super::args::wrong_type;
-use super::error::{Error, Result};
+use super::error::{Error, Result, exception};
+use super::make;
 use super::thread::protect;
 use crate::sys::Region;
 use crate::sys::message::IoVec;
@@ -52,7 +53,7 @@ impl BufferSlot {
             });
         }
         if object.is_instance_of::<PyString>() {
-            return Err(PyTypeError::new_err(
+            return Err(exception::<PyTypeError>(
                 "a bytes-like object is required, not 'str'",
             ));
         }
@@ -192,12 +193,12 @@ pub(crate) fn snapshot<'py>(
         return Ok(tuple.clone());
     }
     if let Ok(list) = iterable.cast_exact::<PyList>() {
-        return Ok(list.to_tuple());
+        return make::tuple_from_list(list);
     }
     protect();
     let iterator = iterable.try_iter().map_err(|error| {
         if error.is_instance_of::<PyTypeError>(iterable.py()) {
-            PyTypeError::new_err(message())
+            exception::<PyTypeError>(message())
         } else {
             error
         }
@@ -312,7 +313,7 @@ fn refused(py: Python<'_>, error: PyErr, caller: &str, flags: i32) -> PyErr {
         return error;
     }
     // The interpreter's words for it do not say which argument is wrong.
-    PyTypeError::new_err(format!(
+    exception::<PyTypeError>(format!(
         "{caller}() argument 1 must be an iterable of single-segment read-write buffers"
     ))
 }

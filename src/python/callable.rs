@@ -15,6 +15,7 @@ use pyo3::pyclass::boolean_struct::True;
 use pyo3::type_object::PyTypeInfo;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
+use super::make;
 use super::method::returned;
 use super::thread::protect;
 
@@ -106,12 +107,12 @@ impl<'a, 'py> Call<'a, 'py> {
     /// Those without a name.
     pub(crate) fn tuple(&self) -> PyResult<Bound<'py, PyTuple>> {
         let all = (0..self.len()).filter_map(|index| self.get(index));
-        PyTuple::new(self.py, all.collect::<Vec<_>>())
+        make::tuple_from(self.py, all.map(|item| item.to_owned()).collect())
     }
 
     /// Those with one.
     pub(crate) fn dict(&self) -> PyResult<Bound<'py, PyDict>> {
-        let dict = PyDict::new(self.py);
+        let dict = make::dictionary(self.py)?;
         // SAFETY: null, or a tuple of strings that is alive during the call.
         let names = unsafe { Bound::from_borrowed_ptr_or_opt(self.py, self.names) };
         let names = names

@@ -6,12 +6,14 @@ use pyo3::PyTypeInfo;
 use pyo3::exceptions::{
     PyMemoryError, PyOSError, PyOverflowError, PyTimeoutError, PyTypeError, PyValueError,
 };
+use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
 use super::late;
+use super::make::{Make, MakeTuple, tuple};
 use crate::sys::Errno;
 
 /// What can go wrong below the argument parsing.
@@ -62,7 +64,7 @@ impl Error {
 
     #[cold]
     fn raise<T: PyTypeInfo>(message: impl Into<String>) -> Error {
-        Error::Python(PyErr::new::<T, _>(message.into()))
+        Error::Python(exception::<T>(message.into()))
     }
 }
 
@@ -82,8 +84,10 @@ impl From<Error> for PyErr {
     #[cold]
     fn from(error: Error) -> Self {
         match error {
-            Error::Os(errno) => PyOSError::new_err((errno.number(), os_message(errno.number()))),
-            Error::TimedOut => PyTimeoutError::new_err("timed out"),
+            Error::Os(errno) => {
+                exception_of::<PyOSError>((errno.number(), os_message(errno.number())))
+            }
+            Error::TimedOut => exception::<PyTimeoutError>("timed out"),
             Error::Lookup(code) => {
                 Python::attach(|py| lookup_class(py, Class::Lookup, code, lookup_message(code)))
             }
@@ -96,6 +100,36 @@ impl From<Error> for PyErr {
             }
             Error::Python(error) => error,
         }
+    }
+}
+
+/// An exception with this one argument. All are made by this function or its neighbours: what
+/// PyO3's `new_err` promises is made only when it is raised, where nothing can report any more that
+/// there is no memory for it, and the process ends.
+#[cold]
+pub(crate) fn exception<T: PyTypeInfo>(argument: impl for<'py> Make<'py>) -> PyErr {
+    exception_of::<T>((argument,))
+}
+
+#[cold]
+fn exception_of<T: PyTypeInfo>(arguments: impl MakeTuple) -> PyErr {
+    // While the interpreter ends there is no attaching, and nobody reads what an exception says.
+    Python::try_attach(|py| made(&py.get_type::<T>(), arguments))
+        .unwrap_or_else(|| PyErr::new::<T, _>(()))
+}
+
+/// An exception of that class with these arguments, or the one that came while it was made. Like
+/// one that the interpreter raises, it knows which exception is being handled.
+#[cold]
+pub(crate) fn made(class: &Bound<'_, PyType>, arguments: impl MakeTuple) -> PyErr {
+    let py = class.py();
+    match arguments.make_tuple(py) {
+        Ok(arguments) => {
+            // SAFETY: both are alive. What is raised here is taken at once.
+            unsafe { ffi::PyErr_SetObject(class.as_ptr(), arguments.as_ptr()) };
+            PyErr::fetch(py)
+        }
+        Err(error) => error,
     }
 }
 
@@ -115,9 +149,8 @@ pub(crate) fn at(address: &Bound<'_, PyAny>, error: Error) -> Error {
     // An address that has no repr, or a class that takes no notes, is nothing to fail for.
     let _ = address.repr().and_then(|address| {
         let note = format!("address: {}", address.to_cow()?);
-        error
-            .value(py)
-            .call_method1(intern!(py, "add_note"), (note,))
+        let add = error.value(py).getattr(intern!(py, "add_note"))?;
+        add.call1(tuple!(py, note)?)
     });
     error.into()
 }
@@ -126,7 +159,7 @@ pub(crate) fn at(address: &Bound<'_, PyAny>, error: Error) -> Error {
 #[cold]
 pub(crate) fn about(errno: Errno, what: &str) -> Error {
     let text = format!("{} ({what})", os_message(errno.number()));
-    Error::Python(PyOSError::new_err((errno.number(), text)))
+    Error::Python(exception_of::<PyOSError>((errno.number(), text)))
 }
 
 #[derive(Clone, Copy)]
@@ -144,7 +177,7 @@ fn lookup_class(py: Python<'_>, class: Class, code: i32, message: String) -> PyE
         Class::Host => "herror",
     };
     match late::class(py, &CLASSES[class as usize], "_socket", name) {
-        Ok(class) => PyErr::from_type(class, (code, message)),
+        Ok(class) => made(&class, (code, message)),
         Err(error) => error,
     }
 }

@@ -1,9 +1,9 @@
 //! Objects for results. PyO3's own constructors panic where there is no memory for one; these
-//! raise MemoryError.
+//! raise MemoryError. So what PyO3 calls returns no plain number or text, but [`Made`] of it.
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyList, PyString, PyTuple};
 
 pub(crate) fn bytes<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
     let (data, len) = (data.as_ptr().cast(), data.len() as ffi::Py_ssize_t);
@@ -62,6 +62,64 @@ macro_rules! smaller {
 
 smaller!(u8, u16, u32, i8, i16, i32);
 
+impl<'py> Make<'py> for f64 {
+    #[inline]
+    fn make(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        // SAFETY: a new reference or an exception.
+        unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyFloat_FromDouble(self)) }
+    }
+}
+
+impl<'py> Make<'py> for bool {
+    #[inline]
+    fn make(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(PyBool::new(py, self).to_owned().into_any())
+    }
+}
+
+impl<'py> Make<'py> for () {
+    #[inline]
+    fn make(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(py.None().into_bound(py))
+    }
+}
+
+impl<'py> Make<'py> for &str {
+    fn make(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        text(py, self).map(Bound::into_any)
+    }
+}
+
+impl<'py> Make<'py> for String {
+    fn make(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.as_str().make(py)
+    }
+}
+
+impl<'py, T: Make<'py>> Make<'py> for Option<T> {
+    #[inline]
+    fn make(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self {
+            Some(value) => value.make(py),
+            None => ().make(py),
+        }
+    }
+}
+
+impl<'py, T> Make<'py> for Py<T> {
+    #[inline]
+    fn make(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(self.into_bound(py).into_any())
+    }
+}
+
+impl<'py, T: Make<'py>> Make<'py> for Made<T> {
+    #[inline]
+    fn make(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.0.make(py)
+    }
+}
+
 impl<'py, T> Make<'py> for Bound<'py, T> {
     fn make(self, _: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         Ok(self.into_any())
@@ -115,6 +173,64 @@ pub(crate) fn tuple_of<'py, const N: usize>(
     }
 }
 
+/// A tuple of Rust's with items that can be made.
+pub(crate) trait MakeTuple {
+    fn make_tuple(self, py: Python<'_>) -> PyResult<Bound<'_, PyTuple>>;
+}
+
+impl<A: for<'py> Make<'py>> MakeTuple for (A,) {
+    fn make_tuple(self, py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
+        tuple!(py, self.0)
+    }
+}
+
+impl<A: for<'py> Make<'py>, B: for<'py> Make<'py>> MakeTuple for (A, B) {
+    fn make_tuple(self, py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
+        tuple!(py, self.0, self.1)
+    }
+}
+
+impl<'py, A: Make<'py>, B: Make<'py>> Make<'py> for (A, B) {
+    fn make(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        tuple!(py, self.0, self.1).map(Bound::into_any)
+    }
+}
+
+/// Puts a value into a dictionary.
+pub(crate) fn entry<'py>(
+    dict: &Bound<'py, PyDict>,
+    name: &str,
+    value: impl Make<'py>,
+) -> PyResult<()> {
+    let py = dict.py();
+    dict.set_item(text(py, name)?, value.make(py)?)
+}
+
+/// A tuple of as many items as there are.
+pub(crate) fn tuple_from<'py>(
+    py: Python<'py>,
+    items: Vec<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyTuple>> {
+    // SAFETY: as in `tuple_of`.
+    unsafe {
+        let made = ffi::PyTuple_New(items.len() as ffi::Py_ssize_t);
+        let tuple = Bound::from_owned_ptr_or_err(py, made)?;
+        for (place, item) in items.into_iter().enumerate() {
+            ffi::PyTuple_SET_ITEM(tuple.as_ptr(), place as ffi::Py_ssize_t, item.into_ptr());
+        }
+        Ok(tuple.cast_into_unchecked())
+    }
+}
+
+/// A tuple of the items of a list.
+pub(crate) fn tuple_from_list<'py>(list: &Bound<'py, PyList>) -> PyResult<Bound<'py, PyTuple>> {
+    // SAFETY: the list is alive; the result is a new reference to a tuple, or an exception.
+    unsafe {
+        let made = ffi::PyList_AsTuple(list.as_ptr());
+        Ok(Bound::from_owned_ptr_or_err(list.py(), made)?.cast_into_unchecked())
+    }
+}
+
 /// An empty dictionary.
 pub(crate) fn dictionary(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     // SAFETY: a new reference to a dictionary, or an exception.
@@ -122,7 +238,7 @@ pub(crate) fn dictionary(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 }
 
 /// An empty list.
-pub(crate) fn list(py: Python<'_>) -> PyResult<Bound<'_, pyo3::types::PyList>> {
+pub(crate) fn list(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
     // SAFETY: a new reference to a list, or an exception.
     unsafe { Ok(Bound::from_owned_ptr_or_err(py, ffi::PyList_New(0))?.cast_into_unchecked()) }
 }

@@ -13,6 +13,7 @@
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+use pyo3::PyClass;
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi::{self, PyMethodDef, PyMethodDefPointer, PyObject};
 use pyo3::intern;
@@ -20,9 +21,10 @@ use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 use pyo3::pyclass::boolean_struct::True;
 use pyo3::types::{PyCFunction, PyDict, PyModule, PyString, PyTuple, PyType};
-use pyo3::{IntoPyObjectExt, PyClass};
 
 use crate::python::args;
+use crate::python::error::exception;
+use crate::python::make::{self, Make};
 
 /// A second entry point of a method, an attribute or a function.
 pub(crate) struct Fast {
@@ -206,7 +208,7 @@ impl<'py> Arguments<'py> {
     pub(crate) fn at_most_one(&self, name: &str) -> PyResult<Option<Borrowed<'_, 'py, PyAny>>> {
         match self.count {
             0 | 1 => Ok(self.get(0)),
-            count => Err(PyTypeError::new_err(format!(
+            count => Err(exception::<PyTypeError>(format!(
                 "{name}() takes at most 1 argument ({count} given)"
             ))),
         }
@@ -247,7 +249,7 @@ impl<'py> Arguments<'py> {
         generally(self.py, |py| {
             let all = (0..self.count).filter_map(|index| self.get(index));
             let all: Vec<_> = all.map(|argument| argument.to_owned()).collect();
-            call(&PyTuple::new(py, all)?)
+            call(&make::tuple_from(py, all)?)
         })
     }
 
@@ -282,14 +284,14 @@ pub(crate) fn generally<T>(
 
 #[cold]
 fn wrong_count(name: &str, count: usize) -> PyErr {
-    PyTypeError::new_err(format!(
+    exception::<PyTypeError>(format!(
         "{name}() takes 1 or 2 positional arguments but {count} were given"
     ))
 }
 
 #[cold]
 fn wrong_number(name: &str, wanted: usize, given: usize) -> PyErr {
-    PyTypeError::new_err(format!("{name}() takes {wanted} arguments ({given} given)"))
+    exception::<PyTypeError>(format!("{name}() takes {wanted} arguments ({given} given)"))
 }
 
 /// # Safety
@@ -301,7 +303,7 @@ pub(crate) unsafe fn on<'py, C, T>(
 ) -> *mut PyObject
 where
     C: PyClass<Frozen = True> + Sync,
-    T: IntoPyObject<'py>,
+    T: Make<'py>,
 {
     // SAFETY: the caller's promise.
     unsafe {
@@ -314,11 +316,11 @@ where
 /// The result as the interpreter wants it: a new reference, or null and an exception. A panic
 /// becomes one, as PyO3 would make it.
 #[inline(always)]
-pub(crate) fn returned<'py, T: IntoPyObject<'py>>(
+pub(crate) fn returned<'py, T: Make<'py>>(
     py: Python<'py>,
     call: impl FnOnce() -> PyResult<T>,
 ) -> *mut PyObject {
-    let make = || call()?.into_bound_py_any(py);
+    let make = || call()?.make(py);
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(make)) {
         Ok(Ok(object)) => object.into_ptr(),
         Ok(Err(error)) => raised(py, error),
@@ -361,7 +363,7 @@ pub(crate) fn blank<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAn
     unsafe {
         let new = (*class.as_type_ptr())
             .tp_new
-            .ok_or_else(|| PyTypeError::new_err("class without __new__"))?;
+            .ok_or_else(|| exception::<PyTypeError>("class without __new__"))?;
         let object = new(
             class.as_type_ptr(),
             PyTuple::empty(py).as_ptr(),
@@ -380,7 +382,7 @@ pub(crate) fn attribute<'py>(
     // call returns a new reference or sets an exception.
     unsafe {
         let get = ffi::PyType_Type.tp_getattro;
-        let get = get.ok_or_else(|| PyTypeError::new_err("no attributes of classes"))?;
+        let get = get.ok_or_else(|| exception::<PyTypeError>("no attributes of classes"))?;
         Bound::from_owned_ptr_or_err(class.py(), get(class.as_ptr(), name.as_ptr()))
     }
 }
@@ -553,7 +555,7 @@ pub(crate) fn inherit<C: Inherited>(class: &Bound<'_, PyType>) -> PyResult<()> {
 pub(crate) fn inherit_init<C: Inherited>(class: &Bound<'_, PyType>) -> PyResult<()> {
     let native = class.py().get_type::<C>();
     if !class.is_subclass(&native)? {
-        return Err(PyTypeError::new_err(
+        return Err(exception::<PyTypeError>(
             "the class must be derived from the native one",
         ));
     }

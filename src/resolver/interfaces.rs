@@ -9,7 +9,7 @@ use crate::constants::family_member;
 use crate::engine;
 use crate::python::args::{file_system_bytes, file_system_text, unsigned, unsigned_long};
 use crate::python::error::{Error, Result};
-use crate::python::make;
+use crate::python::make::{self, Made};
 use crate::python::method::{Fast, function};
 use crate::python::version;
 use crate::sys::interface;
@@ -42,14 +42,15 @@ pub(crate) fn if_nameindex(py: Python<'_>) -> Result<Bound<'_, PyList>> {
 pub(crate) fn getifaddrs(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
     let list = make::list(py)?;
     for found in engine::detached(py, interface::addresses).map_err(Error::from)? {
-        list.append((
+        list.append(make::tuple!(
+            py,
             file_system_text(py, found.name.to_bytes())?,
             found.flags,
             family_member(py, found.family)?,
             found.address,
             found.netmask,
             found.broadcast,
-        ))?;
+        )?)?;
     }
     Ok(list)
 }
@@ -65,10 +66,10 @@ pub(crate) fn getifaddrs(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
 ///     ValueError: the name has a null byte in it.
 #[pyfunction]
 #[pyo3(signature = (oname, /))]
-pub(crate) fn if_nametoindex(oname: &Bound<'_, PyAny>) -> Result<u32> {
+pub(crate) fn if_nametoindex(oname: &Bound<'_, PyAny>) -> Result<Made<u32>> {
     let name = CString::new(file_system_bytes(oname)?.as_bytes())
         .map_err(|_| Error::value_error("embedded null byte"))?;
-    interface::by_name(&name).map_err(|errno| {
+    interface::by_name(&name).map(Made).map_err(|errno| {
         if version::INTERFACE_ERRNO {
             errno.into()
         } else {

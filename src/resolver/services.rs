@@ -8,6 +8,8 @@ use pyo3::prelude::*;
 use crate::engine;
 use crate::python::args::{Given, Int, file_system_text, text};
 use crate::python::audit::audit_with;
+use crate::python::error::exception;
+use crate::python::make::{self, Made};
 use crate::sys::databases;
 
 /// Look up the port of a service; getservbyname_r(3).
@@ -30,15 +32,16 @@ pub(crate) fn getservbyname(
     py: Python<'_>,
     servicename: Given<'_>,
     protocolname: Given<'_>,
-) -> PyResult<u16> {
+) -> PyResult<Made<u16>> {
     let servicename = first("getservbyname", &servicename)?;
     let name = text("getservbyname() argument 1", servicename)?;
     let protocol = optional("getservbyname() argument 2", &protocolname)?;
     audit_with(py, c"socket.getservbyname", || {
-        (servicename, &protocolname.0).into_pyobject(py)
+        make::tuple!(py, servicename, protocolname.0.as_ref())
     })?;
     engine::detached(py, || databases::service_port(name, protocol))
-        .ok_or_else(|| PyOSError::new_err("service/proto not found"))
+        .map(Made)
+        .ok_or_else(|| exception::<PyOSError>("service/proto not found"))
 }
 
 /// Look up the name of the service at a port; getservbyport_r(3).
@@ -66,12 +69,12 @@ pub(crate) fn getservbyport<'py>(
     let port: Int = first("getservbyport", &port)?.extract()?;
     let protocol = optional("getservbyport() argument 2", &protocolname)?;
     let port = u16::try_from(port.0)
-        .map_err(|_| PyOverflowError::new_err("getservbyport: port must be 0-65535."))?;
+        .map_err(|_| exception::<PyOverflowError>("getservbyport: port must be 0-65535."))?;
     audit_with(py, c"socket.getservbyport", || {
-        (port, &protocolname.0).into_pyobject(py)
+        make::tuple!(py, port, protocolname.0.as_ref())
     })?;
     let name = engine::detached(py, || databases::service_name(port, protocol))
-        .ok_or_else(|| PyOSError::new_err("port/proto not found"))?;
+        .ok_or_else(|| exception::<PyOSError>("port/proto not found"))?;
     file_system_text(py, name.to_bytes())
 }
 
@@ -89,10 +92,11 @@ pub(crate) fn getservbyport<'py>(
 ///     ValueError: the name has a null character in it.
 #[pyfunction]
 #[pyo3(signature = (protocolname, /))]
-pub(crate) fn getprotobyname(protocolname: &Bound<'_, PyAny>) -> PyResult<i32> {
+pub(crate) fn getprotobyname(protocolname: &Bound<'_, PyAny>) -> PyResult<Made<i32>> {
     let name = text("getprotobyname() argument 1", protocolname)?;
     engine::detached(protocolname.py(), || databases::protocol_number(name))
-        .ok_or_else(|| PyOSError::new_err("protocol not found"))
+        .map(Made)
+        .ok_or_else(|| exception::<PyOSError>("protocol not found"))
 }
 
 /// The first argument; without it the message is that of the standard library.
@@ -101,7 +105,7 @@ fn first<'a, 'py>(function: &str, argument: &'a Given<'py>) -> PyResult<&'a Boun
     argument
         .0
         .as_ref()
-        .ok_or_else(|| PyTypeError::new_err(missing()))
+        .ok_or_else(|| exception::<PyTypeError>(missing()))
 }
 
 /// The name of a protocol that may be left out; None does not stand for that.

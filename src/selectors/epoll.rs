@@ -9,7 +9,8 @@ use pyo3::types::PyList;
 use super::{Call, limit, nanoseconds, told};
 use crate::engine::{self, Channel};
 use crate::python::args::{self, Descriptor, Given, Int};
-use crate::python::error::Error;
+use crate::python::error::{Error, exception};
+use crate::python::make::Made;
 use crate::python::version;
 use crate::sys::descriptor::{self, Named};
 use crate::sys::epoll::{self, Change};
@@ -46,7 +47,7 @@ impl Epoll {
 
     fn failed(&self, error: Error) -> PyErr {
         if self.channel.number() < 0 {
-            PyValueError::new_err("I/O operation on closed epoll object")
+            exception::<PyValueError>("I/O operation on closed epoll object")
         } else {
             error.into()
         }
@@ -71,7 +72,7 @@ impl Epoll {
     )]
     fn new(sizehint: Int, flags: Int) -> PyResult<Self> {
         if sizehint.0 == 0 || sizehint.0 < -1 {
-            return Err(PyValueError::new_err("negative sizehint"));
+            return Err(exception::<PyValueError>("negative sizehint"));
         }
         if ![0, libc::EPOLL_CLOEXEC].contains(&flags.0) {
             return Err(Error::os_error("invalid flags").into());
@@ -121,9 +122,9 @@ impl Epoll {
     ///
     /// Raises:
     ///     ValueError: the object is closed.
-    fn fileno(&self) -> PyResult<RawFd> {
+    fn fileno(&self) -> PyResult<Made<RawFd>> {
         match self.channel.number() {
-            number @ 0.. => Ok(number),
+            number @ 0.. => Ok(Made(number)),
             _ => Err(self.failed(Error::CLOSED)),
         }
     }
@@ -208,7 +209,7 @@ impl Epoll {
             -1 => libc::FD_SETSIZE - 1,
             count @ 1.. => count as usize,
             count => {
-                return Err(PyValueError::new_err(format!(
+                return Err(exception::<PyValueError>(format!(
                     "maxevents must be greater than 0, got {count}"
                 )));
             }

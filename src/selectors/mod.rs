@@ -12,6 +12,7 @@ use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
+use crate::python::error::exception;
 use crate::python::{args, make, version};
 use crate::sys::readiness::Readiness;
 use crate::sys::timeout::MILLISECOND;
@@ -30,7 +31,7 @@ fn nanoseconds(
     };
     let nanoseconds = args::nanoseconds(time, unit).map_err(|error| {
         if error.is_instance_of::<PyTypeError>(time.py()) {
-            PyTypeError::new_err(message)
+            exception::<PyTypeError>(message)
         } else {
             error
         }
@@ -58,7 +59,7 @@ fn limit(nanoseconds: Option<i64>, call: Call) -> PyResult<Option<Duration>> {
     };
     let any = version::ANY_POLL_TIMEOUT && call == Call::Poll;
     if !any && i32::try_from(milliseconds).is_err() {
-        return Err(PyOverflowError::new_err("timeout is too large"));
+        return Err(exception::<PyOverflowError>("timeout is too large"));
     }
     Ok((milliseconds >= 0).then(|| Duration::from_nanos(nanoseconds.max(0) as u64)))
 }

@@ -11,7 +11,7 @@ use pyo3::types::{PyInt, PyList};
 use super::{Call, limit, nanoseconds, told};
 use crate::engine;
 use crate::python::args::{self, Descriptor, Given};
-use crate::python::error::Error;
+use crate::python::error::{Error, exception};
 use crate::python::version;
 use crate::sys::readiness::{self, Readiness};
 use crate::sys::timeout::MILLISECOND;
@@ -143,7 +143,7 @@ impl Poll {
         if self.registered().remove(fd.0) {
             Ok(())
         } else {
-            Err(PyKeyError::new_err(fd.0))
+            Err(exception::<PyKeyError>(fd.0))
         }
     }
 
@@ -171,7 +171,7 @@ impl Poll {
         let time = nanoseconds(timeout, MILLISECOND, message)?;
         let limit = limit(time, Call::Poll)?;
         let Some(_turn) = Turn::of(&self.running) else {
-            return Err(PyRuntimeError::new_err("concurrent poll() invocation"));
+            return Err(exception::<PyRuntimeError>("concurrent poll() invocation"));
         };
         let wanted = self.registered().entries.clone();
         let found = engine::select(py, limit, |_, timeout| {
@@ -200,7 +200,7 @@ impl Drop for Turn<'_> {
 /// Events as a C `unsigned short`.
 fn mask(events: &Bound<'_, PyAny>) -> PyResult<u32> {
     if !version::C_INTEGERS && !events.is_instance_of::<PyInt>() {
-        return Err(PyTypeError::new_err("an integer is required"));
+        return Err(exception::<PyTypeError>("an integer is required"));
     }
     args::unsigned::<u16>(events, "unsigned short").map(u32::from)
 }

@@ -9,6 +9,7 @@ use pyo3::types::PyList;
 use super::nanoseconds;
 use crate::engine;
 use crate::python::args::{self, Descriptor};
+use crate::python::error::exception;
 use crate::python::make;
 use crate::sys::RawFd;
 use crate::sys::readiness::{self, SelectSet};
@@ -46,7 +47,7 @@ pub(crate) fn select<'py>(
     let limit = match nanoseconds(timeout, SECOND, "timeout must be a float or None")? {
         Some(nanoseconds) => Some(Duration::from_nanos(
             u64::try_from(nanoseconds)
-                .map_err(|_| PyValueError::new_err("timeout must be non-negative"))?,
+                .map_err(|_| exception::<PyValueError>("timeout must be non-negative"))?,
         )),
         None => None,
     };
@@ -83,12 +84,12 @@ fn members<'py>(argument: &Bound<'py, PyAny>) -> PyResult<Members<'py>> {
     while let Some(object) = sequence.get(members.len())? {
         let Descriptor(fd) = object.extract()?;
         if !set.insert(fd) {
-            return Err(PyValueError::new_err(
+            return Err(exception::<PyValueError>(
                 "filedescriptor out of range in select()",
             ));
         }
         if members.len() >= SelectSet::CAPACITY {
-            return Err(PyValueError::new_err(
+            return Err(exception::<PyValueError>(
                 "too many file descriptors in select()",
             ));
         }

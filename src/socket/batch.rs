@@ -15,7 +15,7 @@ use crate::python::args::{Int, Size, nonnegative};
 use crate::python::audit::audit;
 use crate::python::buffer::{BufferSlot, BuffersSlot, snapshot};
 use crate::python::bytes::bytes_of;
-use crate::python::error::{Error, Result};
+use crate::python::error::{Error, Result, exception};
 use crate::python::make::{self, Made};
 use crate::sys::batch::{Datagram, LIMIT, Outgoing, Slots};
 use crate::sys::message::IoVec;
@@ -198,7 +198,7 @@ fn array<'py>(py: Python<'py>, lengths: &[u32]) -> PyResult<Bound<'py, PyAny>> {
         }
         Ok(())
     })?;
-    PyMemoryView::from(&bytes)?.call_method1(intern!(py, "cast"), ("I",))
+    PyMemoryView::from(&bytes)?.call_method1(intern!(py, "cast"), make::tuple!(py, "I")?)
 }
 
 impl Socket {
@@ -340,7 +340,7 @@ impl Socket {
         let buffer = slot.writable(buffer, "argument 'buffer'")?;
         let stride = usize::try_from(stride.0).unwrap_or(0);
         if stride == 0 || buffer.len() < stride {
-            return Err(PyValueError::new_err(format!(
+            return Err(exception::<PyValueError>(format!(
                 "{caller}() stride must be between 1 and the buffer's length"
             )));
         }
@@ -509,11 +509,11 @@ impl Socket {
         buffer: &Bound<'py, PyAny>,
         stride: Size,
         flags: Int,
-    ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyList>)> {
+    ) -> PyResult<Made<(Bound<'py, PyAny>, Bound<'py, PyList>)>> {
         let senders = make::list(buffer.py())?;
         let lengths =
             self.receive_batch_into(buffer, stride, flags, "recvfrom_many_into", Some(&senders))?;
-        Ok((lengths, senders))
+        Ok(Made((lengths, senders)))
     }
 
     /// Send datagrams to the connected peer, several by one system call; sendmmsg(2).
@@ -576,7 +576,7 @@ impl Socket {
         for item in items.iter_borrowed() {
             let pair = snapshot(&item, no_pairs)?;
             if pair.len() != 2 {
-                return Err(PyTypeError::new_err(no_pairs()));
+                return Err(exception::<PyTypeError>(no_pairs()));
             }
             datagrams.push(pair.get_item(0)?);
             let address = pair.get_borrowed_item(1)?;
@@ -592,7 +592,7 @@ impl Socket {
             receivers.push(addresses.len() - 1);
         }
         let mut slot = BuffersSlot::new();
-        let buffers = slot.readable_items(PyTuple::new(py, datagrams)?, "sendto_many")?;
+        let buffers = slot.readable_items(make::tuple_from(py, datagrams)?, "sendto_many")?;
         let to = |index| {
             receivers
                 .get(index)
@@ -614,6 +614,6 @@ pub(super) fn outgoing<'a>(
 pub(super) fn positive(number: Size, message: &'static str) -> PyResult<usize> {
     match usize::try_from(number.0) {
         Ok(number) if number > 0 => Ok(number),
-        _ => Err(PyValueError::new_err(message)),
+        _ => Err(exception::<PyValueError>(message)),
     }
 }

@@ -17,8 +17,8 @@ use crate::engine::{
 };
 use crate::python::args::Int;
 use crate::python::audit::audit;
-use crate::python::error::{Error, Result, at};
-use crate::python::make;
+use crate::python::error::{Error, Result, at, exception};
+use crate::python::make::{self, Made};
 use crate::sys::io::Wake;
 use crate::sys::{self, BorrowedFd, Errno, OwnedFd, RawFd, SockAddr, Timeout, descriptor, option};
 
@@ -205,7 +205,7 @@ pub(super) fn connect_deadline() -> Option<Instant> {
 pub(crate) fn setconnecttimeout(timeout: &Bound<'_, PyAny>) -> PyResult<()> {
     let timeout = crate::python::args::timeout(timeout)?;
     if timeout.is_zero() {
-        return Err(PyValueError::new_err("the timeout must be above 0"));
+        return Err(exception::<PyValueError>("the timeout must be above 0"));
     }
     CONNECT_TIMEOUT.store(timeout.to_nanos(), Relaxed);
     Ok(())
@@ -213,8 +213,8 @@ pub(crate) fn setconnecttimeout(timeout: &Bound<'_, PyAny>) -> PyResult<()> {
 
 /// Return the longest time of a connect without a timeout, in seconds, or None; connect(2).
 #[pyfunction]
-pub(crate) fn getconnecttimeout() -> Option<f64> {
-    Timeout::from_nanos(CONNECT_TIMEOUT.load(Relaxed)).seconds()
+pub(crate) fn getconnecttimeout() -> Made<Option<f64>> {
+    Made(Timeout::from_nanos(CONNECT_TIMEOUT.load(Relaxed)).seconds())
 }
 
 /// What has become of a connection that was begun; the inner error is the connection's.

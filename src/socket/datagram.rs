@@ -13,7 +13,7 @@ use crate::address::host_text;
 use crate::ancillary;
 use crate::python::args::{self, Int, Size, nonnegative};
 use crate::python::error::{Error, Result, about};
-use crate::python::make;
+use crate::python::make::{self, Made};
 use crate::sys::Errno;
 use crate::sys::packet::{self, Choice, Info, Item};
 
@@ -74,20 +74,20 @@ impl Datagram {
 
     /// Explicit congestion notification, 0 to 3, or None; RFC 3168.
     #[getter]
-    fn ecn(&self) -> Option<u8> {
-        self.info.traffic_class.map(|class| class & ECN)
+    fn ecn(&self) -> Made<Option<u8>> {
+        Made(self.info.traffic_class.map(|class| class & ECN))
     }
 
     /// The differentiated services code point, 0 to 63, or None; RFC 2474.
     #[getter]
-    fn dscp(&self) -> Option<u8> {
-        self.info.traffic_class.map(|class| class >> 2)
+    fn dscp(&self) -> Made<Option<u8>> {
+        Made(self.info.traffic_class.map(|class| class >> 2))
     }
 
     /// The time to live, or hop limit, that the datagram arrived with, or None; ip(7).
     #[getter]
-    fn ttl(&self) -> Option<u8> {
-        self.info.hop_limit
+    fn ttl(&self) -> Made<Option<u8>> {
+        Made(self.info.hop_limit)
     }
 
     /// The address that the datagram was sent to, as text, or None; ip(7), ``IP_PKTINFO``.
@@ -99,44 +99,44 @@ impl Datagram {
 
     /// The index of the interface that the datagram came through, or None; ip(7).
     #[getter]
-    fn interface(&self) -> Option<u32> {
-        self.info.interface
+    fn interface(&self) -> Made<Option<u32>> {
+        Made(self.info.interface)
     }
 
     /// When the system received the datagram, in seconds since the epoch, or None; socket(7).
     #[getter]
-    fn timestamp(&self) -> Option<f64> {
-        self.info.timestamp.map(seconds)
+    fn timestamp(&self) -> Made<Option<f64>> {
+        Made(self.info.timestamp.map(seconds))
     }
 
     /// When the system received the datagram, in nanoseconds since the epoch, or None; socket(7).
     #[getter]
-    fn timestamp_ns(&self) -> Option<i64> {
-        self.info.timestamp
+    fn timestamp_ns(&self) -> Made<Option<i64>> {
+        Made(self.info.timestamp)
     }
 
     /// When the device received the datagram, in seconds of its own clock, or None.
     #[getter]
-    fn hardware_timestamp(&self) -> Option<f64> {
-        self.info.hardware_timestamp.map(seconds)
+    fn hardware_timestamp(&self) -> Made<Option<f64>> {
+        Made(self.info.hardware_timestamp.map(seconds))
     }
 
     /// When the device received the datagram, in nanoseconds of its own clock, or None.
     #[getter]
-    fn hardware_timestamp_ns(&self) -> Option<i64> {
-        self.info.hardware_timestamp
+    fn hardware_timestamp_ns(&self) -> Made<Option<i64>> {
+        Made(self.info.hardware_timestamp)
     }
 
     /// The length of each of the datagrams that the kernel has joined, or None; udp(7).
     #[getter]
-    fn segment_size(&self) -> Option<u16> {
-        self.info.segment_size
+    fn segment_size(&self) -> Made<Option<u16>> {
+        Made(self.info.segment_size)
     }
 
     /// How many datagrams the socket has lost so far, for want of room, or None; socket(7).
     #[getter]
-    fn drops(&self) -> Option<u32> {
-        self.info.drops
+    fn drops(&self) -> Made<Option<u32>> {
+        Made(self.info.drops)
     }
 
     /// Whether the datagram was longer than what is here; ``MSG_TRUNC`` of recvmsg(2).
@@ -145,7 +145,8 @@ impl Datagram {
         self.flags & libc::MSG_TRUNC != 0
     }
 
-    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<Made<String>> {
+        let py = slf.py();
         let mut text = String::from("Datagram(");
         for (index, name) in [
             "data",
@@ -165,14 +166,14 @@ impl Datagram {
         .into_iter()
         .enumerate()
         {
-            let value = slf.getattr(name)?;
+            let value = slf.getattr(make::text(py, name)?)?;
             if value.is_none() {
                 continue;
             }
             let comma = if index == 0 { "" } else { ", " };
             text += &format!("{comma}{name}={}", value.repr()?.to_cow()?);
         }
-        Ok(text + ")")
+        Ok(Made(text + ")"))
     }
 }
 
@@ -255,8 +256,9 @@ impl Socket {
                 let ancdata = match received.control {
                     Some(control) if control.messages().next().is_some() => {
                         let messages = control.messages();
-                        ancillary::decode_some(py, messages, |message| !info.take(message))?
-                            .to_tuple()
+                        let others =
+                            ancillary::decode_some(py, messages, |message| !info.take(message))?;
+                        make::tuple_from_list(&others)?
                     }
                     _ => nothing.clone(),
                 };

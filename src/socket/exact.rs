@@ -14,7 +14,7 @@ use crate::python::args::{Given, Int, Size, nonnegative};
 use crate::python::audit::audit;
 use crate::python::buffer::{BufferSlot, BuffersSlot};
 use crate::python::bytes::{BytesBuilder, bytes_of};
-use crate::python::error::{Error, Result};
+use crate::python::error::{self, Error, Result};
 use crate::python::late;
 use crate::sys::ancillary::Control;
 use crate::sys::{self, Region, message};
@@ -142,7 +142,7 @@ fn incomplete(partial: &Bound<'_, PyBytes>, expected: usize) -> PyErr {
         "oxisock._errors",
         "IncompleteReadError",
     ) {
-        Ok(class) => PyErr::from_type(class, (partial.clone().unbind(), expected)),
+        Ok(class) => error::made(&class, (partial.clone().unbind(), expected)),
         Err(error) => error,
     }
 }

@@ -7,7 +7,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::Socket;
-use crate::python::error::Result;
+use crate::python::error::{Result, exception};
 use crate::sys::keepalive::Keepalive;
 use crate::sys::{self, BorrowedFd};
 
@@ -36,14 +36,14 @@ fn parse(
 ) -> PyResult<Option<Keepalive>> {
     let (Some(idle), Some(interval), Some(count)) = (idle, interval, count) else {
         if idle.is_some() || interval.is_some() || count.is_some() {
-            return Err(PyValueError::new_err(
+            return Err(exception::<PyValueError>(
                 "idle, interval and count have to be given together",
             ));
         }
         return Ok(None);
     };
     match Keepalive::new(idle, interval, count) {
-        None => Err(PyValueError::new_err(
+        None => Err(exception::<PyValueError>(
             "idle and interval must be between 1 and 32767, count between 1 and 127",
         )),
         keepalive => Ok(keepalive),

@@ -16,8 +16,8 @@ use crate::python::args::{self, Int};
 use crate::python::attributes;
 use crate::python::audit::audit_with;
 use crate::python::callable::unwrapped;
-use crate::python::error::{Error, Result};
-use crate::python::make::{self, Make};
+use crate::python::error::{Error, Result, exception};
+use crate::python::make::{self, Made, Make};
 use crate::python::method::{self, attribute, class_version, discard, inherit, inherit_init};
 use crate::sys::descriptor::Named;
 use crate::sys::identity::Identity;
@@ -177,7 +177,7 @@ static UNALTERED: AtomicU32 = AtomicU32::new(0);
 pub(crate) fn register_class<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyType>> {
     let py = class.py();
     if !class.is_subclass_of::<Socket>()? {
-        return Err(PyTypeError::new_err(
+        return Err(exception::<PyTypeError>(
             "the class must be derived from Socket",
         ));
     }
@@ -431,11 +431,13 @@ fn blank(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 /// A descriptor's number as the standard library takes it.
 fn named_descriptor(object: &Bound<'_, PyAny>) -> PyResult<Named> {
     if object.is_instance_of::<PyFloat>() {
-        return Err(PyTypeError::new_err("integer argument expected, got float"));
+        return Err(exception::<PyTypeError>(
+            "integer argument expected, got float",
+        ));
     }
     let number = args::long(object)?;
     if number < 0 {
-        return Err(PyValueError::new_err("negative file descriptor"));
+        return Err(exception::<PyValueError>("negative file descriptor"));
     }
     // No descriptor is that large: the system would answer the same.
     let number = RawFd::try_from(number).map_err(|_| Error::CLOSED)?;
@@ -445,9 +447,9 @@ fn named_descriptor(object: &Bound<'_, PyAny>) -> PyResult<Named> {
 #[pymethods]
 impl Socket {
     /// Return the descriptor's number, or -1 when the socket is closed.
-    pub(super) fn fileno(&self) -> RawFd {
+    pub(super) fn fileno(&self) -> Made<RawFd> {
         self.channel.share();
-        self.channel.number()
+        Made(self.channel.number())
     }
 
     /// Tell whether the descriptor stays open in programs that are executed; fcntl(2).
@@ -475,11 +477,14 @@ impl Socket {
     ///
     /// Returns:
     ///     The number, which the caller has to close, or -1 when the socket was closed.
-    fn detach(&self, py: Python<'_>) -> RawFd {
+    fn detach<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.closed.store(true, Relaxed);
         let fd = self.channel.take();
         self.channel.end_users(py);
-        fd.map_or(-1, OwnedFd::into_raw_fd)
+        // Where there is no memory for the number, the descriptor is closed: nobody would know it.
+        let number = fd.as_ref().map_or(-1, AsRawFd::as_raw_fd).make(py)?;
+        fd.map(OwnedFd::into_raw_fd);
+        Ok(number)
     }
 
     /// Close the socket; its descriptor lives on while files made of it are open.
@@ -522,8 +527,8 @@ impl Socket {
     }
 
     #[getter]
-    fn _io_refs(&self) -> isize {
-        self.files.load(Relaxed)
+    fn _io_refs(&self) -> Made<i64> {
+        Made(self.files.load(Relaxed) as i64)
     }
 
     #[setter(_io_refs)]

@@ -41,6 +41,7 @@ use crate::constants;
 use crate::engine::Channel;
 use crate::python::args::Int;
 use crate::python::error::Result;
+use crate::python::make::Made;
 use crate::python::method::{Fast, Inherited, getter, no_arguments, positional};
 use crate::sys::{Errno, SockAddr, SocketSpec, descriptor};
 
@@ -209,8 +210,8 @@ impl Socket {
 
     /// The protocol number; socket(2).
     #[getter]
-    fn proto(&self) -> i32 {
-        self.protocol()
+    fn proto(&self) -> Made<i32> {
+        Made(self.protocol())
     }
 
     /// Tell what this socket has done so far.

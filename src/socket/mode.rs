@@ -10,6 +10,7 @@ use super::Socket;
 use crate::engine;
 use crate::python::args::timeout;
 use crate::python::late;
+use crate::python::make::Made;
 use crate::python::method::{Fast, function};
 use crate::python::version;
 use crate::sys::Timeout;
@@ -29,8 +30,8 @@ fn standard(py: Python<'_>) -> PyResult<Option<&Py<PyAny>>> {
 
 /// Return the timeout that new sockets get, in seconds as a float; None for blocking mode.
 #[pyfunction]
-pub(crate) fn getdefaulttimeout() -> Option<f64> {
-    engine::default_timeout().seconds()
+pub(crate) fn getdefaulttimeout() -> Made<Option<f64>> {
+    Made(engine::default_timeout().seconds())
 }
 
 /// Set the timeout that new sockets get, those of the standard library's class too.
@@ -80,14 +81,14 @@ impl Socket {
     }
 
     /// Return the timeout in seconds as a float, 0.0 in non-blocking mode, None in blocking mode.
-    pub(super) fn gettimeout(&self) -> Option<f64> {
-        self.channel.timeout().seconds()
+    pub(super) fn gettimeout(&self) -> Made<Option<f64>> {
+        Made(self.channel.timeout().seconds())
     }
 
     /// Return the timeout in seconds as a float, 0.0 in non-blocking mode, None in blocking mode.
     #[getter]
-    pub(super) fn timeout(&self) -> Option<f64> {
-        self.channel.timeout().seconds()
+    pub(super) fn timeout(&self) -> Made<Option<f64>> {
+        Made(self.channel.timeout().seconds())
     }
 
     /// Choose between blocking and non-blocking mode; ``O_NONBLOCK`` of fcntl(2).

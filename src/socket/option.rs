@@ -7,7 +7,7 @@ use pyo3::types::PyTuple;
 use super::Socket;
 use crate::python::args::{self, Int};
 use crate::python::buffer::BufferSlot;
-use crate::python::error::{Error, Result};
+use crate::python::error::{Error, Result, exception};
 use crate::python::make::{self, Make};
 use crate::python::version;
 use crate::sys::{self, BorrowedFd, Errno, option};
@@ -50,7 +50,7 @@ impl Socket {
             };
         }
         if self.has_wide_options() || !(1..=LARGEST).contains(&buflen.0) {
-            return Err(PyOSError::new_err("getsockopt buflen out of range"));
+            return Err(exception::<PyOSError>("getsockopt buflen out of range"));
         }
         let mut buffer = [0; LARGEST as usize];
         let buffer = &mut buffer[..buflen.0 as usize];
@@ -78,7 +78,7 @@ impl Socket {
         let count = arguments.len();
         if !(3..=4).contains(&count) {
             let bound = if count < 3 { "least 3" } else { "most 4" };
-            return Err(PyTypeError::new_err(format!(
+            return Err(exception::<PyTypeError>(format!(
                 "setsockopt() takes at {bound} arguments ({count} given)"
             )));
         }
@@ -90,7 +90,7 @@ fn only_with_none(value: &Bound<'_, PyAny>) -> PyResult<()> {
     if value.is_none() {
         Ok(())
     } else {
-        Err(PyTypeError::new_err(
+        Err(exception::<PyTypeError>(
             "setsockopt() only takes 4 arguments when the third argument is None",
         ))
     }
@@ -104,7 +104,7 @@ fn named(error: PyErr, value: &Bound<'_, PyAny>) -> PyErr {
     value.get_type().name().map_or_else(
         |error| error,
         |class| {
-            PyTypeError::new_err(format!(
+            exception::<PyTypeError>(format!(
                 "socket option should be int, bytes-like object or None (got {class})"
             ))
         },

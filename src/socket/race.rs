@@ -15,7 +15,8 @@ use super::connect::connect_deadline;
 use crate::engine::{self, Interest, Mode, Operation, wait_any};
 use crate::python::args::Given;
 use crate::python::callable::unwrapped;
-use crate::python::error::{Error, Result, at};
+use crate::python::error::{Error, Result, at, exception};
+use crate::python::make::Made;
 use crate::python::method::{attribute, same_native};
 use crate::sys::race::{
     DEFAULT_ATTEMPT_DELAY, MAX_ATTEMPT_DELAY, MIN_ATTEMPT_DELAY, Race, Step, interleaved,
@@ -58,7 +59,9 @@ fn delay() -> Duration {
 pub(crate) fn setconnectionattemptdelay(seconds: f64) -> PyResult<()> {
     let range = MIN_ATTEMPT_DELAY.as_secs_f64()..=MAX_ATTEMPT_DELAY.as_secs_f64();
     if !range.contains(&seconds) {
-        return Err(PyValueError::new_err("seconds must be between 0.01 and 2"));
+        return Err(exception::<PyValueError>(
+            "seconds must be between 0.01 and 2",
+        ));
     }
     DELAY.store((seconds * 1e9) as u64, Relaxed);
     Ok(())
@@ -66,8 +69,8 @@ pub(crate) fn setconnectionattemptdelay(seconds: f64) -> PyResult<()> {
 
 /// Return the Connection Attempt Delay of ``create_connection`` in seconds; RFC 8305, section 5.
 #[pyfunction]
-pub(crate) fn getconnectionattemptdelay() -> f64 {
-    delay().as_secs_f64()
+pub(crate) fn getconnectionattemptdelay() -> Made<f64> {
+    Made(delay().as_secs_f64())
 }
 
 /// What the caller of ``create_connection`` wants, and what the attempts need.
@@ -380,7 +383,7 @@ impl<'py> Connecting<'py> {
         // The last address's, as in the standard library.
         errors
             .pop()
-            .unwrap_or_else(|| PyOSError::new_err("getaddrinfo returns an empty list"))
+            .unwrap_or_else(|| exception::<PyOSError>("getaddrinfo returns an empty list"))
     }
 }
 

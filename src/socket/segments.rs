@@ -15,7 +15,7 @@ use crate::python::args::{Int, Size, nonnegative};
 use crate::python::audit::audit;
 use crate::python::buffer::BufferSlot;
 use crate::python::bytes::{BytesBuilder, SCRATCH};
-use crate::python::error::{Error, Result};
+use crate::python::error::{Error, Result, exception};
 use crate::python::make::Made;
 use crate::sys::ancillary::{self, Control};
 use crate::sys::message::{self, IoVec};
@@ -156,7 +156,7 @@ impl Socket {
         let size = match usize::try_from(size.0) {
             Ok(size) if (1..=LONGEST).contains(&size) => size,
             _ => {
-                return Err(PyValueError::new_err(
+                return Err(exception::<PyValueError>(
                     "size must be between 1 and 65507 in send_segments()",
                 ));
             }

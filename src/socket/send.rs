@@ -9,7 +9,7 @@ use crate::engine::{Attempt, AttemptMode, Interest, Mode, Plan, drive};
 use crate::python::args::{self, Int};
 use crate::python::audit::audit;
 use crate::python::buffer::BufferSlot;
-use crate::python::error::{Error, Result, at};
+use crate::python::error::{Error, Result, at, exception};
 use crate::python::make::Made;
 use crate::python::method::Arguments;
 use crate::sys::descriptor::Named;
@@ -197,7 +197,7 @@ impl Socket {
             1 => (0, args.get_item(0)?),
             2 => (args::int(&args.get_item(0)?)?, args.get_item(1)?),
             count => {
-                return Err(PyTypeError::new_err(format!(
+                return Err(exception::<PyTypeError>(format!(
                     "sendto() takes 2 or 3 arguments ({} given)",
                     count + 1
                 )));

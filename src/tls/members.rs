@@ -7,6 +7,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
 use super::session::TlsSession;
+use crate::python::error::exception;
 use crate::python::method::quicken;
 
 /// Gives our class the attributes of the one whose place it takes, once: descriptors and no
@@ -74,7 +75,7 @@ impl Member {
     /// `_ssl` itself crashes on this.
     fn __delete__(&self, session: &Bound<'_, TlsSession>) -> PyResult<()> {
         let name = self.name.bind(session.py());
-        Err(PyAttributeError::new_err(format!(
+        Err(exception::<PyAttributeError>(format!(
             "attribute '{name}' of a TLS session cannot be deleted"
         )))
     }

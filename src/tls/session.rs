@@ -20,8 +20,8 @@ use crate::engine::{
 use crate::python::args;
 use crate::python::buffer::BufferSlot;
 use crate::python::bytes::{BytesBuilder, bytes_of, with_scratch};
-use crate::python::error::Error;
-use crate::python::make::Make;
+use crate::python::error::{Error, exception};
+use crate::python::make::{self, Made, Make};
 use crate::python::method::{
     Arguments, Fast, Inherited, discard, generally, one_argument, positional,
 };
@@ -257,7 +257,7 @@ impl TlsSession {
                 }
                 // It began in non-blocking mode, whatever the socket is in by now.
                 Err(Error::Os(Errno::AGAIN)) => WANTED.raise(py, direction).map_or(Ok(None), Err),
-                Err(Error::TimedOut) => Err(PyTimeoutError::new_err(direction.timed_out())),
+                Err(Error::TimedOut) => Err(exception::<PyTimeoutError>(direction.timed_out())),
                 Err(error) => Err(error.into()),
             };
         }
@@ -444,10 +444,10 @@ impl TlsSession {
     }
 
     /// Return how many bytes of payload have been received and can be read at once.
-    fn pending(&self, py: Python<'_>) -> usize {
+    fn pending(&self, py: Python<'_>) -> Made<usize> {
         let _held = (!self.lock.is_mine()).then(|| self.lock.acquire(py));
         // SAFETY: the lock is held.
-        unsafe { self.session.pending() }
+        Made(unsafe { self.session.pending() })
     }
 
     /// Close the descriptor, which the caller has given up; who waits for it ends with ``EBADF``.
@@ -529,7 +529,7 @@ impl TlsSession {
             Err(error) => refused(py, error)?,
         }
         let written = generally(py, |py| {
-            self.write(&PyTuple::new(py, [data])?).map(Bound::unbind)
+            self.write(&make::tuple!(py, data)?).map(Bound::unbind)
         })?;
         Ok(written.into_bound(py))
     }

@@ -26,6 +26,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyWeakrefReference};
 
 use crate::python::callable::{Numbers, in_place_of};
+use crate::python::make::Made;
 #[cfg(linux)]
 pub(crate) use sampler::LockSampler;
 use table::{Label, Table};
@@ -183,9 +184,9 @@ impl Watch {
     }
 
     /// Return what it cost: how many calls were counted without asking, and the nanoseconds of all else.
-    fn cost(&self) -> (u64, u64) {
+    fn cost(&self) -> Made<(u64, u64)> {
         let table = self.table();
-        (table.counted, table.asking)
+        Made((table.counted, table.asking))
     }
 
     /// Begin anew, as in a forked process.

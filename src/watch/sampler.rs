@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use pyo3::prelude::*;
 
 use crate::python::error::Error;
+use crate::python::make::Made;
 use crate::sys::thread_state::{self, State, state};
 
 /// How often to sample, on average. Each sample takes some microseconds of another processor.
@@ -71,11 +72,11 @@ impl LockSampler {
     }
 
     /// Return how many looks were taken, and how many nanoseconds they took together.
-    fn cost(&self) -> (u64, u64) {
-        (
+    fn cost(&self) -> Made<(u64, u64)> {
+        Made((
             self.shared.looks.load(Relaxed),
             self.shared.busy.load(Relaxed),
-        )
+        ))
     }
 
     /// Take no further look.

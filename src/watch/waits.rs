@@ -8,7 +8,7 @@ use std::sync::{
 
 #[cfg(linux)]
 use super::sampler::{LockSampler, Shared};
-use crate::engine::thread_waits;
+use crate::engine;
 
 /// Nanoseconds of a thread: for the network, and for the interpreter lock.
 pub(super) type Nanoseconds = (u64, u64);
@@ -40,7 +40,7 @@ impl Waits {
     #[inline]
     pub(super) fn so_far(&self, enters: bool) -> Nanoseconds {
         if !self.standard {
-            return thread_waits();
+            return engine::waits();
         }
         #[cfg(linux)]
         {

@@ -4,6 +4,10 @@ import os
 import socket as std
 import struct
 import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
 
 import oxisock
 from tests.helpers.net import connected
@@ -119,3 +123,35 @@ def test_the_pair_of_a_file_lives_as_long_as_a_call_of_it() -> None:
     with a, b:
         a.sendall(b"one\ntwo\n")
         assert b.makefile("rwb").readline() == b"one\n"
+
+
+REFUSED: list[Callable[[Any], Any]] = [
+    lambda m: keep_nothing(m, lambda sock: sock.recv(1)),
+    lambda m: keep_nothing(m, lambda sock: sock.recv("x")),
+    lambda m: keep_nothing(m, lambda sock: sock.recv_into(bytearray(1))),
+    lambda m: keep_nothing(m, lambda sock: sock.bind("x" * 200)),
+    lambda m: m.htons(70000),
+    lambda m: m.inet_aton("x"),
+    lambda m: m.getaddrinfo("127.0.0.1", "no such service"),
+    lambda m: m.if_nametoindex("no such one"),
+]
+
+
+def keep_nothing(module: Any, call: Callable[[Any], Any]) -> Any:
+    """Call it with a non-blocking socket."""
+    one, other = module.socketpair()
+    with one, other:
+        one.settimeout(0)
+        return call(one)
+
+
+@pytest.mark.parametrize("number", range(len(REFUSED)))
+def test_an_error_knows_what_was_being_handled(number: int) -> None:
+    for module in (std, oxisock):
+        handled = KeyError("as expected")
+        try:
+            raise handled
+        except KeyError:
+            with pytest.raises((OSError, TypeError, OverflowError)) as caught:
+                REFUSED[number](module)
+        assert caught.value.__context__ is handled

@@ -67,3 +67,14 @@ def test_the_c_api_is_used_in_one_place() -> None:
         if re.search(r"pyo3::(\{\s*)?ffi|^\s+ffi::|[({ ]ffi::Py", path.read_text(), re.MULTILINE)
     }
     assert uses == {"python"}
+
+
+def test_exceptions_are_made_in_one_place() -> None:
+    """PyO3 makes its own when they are raised, and ends the process without memory for one."""
+    pattern = r"Py(?!Memory)\w+Error::new_err|PyErr::from_type|PyErr::new::<(?!PyMemoryError)"
+    uses = {
+        str(path.relative_to(SOURCES))
+        for path in SOURCES.rglob("*.rs")
+        if re.search(pattern, path.read_text())
+    }
+    assert uses == {"python/error.rs"}
