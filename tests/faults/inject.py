@@ -2,9 +2,10 @@
 
     python -m tests.faults.inject [SCENARIO ...]
 
-prints a line of JSON for each fault. Every fault happens in a child of its own, which strace has
-taken before the operation begins: nothing else of the process is counted, and the next child knows
-nothing of it.
+prints a line of JSON for each fault; with `--share 3` it tries a third of the errors of each call,
+others in each scenario, and `--seen` prints which system calls all scenarios make. Every fault
+happens in a child of its own, which strace has taken before the operation begins: nothing else of
+the process is counted, and the next child knows nothing of it.
 """
 
 import argparse
@@ -20,9 +21,9 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
-from tests.faults.scenarios import SCENARIOS, Scenario
+from tests.faults.scenarios import SCENARIOS, Keep, Scenario, State
 from tests.helpers.process import system_call
 
 # The errors of each call, as its man page has them, without those that need arguments that we
@@ -31,24 +32,20 @@ from tests.helpers.process import system_call
 ERRORS: dict[str, str] = {
     "accept4": "EAGAIN ECONNABORTED EINTR EINVAL EMFILE ENFILE ENOBUFS ENOMEM EPERM EPROTO ENOSYS",
     "bind": "EACCES EADDRINUSE EINVAL EADDRNOTAVAIL ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EROFS",
-    "clone3": "EAGAIN ENOMEM",
     "connect": "EACCES EPERM EADDRINUSE EADDRNOTAVAIL ECONNREFUSED EINTR ENETUNREACH ETIMEDOUT",
-    "dup": "EMFILE ENOMEM",
     "epoll_create1": "EMFILE ENFILE ENOMEM",
     "epoll_ctl": "ENOMEM ENOSPC EPERM",
     "epoll_wait": "EINTR EFAULT",
-    "eventfd2": "EMFILE ENFILE ENOMEM ENODEV",
     "fcntl": "EINVAL EPERM EMFILE",
-    "fstat": "ENOMEM EIO",
     "getpeername": "ENOBUFS ENOTCONN",
     "getsockname": "ENOBUFS",
     "getsockopt": "ENOPROTOOPT ENOMEM",
     "ioctl": "ENOTTY EINVAL",
     "listen": "EADDRINUSE EOPNOTSUPP",
+    "newfstatat": "ENOMEM EIO",
     "openat": "EACCES EMFILE ENFILE ENOENT ENOMEM",
-    "pipe2": "EMFILE ENFILE",
     "poll": "EINTR EINVAL ENOMEM",
-    "ppoll": "EINTR EINVAL ENOMEM",
+    "pselect6": "EINTR EINVAL ENOMEM",
     "recvfrom": "EAGAIN ECONNREFUSED ECONNRESET EINTR ENOMEM ENOTCONN",
     "recvmmsg": "EAGAIN ECONNREFUSED EINTR ENOMEM ENOSYS",
     "recvmsg": "EAGAIN ECONNREFUSED ECONNRESET EINTR ENOMEM",
@@ -61,8 +58,24 @@ ERRORS: dict[str, str] = {
     "socket": "EACCES EAFNOSUPPORT EINVAL EMFILE ENFILE ENOBUFS ENOMEM EPROTONOSUPPORT",
     "socketpair": "EAFNOSUPPORT EMFILE ENFILE EOPNOTSUPP ENOMEM",
 }
+# What other machines and C libraries call for the same.
+ELSEWHERE = {
+    "fstat": "newfstatat", "fstatat": "newfstatat", "ppoll": "poll", "epoll_pwait": "epoll_wait",
+    "_newselect": "pselect6", "select": "pselect6",
+}  # fmt: skip
+LEFT_ALONE = {
+    # Nothing that we give them can be refused.
+    "clock_gettime", "exit", "getpid", "getrandom", "gettid", "getuid", "lseek", "rseq",
+    "rt_sigaction", "rt_sigprocmask", "sched_yield", "set_robust_list", "uname",
+    # For memory there is `memory.py`.
+    "brk", "futex", "madvise", "mmap", "mprotect", "munmap", "prlimit64",
+    # A lookup's thread, which goes to the network: see `RLIMIT_NPROC` in tests/resolver.
+    "clone", "clone3",
+    # See above; and the child is led by reads and writes.
+    "close", "read", "write",
+}  # fmt: skip
 # The C library's own connection to the kernel: it aborts the process, whoever asked.
-NOT_OURS = {("interfaces", "recvmsg")}
+NOT_OURS = {("interfaces", "recvmsg"), ("machine", "recvmsg")}
 SECONDS = 20
 
 
@@ -140,8 +153,35 @@ def calls(log: str) -> Counter[str]:
     return Counter(re.findall(r"^\d+ +(\w+)\(", log, re.M))
 
 
-def faults(name: str) -> Iterator[dict[str, Any]]:
+class Everything(Scenario):
+    """All scenarios, one after the other."""
+
+    def __init__(self) -> None:
+        self.state = {}
+        self.operation = self.run
+
+    def __enter__(self) -> Self:
+        return self
+
+    def run(self, state: State, keep: Keep) -> None:
+        """Run them, with what each needs beforehand."""
+        for name in SCENARIOS:
+            with Scenario(name) as scenario:
+                assert perform(scenario) == "done", name
+
+
+def seen() -> Counter[str]:
+    """Which system calls the scenarios make."""
+    with Everything() as everything:
+        perform(everything)
+        report, log = traced(everything)
+    assert report["outcome"] == "done", report
+    return calls(log)
+
+
+def faults(name: str, share: int = 1) -> Iterator[dict[str, Any]]:
     """Have every system call of a scenario fail, each time that it is made, with each error."""
+    place = list(SCENARIOS).index(name)
     scenario = Scenario(name)
     with scenario:
         perform(scenario)  # lazy imports and first uses are over
@@ -151,7 +191,9 @@ def faults(name: str) -> Iterator[dict[str, Any]]:
     for call, count in calls(log).items():
         if (name, call) in NOT_OURS:
             continue
-        for error in ERRORS.get(system_call(call), "").split():
+        name_here = system_call(call)
+        errors = ERRORS.get(ELSEWHERE.get(name_here, name_here), "").split()
+        for error in errors[place % min(share, len(errors) or 1) :: share]:
             for turn in range(1, count + 1):
                 with scenario:
                     report, _ = traced(scenario, f"-einject={call}:error={error}:when={turn}")
@@ -162,8 +204,14 @@ def main() -> None:
     """Print what came of each fault."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("scenario", nargs="*", default=list(SCENARIOS))
-    for name in parser.parse_args().scenario:
-        for report in faults(name):
+    parser.add_argument("--share", type=int, default=1)
+    parser.add_argument("--seen", action="store_true")
+    options = parser.parse_args()
+    if options.seen:
+        print(json.dumps(seen()))
+        return
+    for name in options.scenario:
+        for report in faults(name, options.share):
             print(json.dumps(report), flush=True)
 
 

@@ -3,12 +3,17 @@
 None makes a list: without memory for its items, free-threaded CPython 3.13 crashes.
 """
 
+import contextlib
 import os
+import ssl
 import tempfile
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any, Self
 
 import oxisock as socket
+import oxisock.select
 import oxisock.selectors
 
 State = dict[str, Any]
@@ -20,6 +25,39 @@ SCENARIOS: dict[str, Operation] = {}
 def scenario(operation: Operation) -> Operation:
     SCENARIOS[operation.__name__] = operation
     return operation
+
+
+IDENTITY = Path(__file__).parents[2] / "benches/python/oxisock_bench/localhost.pem"
+
+
+@cache
+def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Of a client and a server, whose sessions go through the engine."""
+    client = ssl.create_default_context(cafile=str(IDENTITY))
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(IDENTITY)
+    server.num_tickets = 0
+    for context in (client, server):
+        context.sslsocket_class = socket.SSLSocket
+    return client, server
+
+
+def sessions() -> tuple[Any, Any]:
+    """The two ends of a TLS connection, the first of which has a line to read."""
+    near, far = socket.socketpair()
+    near.settimeout(0)
+    far.settimeout(0)
+    contexts_of = contexts()
+    one: Any = contexts_of[0].wrap_socket(
+        near, server_hostname="localhost", do_handshake_on_connect=False
+    )
+    other: Any = contexts_of[1].wrap_socket(far, server_side=True, do_handshake_on_connect=False)
+    for end in (one, other) * 3:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            end.do_handshake()
+    other.sendall(b"line\n")
+    one.settimeout(5)
+    return one, other
 
 
 class Scenario:
@@ -42,10 +80,21 @@ class Scenario:
         b.sendall(b"line\n" * 20)
         y.send(b"one")
         y.send(b"two")
+        quiet, silent = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        quiet.settimeout(0.01)
+        udp = socket.socket(type=socket.SOCK_DGRAM)
+        udp.bind(("127.0.0.1", 0))
+        udp.settimeout(5)
+        udp.setrecvinfo(ecn=True, ttl=True, destination=True, timestamp=True)
+        for data in (b"one", b"two"):
+            udp.sendto(data, udp.getsockname())
         self.state = {
+            "quiet": quiet, "silent": silent, "udp": udp,
             "a": a, "b": b, "x": x, "y": y, "listener": listener, "waiting": waiting, "file": file,
             "address": listener.getsockname(),
         }  # fmt: skip
+        if self.operation.__name__.startswith("tls"):
+            self.state["session"], self.state["other session"] = sessions()
         return self
 
     def is_usable(self) -> bool:
@@ -218,6 +267,11 @@ def look_up(state: State, keep: Keep) -> None:
 
 
 @scenario
+def look_up_a_service(state: State, keep: Keep) -> None:
+    assert socket.getaddrinfo("127.0.0.1", "http", timeout=5)
+
+
+@scenario
 def interfaces(state: State, keep: Keep) -> None:
     assert socket.if_nameindex()
     assert socket.if_nametoindex("lo")
@@ -228,3 +282,131 @@ def select(state: State, keep: Keep) -> None:
     with oxisock.selectors.DefaultSelector() as selector:
         selector.register(state["a"], oxisock.selectors.EVENT_READ)
         assert selector.select(5)
+
+
+@scenario
+def select_in_other_ways(state: State, keep: Keep) -> None:
+    a = state["a"]
+    reading, writing, _ = oxisock.select.select((a,), (a,), (), 5)
+    assert (*reading, *writing) == (a, a)
+    poll = oxisock.select.poll()
+    poll.register(a, oxisock.select.POLLIN)
+    assert poll.poll(5000)
+
+
+@scenario
+def receive_in_other_ways(state: State, keep: Keep) -> None:
+    a, x = state["a"], state["x"]
+    a.recv_exactly_into(bytearray(5))
+    assert a.recvmsg_into((bytearray(5),))[0] == 5
+    assert x.recvfrom(9)[0] == b"one"
+    assert x.recvfrom_into(bytearray(9))[0] == 3
+
+
+@scenario
+def receive_nothing(state: State, keep: Keep) -> None:
+    with contextlib.suppress(TimeoutError):
+        state["quiet"].recv(1)
+
+
+@scenario
+def receive_until_a_deadline(state: State, keep: Keep) -> None:
+    state["quiet"].settimeout(None)
+    with contextlib.suppress(TimeoutError), socket.deadline(0.01):
+        state["quiet"].recvfrom_many(4)
+
+
+@scenario
+def receive_with_metadata(state: State, keep: Keep) -> None:
+    udp = state["udp"]
+    one, two = udp.recvmsg_many(8)
+    assert (one.data, one.destination, two.data) == (b"one", "127.0.0.1", b"two")
+
+
+@scenario
+def receive_into_one_buffer(state: State, keep: Keep) -> None:
+    assert tuple(state["x"].recv_many_into(bytearray(100), 10)) == (3, 3)
+
+
+@scenario
+def receive_into_one_buffer_with_addresses(state: State, keep: Keep) -> None:
+    assert tuple(state["udp"].recvfrom_many_into(bytearray(100), 10)[0]) == (3, 3)
+
+
+@scenario
+def receive_segments(state: State, keep: Keep) -> None:
+    state["udp"].setgro(True)
+    state["udp"].recv_segments(1000)
+
+
+@scenario
+def send_in_other_ways(state: State, keep: Keep) -> None:
+    state["a"].sendmsg_all((b"a" * 1000, b"b" * 1000))
+    state["udp"].sendto(b"three", state["udp"].getsockname())
+
+
+@scenario
+def send_with_metadata(state: State, keep: Keep) -> None:
+    udp = state["udp"]
+    udp.sendmsg((b"three",), udp.ancillary(ecn=1, ttl=3), 0, udp.getsockname())
+
+
+@scenario
+def send_many_somewhere(state: State, keep: Keep) -> None:
+    udp = state["udp"]
+    assert udp.sendto_many(((b"three", udp.getsockname()), (b"four", udp.getsockname()))) == 2
+
+
+@scenario
+def send_segments(state: State, keep: Keep) -> None:
+    state["udp"].send_segments(b"x" * 100, 50, state["udp"].getsockname())
+
+
+@scenario
+def metadata(state: State, keep: Keep) -> None:
+    state["udp"].setrecvinfo(ecn=False, ttl=True, drops=True)
+
+
+@scenario
+def groups(state: State, keep: Keep) -> None:
+    state["udp"].join_group("239.1.2.3", "lo")
+    state["udp"].leave_group("239.1.2.3", "lo")
+
+
+@scenario
+def accept_nothing(state: State, keep: Keep) -> None:
+    state["waiting"].setblocking(False)
+    state["listener"].accept()[0].close()
+    state["listener"].settimeout(0.01)
+    with contextlib.suppress(TimeoutError):
+        state["listener"].accept()
+
+
+@scenario
+def machine(state: State, keep: Keep) -> None:
+    assert socket.gethostname()
+    assert socket.getifaddrs()
+
+
+@scenario
+def connection(state: State, keep: Keep) -> None:
+    assert state["a"].peer_credentials().uid == os.getuid()
+    assert state["waiting"].tcp_info().rtt >= 0
+
+
+@scenario
+def tls_receive(state: State, keep: Keep) -> None:
+    assert state["session"].recv(9) == b"line\n"
+
+
+@scenario
+def tls_receive_nothing(state: State, keep: Keep) -> None:
+    state["session"].recv(9)
+    state["session"].settimeout(0.01)
+    with contextlib.suppress(TimeoutError):
+        state["session"].recv(1)
+
+
+@scenario
+def tls_send(state: State, keep: Keep) -> None:
+    state["session"].sendall(b"x" * 50_000)

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tests.faults.expressions import REFUSALS, RESULTS
 from tests.faults.memory import SUITED
 from tests.faults.references import search
 from tests.helpers.process import output
@@ -17,6 +18,21 @@ OTHERS = {
     # `io` says so where it has no memory for its lock.
     "read_lines": {"RuntimeError"},
     "write_lines": {"RuntimeError"},
+    # The interpreter has no memory for a traceback.
+    "receive_nothing": {"SystemError"},
+    "accept_nothing": {"SystemError"},
+    "tls_receive_nothing": {"SystemError"},
+}
+
+
+# PyO3 says which argument an exception is about, in text for which it takes memory to be there.
+NAMED_ARGUMENTS = {
+    'm.setbusypoll("x")',
+    "m.no_such_name",
+    'b.listen("x")',
+    'epoll.register("x")',
+    "m.select.poll().register(-1)",
+    "n.constant(5)",
 }
 
 
@@ -28,16 +44,27 @@ OTHERS = {
     reason="others allocate elsewhere: python -m tests.faults.memory",
 )
 def test_an_allocation_fails() -> None:
-    """The operation is done all the same or raises MemoryError; nothing leaks, all goes on."""
+    """A call is done all the same or raises MemoryError; nothing leaks, all goes on."""
     command = [sys.executable, "-m", "tests.faults.memory"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
     lines = [json.loads(line) for line in output(done).splitlines()]
-    reports = [line for line in lines if "outcomes" in line]
+    reports = [line for line in lines if "unusable" in line]
     assert [report["scenario"] for report in reports] == SUITED
     for report in reports:
         allowed = {"done", "MemoryError", *OTHERS.get(report["scenario"], ())}
         assert report["outcomes"].keys() <= allowed, report
         assert (report["unusable"], report["leaks"]) == ([], []), report
+    reports = [line for line in lines if "expression" in line]
+    if getattr(sys, "_is_gil_enabled", lambda: True)():
+        assert [report["expression"] for report in reports] == RESULTS + REFUSALS
+    for report in reports:
+        # The interpreter has SystemError where there is no memory for a traceback.
+        allowed = {report["usual"], "MemoryError", "SystemError"}
+        if report["expression"] in NAMED_ARGUMENTS:
+            allowed.add("PanicException")
+        assert report["outcomes"].keys() <= allowed, report
+        assert report["leaks"] == 0, report
+        assert (report["usual"] == "done") == (report["expression"] in RESULTS), report
 
 
 @pytest.mark.skipif(not hasattr(sys, "gettotalrefcount"), reason="only debug builds count them")
