@@ -1,4 +1,4 @@
-"""Streams across a link that loses, doubles, delays and reorders packets, or is cut.
+"""Streams across a link that loses, doubles, delays and reorders packets, is cut or resets them.
 
 Data arrive whole, or an error comes in time: the same one as in the standard library.
 """
@@ -8,6 +8,7 @@ import socket
 import pytest
 
 from tests.helpers.lossy_link import ENDS, Link, run_across
+from tests.helpers.tls import HOST, authority, identity
 
 # Both ends of a connection across the link, in one process: `client` and `server`.
 CONNECTED = """
@@ -25,7 +26,7 @@ client.settimeout(None)
 """
 
 WHOLE = """
-data = random.Random(1).randbytes(400_000)
+data = random.Random(1).randbytes(int(sys.argv[4]))
 wanted = hashlib.sha256(data).digest()
 
 def by_recv(sock):
@@ -78,6 +79,120 @@ for timeout in (None, 30):
 client.close(); server.close(); listener.close()
 """
 
+TLS = """
+import ssl
+if s.__name__ == "oxisock":
+    ssl.SSLContext.sslsocket_class = s.SSLSocket
+cafile, certfile, keyfile, host = sys.argv[-4:]
+theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+theirs.load_cert_chain(certfile, keyfile)
+ours = ssl.create_default_context(cafile=cafile)
+def secure(client, server):
+    found = []
+    thread = threading.Thread(
+        target=lambda: found.append(theirs.wrap_socket(server, server_side=True)))
+    thread.start()
+    client = ours.wrap_socket(client, server_hostname=host)
+    thread.join()
+    return client, found[0]
+"""
+
+SECURE = "client, server = secure(client, server)\n"
+
+RESET = """
+listener.settimeout(20)
+client.close(); server.close()
+data = random.Random(1).randbytes(300_000)
+place = tempfile.TemporaryFile()
+place.write(data)
+
+def sendfile(sock):
+    place.seek(0)
+    sock.sendfile(place)
+
+def sendmsg(sock):
+    rest = memoryview(data)
+    while rest:
+        rest = rest[sock.sendmsg([rest[:1000], rest[1000:50_000]]):]
+
+def write(sock):
+    with sock.makefile("wb") as file:
+        file.write(data)
+
+def recv(sock):
+    while part := sock.recv(3000):
+        yield part
+
+def recv_into(sock):
+    buffer = bytearray(3000)
+    while count := sock.recv_into(buffer):
+        yield bytes(buffer[:count])
+
+def recvmsg(sock):
+    while part := sock.recvmsg(3000)[0]:
+        yield part
+
+def read(sock):
+    with sock.makefile("rb") as file:
+        while part := file.read(3000):
+            yield part
+
+def readline(sock):
+    with sock.makefile("rb") as file:
+        while part := file.readline():
+            yield part
+
+def raw(sock):
+    with sock.makefile("rb", 0) as file:
+        while part := file.read(3000):
+            yield part
+
+def told(call):
+    try:
+        return call()
+    except OSError as error:
+        return type(error).__name__, error.errno
+
+def take(sock, receive):
+    # What came before the reset is the beginning of what was sent.
+    found = b""
+    try:
+        for part in receive(sock):
+            found += part
+    finally:
+        assert data.startswith(found), (len(found), len(data))
+    return "all" if found == data else "a part"
+
+secured = len(sys.argv) > 5
+ways = [(s.socket.sendall, recv), (s.socket.sendall, recv_into), (write, read), (write, readline),
+        (write, raw)]
+if not secured:
+    ways += [(s.socket.sendall, recvmsg), (sendfile, recv), (sendmsg, recv_into)]
+for timeout in (None, 20):
+    for send, receive in ways if timeout is None else ways[:2]:
+        client = s.create_connection((other, listener.getsockname()[1]), 20)
+        server = listener.accept()[0]
+        if secured:
+            client, server = secure(client, server)
+            send = type(client).sendall if send is s.socket.sendall else send
+        client.settimeout(timeout); server.settimeout(timeout)
+        outcomes = []
+        thread = threading.Thread(
+            target=lambda: outcomes.append(told(lambda: take(server, receive))))
+        thread.start()
+        sent = told(lambda: send(client, data) if send not in (sendfile, sendmsg, write)
+                    else send(client))
+        if sent is None:
+            # All of it was in the system's buffers: what comes next is told.
+            client.settimeout(20)
+            sent = told(lambda: client.recv(1))
+        thread.join()
+        client.close()
+        server.close()
+        print(getattr(send, "__name__", ""), receive.__name__, timeout, sent, outcomes[0])
+listener.close()
+"""
+
 CUT = """
 def told(call):
     began = time.monotonic()
@@ -118,9 +233,52 @@ client.close(); server.close(); listener.close()
 @pytest.mark.parametrize("family", ENDS, ids=["v4", "v6"])
 def test_streams_arrive_whole(family: socket.AddressFamily) -> None:
     link = Link(loss=0.02, twice=0.02, delay=0.0005, jitter=0.0005)
-    arguments = ("oxisock", str(int(family)), ENDS[family])
+    arguments = ("oxisock", str(int(family)), ENDS[family], "400000")
     _, passed = run_across(link, CONNECTED + WHOLE, *arguments, timeout=120)
     assert passed.lost > 10
+
+
+@pytest.mark.parametrize(("family", "mtu"), [(socket.AF_INET, 296), (socket.AF_INET6, 1280)])
+def test_streams_in_small_packets(family: socket.AddressFamily, mtu: int) -> None:
+    arguments = ("oxisock", str(int(family)), ENDS[family], "50000")
+    _, passed = run_across(Link(mtu=mtu, delay=0.0005), CONNECTED + WHOLE, *arguments)
+    assert passed.packets > 12 * 50_000 / mtu
+
+
+def files() -> list[str]:
+    """The arguments that TLS takes."""
+    return [authority().cafile, identity().certfile, identity().keyfile, HOST]
+
+
+def test_sessions_arrive_whole() -> None:
+    """TLS, in small packets of which some get lost."""
+    link = Link(loss=0.01, twice=0.02, delay=0.0005, jitter=0.0005, mtu=600)
+    family = socket.AF_INET
+    arguments = ("oxisock", str(int(family)), ENDS[family], "60000", *files())
+    program = CONNECTED + TLS + SECURE + WHOLE.replace(", (by_sendmsg, by_recv_into)", "")
+    _, passed = run_across(link, program, *arguments, timeout=120)
+    assert passed.lost > 2
+
+
+@pytest.mark.parametrize(
+    ("told", "secured"),
+    [("receiver", False), ("sender", False), ("both", False), ("both", True)],
+    ids=["receiver", "sender", "both", "tls"],
+)
+def test_a_reset_in_the_middle(told: str, secured: bool) -> None:
+    """Both ends end in the standard library's errors, and nothing that came before is lost.
+
+    Who does not hear of it at once, does when the system sends something to the other end.
+    """
+    printed = {}
+    link = Link(reset=20, told=told)
+    family = socket.AF_INET
+    for module in ("socket", "oxisock"):
+        arguments = [module, str(int(family)), ENDS[family], "0", *(files() if secured else [])]
+        program = CONNECTED + (TLS if secured else "") + RESET
+        printed[module], _ = run_across(link, program, *arguments)
+    assert printed["oxisock"].splitlines() == printed["socket"].splitlines()
+    assert printed["oxisock"].count("ConnectionResetError") >= 7
 
 
 def test_a_link_that_is_cut_ends_in_the_same_error() -> None:

@@ -81,6 +81,16 @@ def checksum(data: bytes) -> int:
     return ~total & 0xFFFF
 
 
+def ip(ends: bytes, segment: bytes) -> bytes:
+    """The packet of a TCP segment, from the first of these addresses to the second."""
+    if len(ends) == 32:
+        fields = struct.pack("!IHBB", 6 << 28, len(segment), socket.IPPROTO_TCP, 64)
+        return fields + ends + segment
+    length = 20 + len(segment)
+    fields = struct.pack("!BBHIBB", 0x45, 0, length, 0, 64, socket.IPPROTO_TCP)
+    return fields + struct.pack("!H", checksum(fields + b"\0\0" + ends)) + ends + segment
+
+
 @dataclass(frozen=True)
 class Request:
     """The first packet of a TCP connection; RFC 9293."""
@@ -118,12 +128,7 @@ class Request:
         ends = self.target + self.source
         pseudo = ends + struct.pack("!II", len(segment), socket.IPPROTO_TCP)
         segment = segment[:16] + struct.pack("!HH", checksum(pseudo + segment), 0)
-        if len(self.source) == 16:
-            fields = struct.pack("!IHBB", 6 << 28, len(segment), socket.IPPROTO_TCP, 64)
-            return fields + ends + segment
-        length = 20 + len(segment)
-        fields = struct.pack("!BBHIBB", 0x45, 0, length, 0, 64, socket.IPPROTO_TCP)
-        return fields + struct.pack("!H", checksum(fields + b"\0\0" + ends)) + ends + segment
+        return ip(ends, segment)
 
 
 def serve(tun: int, hosts: dict[int, Host]) -> None:

@@ -1,4 +1,4 @@
-"""A link that loses, doubles, delays and reorders packets, in a network namespace of its own.
+"""A link that loses, doubles, delays and reorders packets, or resets connections, in a namespace.
 
 `run_across` runs Python code in a new network namespace, where a TUN device stands for the link and
 a thread of this module for the other end, which turns every packet round: what is sent to a port of
@@ -18,9 +18,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 
-from tests.helpers.far_hosts import V4, V6, obstacle, open_network
+from tests.helpers.far_hosts import ACK, RST, V4, V6, checksum, ip, obstacle, open_network
 from tests.helpers.namespace import unshare
 
 OTHER = 7
@@ -45,6 +46,8 @@ class Link:
     mtu: int = 1500
     seed: int = 1
     cut: int | None = None  # from so many packets on nothing passes, in either direction
+    reset: int | None = None  # the number of the packet with data that resets its TCP connection
+    told: str = "both"  # who hears of the reset: "sender", "receiver" or "both"
 
 
 @dataclass
@@ -105,16 +108,61 @@ def turned(packet: bytes) -> bytes:
     return packet[:at] + target + source + packet[at + 2 * size :]
 
 
+def has_data(packet: bytes) -> bool:
+    """Whether it is a TCP segment with data."""
+    at = tcp(packet)
+    return at > 0 and len(packet) > at + (packet[at + 12] >> 4) * 4
+
+
+def tcp(packet: bytes) -> int:
+    """Where the TCP segment of a packet begins; 0 where it has none."""
+    if packet[0] >> 4 == 4:
+        return 4 * (packet[0] & 15) if packet[9] == socket.IPPROTO_TCP else 0
+    return 40 if packet[6] == socket.IPPROTO_TCP else 0
+
+
+def resets(packet: bytes, told: str) -> list[bytes]:
+    """What resets the connection of a segment, at its sender, its receiver or both; RFC 9293."""
+    at = tcp(packet)
+    sport, dport, number, awaited = struct.unpack_from("!HHII", packet, at)
+    v4 = packet[0] >> 4 == 4
+    source, target = (packet[12:16], packet[16:20]) if v4 else (packet[8:24], packet[24:40])
+    made = []
+    for whom, ports, sequence, answers in (
+        # As if the other end had sent it: it has the number that is awaited next.
+        ("receiver", (sport, dport), number, awaited),
+        ("sender", (dport, sport), awaited, number),
+    ):
+        if told in {whom, "both"}:
+            # The packet is turned round for the receiver, and answers the sender.
+            segment = struct.pack(
+                "!HHIIBBHHH", *ports, sequence, answers, 5 << 4, RST | ACK, 0, 0, 0
+            )
+            ends = target + source
+            pseudo = ends + struct.pack("!II", len(segment), socket.IPPROTO_TCP)
+            segment = segment[:16] + struct.pack("!HH", checksum(pseudo + segment), 0)
+            made.append(ip(ends, segment))
+    return made
+
+
 def serve(tun: int, link: Link, passed: Passed) -> None:
     """Be the link until the process ends."""
     chance = random.Random(link.seed)
     due: list[tuple[float, int, bytes]] = []
     order, last = 0, 0.0
+    segments: Counter[bytes] = Counter()
     while True:
         pause = max(0.0, due[0][0] - time.monotonic()) if due else None
         if select.select([tun], [], [], pause)[0]:
             packet = os.read(tun, 1 << 16)
             number = passed.number(packet)
+            if link.reset and has_data(packet):
+                ports = packet[tcp(packet) :][:4]
+                segments[ports] += 1
+                if segments[ports] == link.reset:
+                    for reset in resets(packet, link.told):
+                        os.write(tun, reset)
+                    continue
             now, count = time.monotonic(), 1
             if number == END:
                 moments = [max(last, now)]
