@@ -3,6 +3,7 @@
 Data arrive whole, or an error comes in time: the same one as in the standard library.
 """
 
+import re
 import socket
 
 import pytest
@@ -278,7 +279,9 @@ def test_a_reset_in_the_middle(told: str, secured: bool) -> None:
         program = CONNECTED + (TLS if secured else "") + RESET
         printed[module], _ = run_across(link, program, *arguments)
     assert printed["oxisock"].splitlines() == printed["socket"].splitlines()
-    assert printed["oxisock"].count("ConnectionResetError") >= 7
+    # On CPython 3.11 `ssl` has it as the end of the connection.
+    told_so = re.findall("ConnectionResetError|SSLEOFError", printed["oxisock"])
+    assert len(told_so) >= 7
 
 
 def test_a_link_that_is_cut_ends_in_the_same_error() -> None:
