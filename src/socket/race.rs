@@ -335,8 +335,13 @@ impl<'py> Connecting<'py> {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let channels = running.iter().map(|attempt| &attempt.socket.get().channel);
         let ready = wait_any(self.py, channels, Interest::Write, until)?;
-        // From the last one, as those that fail go.
-        for place in (0..ready.len()).rev().filter(|place| ready[*place]) {
+        // Of several that are connected by now the earlier address wins.
+        let mut place = 0;
+        for ready in ready {
+            if !ready {
+                place += 1;
+                continue;
+            }
             let outcome = running[place].socket.get().connection_error(self.py)?;
             let attempt = running.remove(place);
             let Some(errno) = outcome else {

@@ -97,6 +97,17 @@ def test_silent_then_refusing_then_far(count: int, timeout: float | None) -> Non
     assert took < 0.5 + LATE
 
 
+def test_of_several_that_are_connected_the_first_address_wins() -> None:
+    """All of them are by the time a signal's handler lets go of the thread."""
+    handler = "signal.setitimer(signal.ITIMER_REAL, 0.2)"
+    program = PROGRAM.replace("start = ", f"{handler}\nstart = ", 1)
+    program = "import signal, time\nsignal.signal(14, lambda *_: time.sleep(0.7))\n" + program
+    hosts = dict.fromkeys(range(1, 6), Host(0.5))
+    options = {"setconnectionattemptdelay": 0.02}
+    _, result = connect(hosts, v4(*hosts), program=program, options=options, timeout=10)
+    assert result == [V4.format(1), 10, False]
+
+
 @pytest.mark.parametrize(("count", "timeout"), [(1, 1), (3, 2), (100, 1)])
 def test_all_silent(count: int, timeout: float) -> None:
     hosts = dict.fromkeys(range(1, count + 1), SILENT)
