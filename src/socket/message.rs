@@ -10,7 +10,7 @@ use crate::python::args::{Given, Int, Size, nonnegative};
 use crate::python::audit::audit;
 use crate::python::buffer::BuffersSlot;
 use crate::python::bytes::{BytesBuilder, SCRATCH, bytes_of, with_scratch};
-use crate::python::error::{Result, exception};
+use crate::python::error::Result;
 use crate::python::make::{self, Made};
 use crate::sys::ancillary::Control;
 use crate::sys::message::{self, IoVec, Received};
@@ -203,9 +203,11 @@ impl Socket {
         flags: Int,
     ) -> PyResult<Made<usize>> {
         if self.family() != libc::AF_ALG {
-            return Err(exception::<pyo3::exceptions::PyOSError>(
-                "algset is only supported for AF_ALG",
-            ));
+            return Err(
+                crate::python::error::exception::<pyo3::exceptions::PyOSError>(
+                    "algset is only supported for AF_ALG",
+                ),
+            );
         }
         let control = ancillary::encode_alg(op, iv, assoclen)?;
         let mut slot = BuffersSlot::new();
