@@ -58,10 +58,10 @@ ERRORS: dict[str, str] = {
     "socket": "EACCES EAFNOSUPPORT EINVAL EMFILE ENFILE ENOBUFS ENOMEM EPROTONOSUPPORT",
     "socketpair": "EAFNOSUPPORT EMFILE ENFILE EOPNOTSUPP ENOMEM",
 }
-# What other machines and C libraries call for the same.
+# What other machines call for the same, or a function of the C library does.
 ELSEWHERE = {
     "fstat": "newfstatat", "fstatat": "newfstatat", "ppoll": "poll", "epoll_pwait": "epoll_wait",
-    "_newselect": "pselect6", "select": "pselect6",
+    "_newselect": "pselect6", "select": "pselect6", "gethostname": "uname",
 }  # fmt: skip
 LEFT_ALONE = {
     # Nothing that we give them can be refused.
@@ -153,6 +153,12 @@ def calls(log: str) -> Counter[str]:
     return Counter(re.findall(r"^\d+ +(\w+)\(", log, re.M))
 
 
+def listed(call: str) -> str:
+    """The name that a system call has in `ERRORS`, whatever it is called here."""
+    name = system_call(call)
+    return ELSEWHERE.get(name, name)
+
+
 class Everything(Scenario):
     """All scenarios, one after the other."""
 
@@ -191,8 +197,7 @@ def faults(name: str, share: int = 1) -> Iterator[dict[str, Any]]:
     for call, count in calls(log).items():
         if (name, call) in NOT_OURS:
             continue
-        name_here = system_call(call)
-        errors = ERRORS.get(ELSEWHERE.get(name_here, name_here), "").split()
+        errors = ERRORS.get(listed(call), "").split()
         for error in errors[place % min(share, len(errors) or 1) :: share]:
             for turn in range(1, count + 1):
                 with scenario:

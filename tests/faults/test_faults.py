@@ -11,18 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.inject import ELSEWHERE, ERRORS, LEFT_ALONE
+from tests.faults.inject import ERRORS, LEFT_ALONE, listed
 from tests.faults.scenarios import SCENARIOS
-from tests.helpers.process import needs_strace, output, system_call
+from tests.helpers.process import needs_strace, output
 
 SHARE = "1" if os.environ.get("OXISOCK_EXAMPLES") else "3"
 """In every run a third of the errors, others of each scenario."""
 SOURCES = Path(__file__).parents[2] / "src/sys/src"
-# What the C library calls for a function of another name, or of which it makes no system call.
-KERNEL = {
-    "fstat": "newfstatat", "gethostname": "uname", "recv": "recvfrom", "select": "pselect6",
-    "send": "sendto", "sendfile64": "sendfile",
-}  # fmt: skip
 # What the C library makes of a file that it cannot open, or an interface that it cannot find.
 OTHERS = {
     "openat": {"gaierror", "OSError"}, "newfstatat": {"gaierror", "OSError"}, "ioctl": {"OSError"},
@@ -39,8 +34,7 @@ def test_a_system_call_fails(name: str) -> None:
     assert reports
     for report in reports:
         number = getattr(errno, report["error"])
-        call = system_call(report["call"])
-        others = OTHERS.get(ELSEWHERE.get(call, call), set())
+        others = OTHERS.get(listed(report["call"]), set())
         expected = {"done", errno.errorcode[number], *others}
         if name.startswith("tls"):
             # On CPython 3.11 any is the end of the connection, by a number of the module `ssl`.
@@ -63,9 +57,8 @@ def test_no_system_call_is_forgotten() -> None:
     text = "\n".join(file.read_text() for file in files)
     named = set(re.findall(r"syscall!\(\s*(\w+)\(", text))
     assert "recvmmsg" in named
-    named = {KERNEL.get(name, name) for name in named}
+    named = {listed(name) for name in named}
     assert named - ERRORS.keys() - LEFT_ALONE == {"sethostname"}  # of the whole machine
     command = [sys.executable, "-m", "tests.faults.inject", "--seen"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
-    seen = {system_call(call) for call in json.loads(output(done))}
-    assert ERRORS.keys() <= {ELSEWHERE.get(call, call) for call in seen}
+    assert ERRORS.keys() <= {listed(call) for call in json.loads(output(done))}

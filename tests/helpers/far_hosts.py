@@ -82,7 +82,9 @@ def checksum(data: bytes) -> int:
 
 
 def ip(ends: bytes, segment: bytes) -> bytes:
-    """The packet of a TCP segment, from the first of these addresses to the second."""
+    """The packet of a TCP segment without checksum, from the first address to the second."""
+    pseudo = ends + struct.pack("!II", len(segment), socket.IPPROTO_TCP)
+    segment = segment[:16] + struct.pack("!H", checksum(pseudo + segment)) + segment[18:]
     if len(ends) == 32:
         fields = struct.pack("!IHBB", 6 << 28, len(segment), socket.IPPROTO_TCP, 64)
         return fields + ends + segment
@@ -125,10 +127,7 @@ class Request:
         sport, dport = self.ports
         sequence = (self.number + 1) & 0xFFFFFFFF
         segment = struct.pack("!HHIIBBHHH", dport, sport, 1, sequence, 5 << 4, flags, 65535, 0, 0)
-        ends = self.target + self.source
-        pseudo = ends + struct.pack("!II", len(segment), socket.IPPROTO_TCP)
-        segment = segment[:16] + struct.pack("!HH", checksum(pseudo + segment), 0)
-        return ip(ends, segment)
+        return ip(self.target + self.source, segment)
 
 
 def serve(tun: int, hosts: dict[int, Host]) -> None:
