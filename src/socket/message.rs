@@ -202,12 +202,11 @@ impl Socket {
         assoclen: Option<&Bound<'_, PyAny>>,
         flags: Int,
     ) -> PyResult<Made<usize>> {
+        use crate::python::error::exception;
         if self.family() != libc::AF_ALG {
-            return Err(
-                crate::python::error::exception::<pyo3::exceptions::PyOSError>(
-                    "algset is only supported for AF_ALG",
-                ),
-            );
+            return Err(exception::<pyo3::exceptions::PyOSError>(
+                "algset is only supported for AF_ALG",
+            ));
         }
         let control = ancillary::encode_alg(op, iv, assoclen)?;
         let mut slot = BuffersSlot::new();
