@@ -221,7 +221,8 @@ class Odd(Scene):
         for file in self.files:
             try:
                 file.close()
-            except (OSError, ValueError):  # what was not written, or was detached
+            # What was not written, was detached, or was made anew over what is no socket.
+            except (OSError, ValueError, AttributeError):
                 pass
         super().strike()
 
