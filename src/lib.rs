@@ -95,7 +95,7 @@ const FUNCTIONS: &[MakeFunction] = functions![
     python::attributes::namespace_of,
     python::attributes::without_annotations,
     python::late::held,
-    python::late::module,
+    python::late::load,
     resolver::getaddrinfo,
     resolver::gethostbyaddr,
     resolver::gethostbyname,

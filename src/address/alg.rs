@@ -8,6 +8,7 @@ use super::Purpose;
 use super::fields::{Fields, until_zero};
 use crate::python::args;
 use crate::python::error::{Error, Result};
+use crate::python::make;
 use crate::sys::{SockAddr, Sockaddr};
 
 pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
@@ -35,11 +36,12 @@ fn store(field: &mut [u8], text: &str, otherwise: &'static str) -> Result<()> {
 
 pub(super) fn build<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bound<'py, PyAny>> {
     let address: sockaddr_alg = address.read();
-    let tuple = (
+    let tuple = make::tuple!(
+        py,
         args::file_system_text(py, until_zero(&address.salg_type))?,
         args::file_system_text(py, until_zero(&address.salg_name))?,
         address.salg_feat,
         address.salg_mask,
     );
-    Ok(tuple.into_pyobject(py)?.into_any())
+    Ok(tuple?.into_any())
 }

@@ -10,6 +10,7 @@ use super::Purpose;
 use super::fields::Fields;
 use crate::python::args;
 use crate::python::error::{Error, Result, exception};
+use crate::python::make::{self, Make};
 use crate::sys::address::linux::{bdaddr_t, sockaddr_hci, sockaddr_l2, sockaddr_rc, sockaddr_sco};
 use crate::sys::{SockAddr, Sockaddr};
 
@@ -150,29 +151,27 @@ pub(super) fn build<'py>(
             let (psm, cid) = (u16::from_le(address.l2_psm), u16::from_le(address.l2_cid));
             // As short as the address allows: only Low Energy has the longer forms.
             let tuple = match (address.l2_bdaddr_type, cid) {
-                (BDADDR_BREDR, 0) => (device, psm).into_pyobject(py)?,
-                (BDADDR_BREDR, cid) => (device, psm, cid).into_pyobject(py)?,
-                (kind, cid) => (device, psm, cid, kind).into_pyobject(py)?,
+                (BDADDR_BREDR, 0) => make::tuple!(py, device, psm)?,
+                (BDADDR_BREDR, cid) => make::tuple!(py, device, psm, cid)?,
+                (kind, cid) => make::tuple!(py, device, psm, cid, kind)?,
             };
             Ok(tuple.into_any())
         }
         RFCOMM => {
             let address: sockaddr_rc = address.read();
-            let pair = (device_text(address.rc_bdaddr), address.rc_channel);
-            Ok(pair.into_pyobject(py)?.into_any())
+            let pair = make::tuple!(py, device_text(address.rc_bdaddr), address.rc_channel);
+            Ok(pair?.into_any())
         }
         HCI => {
             let address: sockaddr_hci = address.read();
             match address.hci_channel {
-                HCI_CHANNEL_RAW => Ok(address.hci_dev.into_pyobject(py)?.into_any()),
-                channel => Ok((address.hci_dev, channel).into_pyobject(py)?.into_any()),
+                HCI_CHANNEL_RAW => address.hci_dev.make(py),
+                channel => (address.hci_dev, channel).make(py),
             }
         }
         SCO => {
             let address: sockaddr_sco = address.read();
-            Ok(device_text(address.sco_bdaddr)
-                .into_pyobject(py)?
-                .into_any())
+            device_text(address.sco_bdaddr).make(py)
         }
         _ => Err(exception::<PyValueError>("Unknown Bluetooth protocol")),
     }

@@ -12,6 +12,7 @@ use super::{Purpose, interface_index, interface_name};
 use crate::engine::Channel;
 use crate::python::args;
 use crate::python::error::{Error, Result};
+use crate::python::make;
 use crate::sys::address::linux::{can_j1939, can_tp};
 use crate::sys::{SockAddr, Sockaddr};
 
@@ -66,15 +67,16 @@ pub(super) fn build<'py>(
         index => interface_name(py, socket, index),
     };
     let name = args::file_system_text(py, &name)?;
-    Ok(match protocol {
+    let tuple = match protocol {
         libc::CAN_ISOTP => {
             let (rx_id, tx_id) = can_tp(&address);
-            (name, rx_id, tx_id).into_pyobject(py)?.into_any()
+            make::tuple!(py, name, rx_id, tx_id)?
         }
         libc::CAN_J1939 => {
             let (own, pgn, addr) = can_j1939(&address);
-            (name, own, pgn, addr).into_pyobject(py)?.into_any()
+            make::tuple!(py, name, own, pgn, addr)?
         }
-        _ => (name,).into_pyobject(py)?.into_any(),
-    })
+        _ => make::tuple!(py, name)?,
+    };
+    Ok(tuple.into_any())
 }

@@ -5,7 +5,6 @@ use std::mem::offset_of;
 use libc::sockaddr_ll;
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 
 use super::fields::Fields;
 use super::{Purpose, interface_index, interface_name};
@@ -13,6 +12,7 @@ use crate::engine::Channel;
 use crate::python::args;
 use crate::python::buffer::BufferSlot;
 use crate::python::error::{Error, Result};
+use crate::python::make;
 use crate::sys::{SockAddr, Sockaddr};
 
 /// From the start of the structure to the hardware address, which may be longer than the
@@ -81,12 +81,13 @@ pub(super) fn build<'py>(
     };
     let hardware = address.as_bytes().get(HARDWARE..).unwrap_or_default();
     let hardware = &hardware[..hardware.len().min(fields.sll_halen.into())];
-    let tuple = (
+    let tuple = make::tuple!(
+        py,
         args::file_system_text(py, &name)?,
         u16::from_be(fields.sll_protocol),
         fields.sll_pkttype,
         fields.sll_hatype,
-        PyBytes::new(py, hardware),
+        make::bytes(py, hardware)?,
     );
-    Ok(tuple.into_pyobject(py)?.into_any())
+    Ok(tuple?.into_any())
 }

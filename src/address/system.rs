@@ -10,6 +10,7 @@ use super::Purpose;
 use super::fields::Fields;
 use crate::python::args;
 use crate::python::error::{Error, Result, exception};
+use crate::python::make::Make;
 use crate::sys::{Errno, SockAddr, Sockaddr, kernel_control};
 
 pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
@@ -66,7 +67,5 @@ pub(super) fn build<'py>(
         return Err(exception::<PyValueError>("Invalid address type"));
     }
     let address: sockaddr_ctl = address.read();
-    Ok((address.sc_id, address.sc_unit)
-        .into_pyobject(py)?
-        .into_any())
+    (address.sc_id, address.sc_unit).make(py)
 }

@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use super::Purpose;
 use super::fields::Fields;
 use crate::python::error::{Error, Result, exception};
+use crate::python::make;
 use crate::sys::SockAddr;
 use crate::sys::address::linux::sockaddr_tipc;
 
@@ -60,7 +61,5 @@ pub(super) fn build<'py>(py: Python<'py>, address: &SockAddr) -> PyResult<Bound<
     };
     // Negative scopes come as large numbers, as in the standard library.
     let scope = i32::from(address.scope) as u32;
-    Ok((address.addrtype, v1, v2, v3, scope)
-        .into_pyobject(py)?
-        .into_any())
+    Ok(make::tuple!(py, address.addrtype, v1, v2, v3, scope)?.into_any())
 }

@@ -6,6 +6,7 @@ use pyo3::types::PyDict;
 
 use crate::python::late;
 use crate::python::make::Make;
+use crate::python::plain::Plain;
 
 /// Members of one enumeration of `oxisock._enums`, fetched when the first one is needed.
 struct Members<const N: usize> {
@@ -60,12 +61,12 @@ static KINDS: Members<16> = Members::new("SocketKind");
 
 /// Return the ``AddressFamily`` member of that value, or the plain int if there is none.
 #[pyfunction]
-pub(crate) fn family_member(py: Python<'_>, value: i32) -> PyResult<Bound<'_, PyAny>> {
-    FAMILIES.get(py, value)
+pub(crate) fn family_member(py: Python<'_>, value: Plain<i32>) -> PyResult<Bound<'_, PyAny>> {
+    FAMILIES.get(py, value.0)
 }
 
 /// Return the ``SocketKind`` member of that value, or the plain int if there is none.
 #[pyfunction]
-pub(crate) fn kind_member(py: Python<'_>, value: i32) -> PyResult<Bound<'_, PyAny>> {
-    KINDS.get(py, value)
+pub(crate) fn kind_member(py: Python<'_>, value: Plain<i32>) -> PyResult<Bound<'_, PyAny>> {
+    KINDS.get(py, value.0)
 }

@@ -14,6 +14,7 @@ use pyo3::types::{PyDict, PyString};
 
 use crate::python::error::exception;
 use crate::python::make::{self, Made, Make};
+use crate::python::plain::Plain;
 
 #[cfg(linux)]
 mod alg;
@@ -186,8 +187,12 @@ pub(crate) fn attribute(name: &Bound<'_, PyString>) -> PyResult<Constant> {
 
 /// Return the public constants whose name starts with ``prefix``, in a new dict by name.
 #[pyfunction]
-#[pyo3(signature = (prefix = ""))]
-pub(crate) fn constants<'py>(py: Python<'py>, prefix: &str) -> PyResult<Bound<'py, PyDict>> {
+#[pyo3(signature = (prefix = None), text_signature = "(prefix='')")]
+pub(crate) fn constants<'py>(
+    py: Python<'py>,
+    prefix: Option<Plain<&str>>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let prefix = prefix.map_or("", |prefix| prefix.0);
     let dict = make::dictionary(py)?;
     for (name, value) in public().filter(|(name, _)| name.starts_with(prefix)) {
         make::entry(&dict, name, value)?;

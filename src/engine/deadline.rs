@@ -184,11 +184,11 @@ impl DeadlineBlock {
         })
     }
 
-    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<Made<String>> {
         let class: Bound<'_, PyType> = slf.get_type();
-        Ok(match slf.get().timeout.seconds() {
+        Ok(Made(match slf.get().timeout.seconds() {
             Some(seconds) => format!("{}({seconds:?})", class.fully_qualified_name()?),
             None => format!("{}(None)", class.fully_qualified_name()?),
-        })
+        }))
     }
 }

@@ -13,6 +13,7 @@ use super::handoff;
 use super::shards::{Padded, SHARDS, Sharded, add};
 use crate::python::error::exception;
 use crate::python::make::{self, Made};
+use crate::python::plain::Plain;
 use crate::sys::Timeout;
 
 /// Up to this many bytes are copied with the interpreter lock kept.
@@ -173,10 +174,10 @@ pub(super) fn count_wake() {
 ///     ValueError: there is no such parameter.
 #[pyfunction]
 #[pyo3(signature = (name, value, /))]
-pub(crate) fn tune(name: &str, value: usize) -> PyResult<Made<usize>> {
-    match name {
-        "keep_limit" => Ok(Made(KEEP_LIMIT.swap(value, Relaxed))),
-        _ => Err(exception::<PyValueError>(format!(
+pub(crate) fn tune(name: Plain<&str>, value: Plain<usize>) -> PyResult<Made<usize>> {
+    match name.0 {
+        "keep_limit" => Ok(Made(KEEP_LIMIT.swap(value.0, Relaxed))),
+        name => Err(exception::<PyValueError>(format!(
             "unknown engine parameter: {name}"
         ))),
     }
@@ -199,7 +200,8 @@ pub(crate) fn tune(name: &str, value: usize) -> PyResult<Made<usize>> {
 ///     TypeError: the time is no number.
 #[pyfunction]
 #[pyo3(signature = (seconds, /))]
-pub(crate) fn setbusypoll(seconds: f64) -> PyResult<()> {
+pub(crate) fn setbusypoll(seconds: Plain<f64>) -> PyResult<()> {
+    let seconds = seconds.0;
     if !(0.0..=MAX_BUSY_POLL.as_secs_f64()).contains(&seconds) {
         return Err(exception::<PyValueError>(
             "seconds must be between 0 and 0.005",

@@ -7,6 +7,7 @@ use pyo3::types::{PyString, PyType};
 use super::{BufferMethods, FileState, RawMethods, TextMethods};
 use crate::python::args::{self, Size};
 use crate::python::method::{Arguments, Fast, blank, function, inherit};
+use crate::python::plain::Plain;
 use crate::socket::Socket;
 
 pub(crate) const FAST: [Fast; 1] = [function!(open_raw, positional open_raw_fast)];
@@ -14,7 +15,7 @@ pub(crate) const FAST: [Fast; 1] = [function!(open_raw, positional open_raw_fast
 fn open_raw_fast<'py>(arguments: &Arguments<'py>) -> PyResult<Bound<'py, PyAny>> {
     let [sock, raw, mode, size] = arguments.exactly("open_raw")?;
     let (raw, mode) = (raw.cast::<PyType>()?, mode.cast::<PyString>()?);
-    open_raw(&sock, &raw, mode.to_str()?, Size(args::size(&size)?))
+    open_raw(&sock, &raw, Plain(mode.to_str()?), Size(args::size(&size)?))
 }
 
 /// Give the classes of ``_files.py`` their own copies of the native methods.
@@ -53,7 +54,7 @@ pub(crate) fn register_files(
 pub(crate) fn open_raw<'py>(
     sock: &Bound<'py, PyAny>,
     raw: &Bound<'py, PyType>,
-    mode: &str,
+    mode: Plain<&str>,
     size: Size,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = sock.py();
@@ -66,7 +67,7 @@ pub(crate) fn open_raw<'py>(
         }
     }
     let size = usize::try_from(size.0).unwrap_or(0);
-    let state = Bound::new(py, FileState::over(sock, mode, size))?;
+    let state = Bound::new(py, FileState::over(sock, mode.0, size))?;
     let raw = blank(raw)?;
     raw.setattr(intern!(py, "_state"), state)?;
     Ok(raw)

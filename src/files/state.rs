@@ -13,7 +13,9 @@ use super::held::Held;
 use super::turn::Turn;
 use crate::python::args;
 use crate::python::error::{Error, exception};
+use crate::python::make;
 use crate::python::method::discard;
+use crate::python::plain::Plain;
 use crate::python::thread::protect;
 use crate::socket::{self, Socket};
 use crate::sys::Region;
@@ -238,9 +240,9 @@ fn would_block(error: &PyErr, py: Python<'_>) -> bool {
 #[cold]
 pub(super) fn unsupported(py: Python<'_>, message: &'static str) -> PyErr {
     let class = py
-        .import("io")
-        .and_then(|io| io.getattr("UnsupportedOperation"));
-    match class.and_then(|class| class.call1((message,))) {
+        .import(intern!(py, "io"))
+        .and_then(|io| io.getattr(intern!(py, "UnsupportedOperation")));
+    match class.and_then(|class| class.call1(make::tuple!(py, message)?)) {
         Ok(error) => PyErr::from_value(error),
         Err(error) => error,
     }
@@ -251,8 +253,8 @@ impl FileState {
     /// Make the state of a ``SocketIO``.
     #[new]
     #[pyo3(signature = (sock, mode, /))]
-    fn new(sock: &Bound<'_, PyAny>, mode: &str) -> Self {
-        FileState::over(sock, mode, 0)
+    fn new(sock: &Bound<'_, PyAny>, mode: Plain<&str>) -> Self {
+        FileState::over(sock, mode.0, 0)
     }
 
     /// The socket, until the file is closed.

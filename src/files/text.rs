@@ -19,6 +19,7 @@ use super::turn::{Taken, Turn};
 use crate::python::args::{self, Size};
 use crate::python::error::exception;
 use crate::python::method::{Arguments, Fast, Inherited, discard, positional};
+use crate::python::plain::Plain;
 use crate::python::text::{find, length, slice};
 use crate::python::thread::protect;
 
@@ -311,10 +312,10 @@ impl TextReader {
     /// Make the state of a text file on top of a buffer's.
     #[new]
     #[pyo3(signature = (state, newline, /))]
-    fn new(state: Py<FileState>, newline: Option<&str>) -> PyResult<Self> {
+    fn new(state: Py<FileState>, newline: Option<Plain<&str>>) -> PyResult<Self> {
         Ok(TextReader {
             state,
-            end: AtomicU8::new(End::of(newline)? as u8),
+            end: AtomicU8::new(End::of(newline.map(|newline| newline.0))? as u8),
             detached: AtomicBool::new(false),
             text: Turn::new(Text {
                 text: None,
@@ -327,8 +328,9 @@ impl TextReader {
 
     /// Change what ends a line.
     #[pyo3(signature = (newline, /))]
-    fn set_newline(&self, newline: Option<&str>) -> PyResult<()> {
-        self.end.store(End::of(newline)? as u8, Relaxed);
+    fn set_newline(&self, newline: Option<Plain<&str>>) -> PyResult<()> {
+        self.end
+            .store(End::of(newline.map(|newline| newline.0))? as u8, Relaxed);
         Ok(())
     }
 

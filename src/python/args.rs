@@ -3,6 +3,7 @@
 
 use std::ffi::CStr;
 
+use pyo3::Raised;
 use pyo3::exceptions::{PyDeprecationWarning, PyOverflowError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -27,30 +28,30 @@ pub(crate) struct Descriptor(pub(crate) RawFd);
 pub(crate) struct Size(pub(crate) isize);
 
 impl<'py> FromPyObject<'_, 'py> for Int {
-    type Error = PyErr;
+    type Error = Raised;
 
     #[inline]
-    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> Result<Self, Raised> {
         Ok(Int(int(&object)?))
     }
 }
 
 impl<'py> FromPyObject<'_, 'py> for Descriptor {
-    type Error = PyErr;
+    type Error = Raised;
 
-    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> Result<Self, Raised> {
         protect();
         // SAFETY: the object is alive; an error is reported through the -1 that is checked.
         let fd = unsafe { ffi::PyObject_AsFileDescriptor(object.as_ptr()) };
-        checked(object.py(), fd, -1).map(Descriptor)
+        Ok(Descriptor(checked(object.py(), fd, -1)?))
     }
 }
 
 impl<'py> FromPyObject<'_, 'py> for Size {
-    type Error = PyErr;
+    type Error = Raised;
 
     #[inline]
-    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> Result<Self, Raised> {
         Ok(Size(size(&object)?))
     }
 }
@@ -75,9 +76,9 @@ fn no_int(value: libc::c_long) -> PyErr {
 pub(crate) struct Given<'py>(pub(crate) Option<Bound<'py, PyAny>>);
 
 impl<'py> FromPyObject<'_, 'py> for Given<'py> {
-    type Error = PyErr;
+    type Error = Raised;
 
-    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> Result<Self, Raised> {
         Ok(Given(Some(object.to_owned())))
     }
 }
@@ -261,7 +262,7 @@ pub(crate) fn sequence<'py>(
 
 /// The result of a conversion that reports an exception with one special value.
 #[inline]
-fn checked<T: PartialEq>(py: Python<'_>, value: T, special: T) -> PyResult<T> {
+pub(super) fn checked<T: PartialEq>(py: Python<'_>, value: T, special: T) -> PyResult<T> {
     if value == special
         && let Some(error) = PyErr::take(py)
     {

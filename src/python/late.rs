@@ -10,8 +10,10 @@ use pyo3::exceptions::{PyImportError, PyOSError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyType};
+use pyo3::types::PyType;
 
+use super::make;
+use super::plain::Plain;
 use super::thread::protect;
 use crate::sys;
 
@@ -127,9 +129,10 @@ fn library<'py>(sys: &Bound<'py, PyModule>, name: &str) -> PyResult<Option<Bound
 ///     None. The place is empty for a module of the package.
 #[pyfunction]
 #[pyo3(signature = (name, /))]
-pub(crate) fn held<'py>(py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
+pub(crate) fn held<'py>(py: Python<'py>, name: Plain<&str>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let name = name.0;
     let pair = |origin: &str, source: &[u8]| {
-        let pair = (origin, PyBytes::new(py, source)).into_pyobject(py)?;
+        let pair = make::tuple!(py, origin, make::bytes(py, source)?)?;
         Ok(Some(pair.into_any()))
     };
     if let Some((_, source)) = OURS.iter().find(|(ours, _)| *ours == name) {
@@ -151,17 +154,23 @@ pub(crate) fn held<'py>(py: Python<'py>, name: &str) -> PyResult<Option<Bound<'p
 /// Raises:
 ///     ImportError: there is no such module, or it cannot be read and is not held either.
 ///     OSError: likewise, where no descriptor is left.
-#[pyfunction(name = "load")]
+#[pyfunction]
 #[pyo3(signature = (name, /))]
+pub(crate) fn load<'py>(py: Python<'py>, name: Plain<&str>) -> PyResult<Bound<'py, PyModule>> {
+    module(py, name.0)
+}
+
+/// The module of that name.
 pub(crate) fn module<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyModule>> {
     protect();
-    match py.import(name) {
+    let name = make::text(py, name)?;
+    match py.import(&name) {
         Err(error)
             if error.is_instance_of::<PyImportError>(py)
                 || error.is_instance_of::<PyOSError>(py) =>
         {
             finder(py)?
-                .getattr("import_held")?
+                .getattr(intern!(py, "import_held"))?
                 .call1((name,))?
                 .cast_into()
                 .map_err(Into::into)
@@ -171,7 +180,7 @@ pub(crate) fn module<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, Py
 }
 
 fn finder(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
-    match py.import("oxisock._held") {
+    match py.import(intern!(py, "oxisock._held")) {
         Ok(module) => Ok(module),
         Err(_) => {
             let source = CString::new(FINDER)?;

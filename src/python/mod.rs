@@ -15,6 +15,7 @@ pub(crate) mod make;
 pub(crate) mod method;
 #[cfg(not(Py_GIL_DISABLED))]
 pub(crate) mod pending;
+pub(crate) mod plain;
 #[cfg(all(Py_3_12, not(Py_3_15), not(Py_GIL_DISABLED)))]
 mod slots;
 pub(crate) mod text;

@@ -14,6 +14,7 @@ use crate::python::args::{self, Int};
 use crate::python::audit::audit_with;
 use crate::python::error::{Error, Result};
 use crate::python::make;
+use crate::python::plain::Plain;
 use crate::python::version;
 
 /// Look up the addresses of a host and a service; getaddrinfo(3), RFC 3493.
@@ -91,7 +92,7 @@ fn find<'py>(
     let name = parse_host(host)?;
     let service = parse_port(port)?;
     audit_with(py, c"socket.getaddrinfo", || {
-        (host, port, hints.family, hints.kind, hints.protocol).into_pyobject(py)
+        make::tuple!(py, host, port, hints.family, hints.kind, hints.protocol)
     })?;
     let entries = lookup(
         py,
@@ -186,7 +187,7 @@ fn build<'py>(py: Python<'py>, entries: &[Entry]) -> PyResult<Bound<'py, PyList>
         let (family, address) = match last.take() {
             Some((before, family, address)) if before == &entry.address => (family, address),
             _ => (
-                family_member(py, entry.family)?,
+                family_member(py, Plain(entry.family))?,
                 address::build(py, &entry.address, entry.protocol, None)?,
             ),
         };
@@ -194,7 +195,7 @@ fn build<'py>(py: Python<'py>, entries: &[Entry]) -> PyResult<Bound<'py, PyList>
             None | Some(b"") => intern!(py, "").clone().into_any(),
             Some(name) => args::file_system_text(py, name)?,
         };
-        let kind = kind_member(py, entry.kind)?;
+        let kind = kind_member(py, Plain(entry.kind))?;
         list.append(make::tuple!(
             py,
             &family,

@@ -11,6 +11,7 @@ use crate::python::args::{file_system_bytes, file_system_text, unsigned, unsigne
 use crate::python::error::{Error, Result};
 use crate::python::make::{self, Made};
 use crate::python::method::{Fast, function};
+use crate::python::plain::Plain;
 use crate::python::version;
 use crate::sys::interface;
 
@@ -46,7 +47,7 @@ pub(crate) fn getifaddrs(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
             py,
             file_system_text(py, found.name.to_bytes())?,
             found.flags,
-            family_member(py, found.family)?,
+            family_member(py, Plain(found.family))?,
             found.address,
             found.netmask,
             found.broadcast,

@@ -14,6 +14,7 @@ use crate::ancillary;
 use crate::python::args::{self, Int, Size, nonnegative};
 use crate::python::error::{Error, Result, about};
 use crate::python::make::{self, Made};
+use crate::python::plain::Plain;
 use crate::sys::Errno;
 use crate::sys::packet::{self, Choice, Info, Item};
 
@@ -313,12 +314,12 @@ impl Socket {
     fn setrecvinfo(
         &self,
         py: Python<'_>,
-        ecn: Option<bool>,
-        ttl: Option<bool>,
-        destination: Option<bool>,
-        timestamp: Option<bool>,
-        hardware_timestamp: Option<bool>,
-        drops: Option<bool>,
+        ecn: Option<Plain<bool>>,
+        ttl: Option<Plain<bool>>,
+        destination: Option<Plain<bool>>,
+        timestamp: Option<Plain<bool>>,
+        hardware_timestamp: Option<Plain<bool>>,
+        drops: Option<Plain<bool>>,
     ) -> PyResult<()> {
         for (name, item, on) in [
             ("ecn", Item::TrafficClass, ecn),
@@ -332,7 +333,7 @@ impl Socket {
             ),
             ("drops", Item::Drops, drops),
         ] {
-            let Some(on) = on else { continue };
+            let Some(Plain(on)) = on else { continue };
             let told = self
                 .channel
                 .lend(py, |fd| packet::tell(fd, self.family(), item, on));

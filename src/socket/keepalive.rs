@@ -5,9 +5,12 @@ use std::sync::{LazyLock, PoisonError, RwLock};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 use super::Socket;
 use crate::python::error::{Result, exception};
+use crate::python::make;
+use crate::python::plain::Plain;
 use crate::sys::keepalive::Keepalive;
 use crate::sys::{self, BorrowedFd};
 
@@ -30,11 +33,12 @@ fn default() -> Option<Keepalive> {
 
 /// What the arguments of `setkeepalive` and `setdefaultkeepalive` mean; None switches off.
 fn parse(
-    idle: Option<u32>,
-    interval: Option<u32>,
-    count: Option<u32>,
+    idle: Option<Plain<u32>>,
+    interval: Option<Plain<u32>>,
+    count: Option<Plain<u32>>,
 ) -> PyResult<Option<Keepalive>> {
-    let (Some(idle), Some(interval), Some(count)) = (idle, interval, count) else {
+    let (Some(Plain(idle)), Some(Plain(interval)), Some(Plain(count))) = (idle, interval, count)
+    else {
         if idle.is_some() || interval.is_some() || count.is_some() {
             return Err(exception::<PyValueError>(
                 "idle, interval and count have to be given together",
@@ -88,9 +92,9 @@ impl Socket {
     fn setkeepalive(
         &self,
         py: Python<'_>,
-        idle: Option<u32>,
-        interval: Option<u32>,
-        count: Option<u32>,
+        idle: Option<Plain<u32>>,
+        interval: Option<Plain<u32>>,
+        count: Option<Plain<u32>>,
     ) -> PyResult<()> {
         let keepalive = parse(idle, interval, count)?;
         let set = || -> Result<()> {
@@ -120,9 +124,9 @@ impl Socket {
 #[pyfunction]
 #[pyo3(signature = (idle = None, interval = None, count = None))]
 pub(crate) fn setdefaultkeepalive(
-    idle: Option<u32>,
-    interval: Option<u32>,
-    count: Option<u32>,
+    idle: Option<Plain<u32>>,
+    interval: Option<Plain<u32>>,
+    count: Option<Plain<u32>>,
 ) -> PyResult<()> {
     let keepalive = parse(idle, interval, count)?;
     *DEFAULT.write().unwrap_or_else(PoisonError::into_inner) = keepalive;
@@ -131,6 +135,9 @@ pub(crate) fn setdefaultkeepalive(
 
 /// Return the keepalive of new TCP connections as ``(idle, interval, count)``, or None; tcp(7).
 #[pyfunction]
-pub(crate) fn getdefaultkeepalive() -> Option<(u32, u32, u32)> {
-    default().map(|keepalive| (keepalive.idle, keepalive.interval, keepalive.count))
+pub(crate) fn getdefaultkeepalive(py: Python<'_>) -> PyResult<Option<Bound<'_, PyTuple>>> {
+    let made = |keepalive: Keepalive| {
+        make::tuple!(py, keepalive.idle, keepalive.interval, keepalive.count)
+    };
+    default().map(made).transpose()
 }

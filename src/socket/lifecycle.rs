@@ -19,6 +19,7 @@ use crate::python::callable::unwrapped;
 use crate::python::error::{Error, Result, exception};
 use crate::python::make::{self, Made, Make};
 use crate::python::method::{self, attribute, class_version, discard, inherit, inherit_init};
+use crate::python::plain::Plain;
 use crate::sys::descriptor::Named;
 use crate::sys::identity::Identity;
 use crate::sys::{self, BorrowedFd, Errno, OwnedFd, RawFd, SocketSpec, Timeout, descriptor};
@@ -74,7 +75,8 @@ pub(super) fn init(
 /// Raises the audit event of a new socket.
 fn announce(socket: &Bound<'_, PyAny>, spec: SocketSpec) -> PyResult<()> {
     audit_with(socket.py(), c"socket.__new__", || {
-        (socket, spec.family, spec.kind, spec.protocol).into_pyobject(socket.py())
+        let py = socket.py();
+        make::tuple!(py, socket, spec.family, spec.kind, spec.protocol)
     })
 }
 
@@ -391,15 +393,16 @@ pub(super) fn construct_by_name<'py>(
 #[pyfunction]
 #[pyo3(name = "construct", signature = (fd, cls, family, r#type, proto, /, by_name))]
 pub(crate) fn construct_with<'py>(
-    fd: RawFd,
+    fd: Plain<RawFd>,
     cls: &Bound<'py, PyAny>,
     family: &Bound<'py, PyAny>,
     r#type: &Bound<'py, PyAny>,
     proto: &Bound<'py, PyAny>,
-    by_name: bool,
+    by_name: Plain<bool>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let (py, offer) = (cls.py(), Offer::of(fd));
-    if by_name {
+    let (py, fd) = (cls.py(), fd.0);
+    let offer = Offer::of(fd);
+    if by_name.0 {
         return construct_by_name(cls, offer, [family, r#type, proto]);
     }
     let arguments = make::tuple!(py, family, r#type, proto, fd)?;
@@ -532,8 +535,8 @@ impl Socket {
     }
 
     #[setter(_io_refs)]
-    fn set_io_refs(&self, count: isize) {
-        self.files.store(count, Relaxed);
+    fn set_io_refs(&self, count: Plain<isize>) {
+        self.files.store(count.0, Relaxed);
     }
 
     #[getter]

@@ -43,6 +43,7 @@ use crate::python::args::Int;
 use crate::python::error::Result;
 use crate::python::make::Made;
 use crate::python::method::{Fast, Inherited, getter, no_arguments, positional};
+use crate::python::plain::Plain;
 use crate::sys::{Errno, SockAddr, SocketSpec, descriptor};
 
 /// The native half of ``oxisock.socket``.
@@ -199,13 +200,13 @@ impl Socket {
     /// The address family, as a member of ``AddressFamily`` where it has a name; socket(2).
     #[getter(family)]
     fn family_member<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        constants::family_member(py, self.family())
+        constants::family_member(py, Plain(self.family()))
     }
 
     /// The socket type, as a member of ``SocketKind`` where it has a name; socket(2).
     #[getter(r#type)]
     fn kind_member<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        constants::kind_member(py, self.kind())
+        constants::kind_member(py, Plain(self.kind()))
     }
 
     /// The protocol number; socket(2).

@@ -9,6 +9,7 @@ use super::Socket;
 use crate::engine::{self, Channel};
 use crate::python::args;
 use crate::python::error::{Error, Result, about};
+use crate::python::make;
 use crate::sys::{Errno, interface, multicast};
 
 /// A host in numbers, as a caller wrote it, and the scope behind it ('%eth0').
@@ -117,7 +118,7 @@ impl Socket {
             (None, Some(scope)) => match scope.parse() {
                 Ok(index) => index,
                 Err(_) => {
-                    let scope = PyString::new(py, &scope);
+                    let scope = make::text(py, &scope)?;
                     interface_index(&self.channel, scope.as_any(), caller)?
                 }
             },

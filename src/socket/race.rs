@@ -18,6 +18,7 @@ use crate::python::callable::unwrapped;
 use crate::python::error::{Error, Result, at, exception};
 use crate::python::make::Made;
 use crate::python::method::{attribute, same_native};
+use crate::python::plain::Plain;
 use crate::sys::race::{
     DEFAULT_ATTEMPT_DELAY, MAX_ATTEMPT_DELAY, MIN_ATTEMPT_DELAY, Race, Step, interleaved,
 };
@@ -56,7 +57,8 @@ fn delay() -> Duration {
 ///     TypeError: the delay has a wrong type.
 #[pyfunction]
 #[pyo3(signature = (seconds, /))]
-pub(crate) fn setconnectionattemptdelay(seconds: f64) -> PyResult<()> {
+pub(crate) fn setconnectionattemptdelay(seconds: Plain<f64>) -> PyResult<()> {
+    let seconds = seconds.0;
     let range = MIN_ATTEMPT_DELAY.as_secs_f64()..=MAX_ATTEMPT_DELAY.as_secs_f64();
     if !range.contains(&seconds) {
         return Err(exception::<PyValueError>(

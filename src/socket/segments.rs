@@ -17,6 +17,7 @@ use crate::python::buffer::BufferSlot;
 use crate::python::bytes::{BytesBuilder, SCRATCH};
 use crate::python::error::{Error, Result, exception};
 use crate::python::make::Made;
+use crate::python::plain::Plain;
 use crate::sys::ancillary::{self, Control};
 use crate::sys::message::{self, IoVec};
 use crate::sys::{Errno, Region, SockAddr, option};
@@ -254,9 +255,9 @@ impl Socket {
     /// Raises:
     ///     OSError: the socket is closed.
     #[pyo3(signature = (enabled, /))]
-    fn setgro(&self, py: Python<'_>, enabled: bool) -> Result<()> {
+    fn setgro(&self, py: Python<'_>, enabled: Plain<bool>) -> Result<()> {
         let set = self.channel.lend(py, |fd| {
-            option::put(fd, SOL_UDP, UDP_GRO, i32::from(enabled))
+            option::put(fd, SOL_UDP, UDP_GRO, i32::from(enabled.0))
         })?;
         match set {
             Err(Errno::NOPROTOOPT | Errno::OPNOTSUPP | Errno::INVAL) => Ok(()),

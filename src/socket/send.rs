@@ -12,6 +12,7 @@ use crate::python::buffer::BufferSlot;
 use crate::python::error::{Error, Result, at, exception};
 use crate::python::make::Made;
 use crate::python::method::Arguments;
+use crate::python::plain::Plain;
 use crate::sys::descriptor::Named;
 use crate::sys::{self, BorrowedFd, Errno, Region, Timeout};
 
@@ -238,9 +239,10 @@ impl Socket {
         &self,
         py: Python<'_>,
         file: Int,
-        offset: i64,
-        count: usize,
+        offset: Plain<i64>,
+        count: Plain<usize>,
     ) -> Result<Made<usize>> {
+        let (offset, count) = (offset.0, count.0);
         let file = Named::new(file.0)?;
         let mut waits = false;
         self.without_blocking(py, |_| {

@@ -25,6 +25,7 @@ use crate::python::make::{self, Made, Make};
 use crate::python::method::{
     Arguments, Fast, Inherited, discard, generally, one_argument, positional,
 };
+use crate::python::plain::Plain;
 use crate::socket::close_descriptor;
 use crate::sys::descriptor::Named;
 use crate::sys::openssl::{Moved, Session, Transport};
@@ -113,9 +114,9 @@ pub(crate) struct TlsSession {
 pub(crate) fn tls_session<'py>(
     session: &Bound<'py, PyAny>,
     owner: Option<Bound<'py, PyWeakrefReference>>,
-    fd: RawFd,
+    fd: Plain<RawFd>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let py = session.py();
+    let (py, fd) = (session.py(), fd.0);
     let Some(found) = proof::find(session, fd)? else {
         return Ok(session.clone());
     };

@@ -27,6 +27,7 @@ use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyWeakrefReference};
 
 use crate::python::callable::{Numbers, in_place_of};
 use crate::python::make::Made;
+use crate::python::plain::Plain;
 #[cfg(linux)]
 pub(crate) use sampler::LockSampler;
 use table::{Label, Table};
@@ -64,11 +65,16 @@ fn next_number() -> u64 {
 impl Watch {
     #[new]
     #[pyo3(signature = (watcher, standard, sink=None))]
-    fn new(py: Python<'_>, watcher: Py<PyAny>, standard: bool, sink: Option<Py<PyAny>>) -> Self {
+    fn new(
+        py: Python<'_>,
+        watcher: Py<PyAny>,
+        standard: Plain<bool>,
+        sink: Option<Py<PyAny>>,
+    ) -> Self {
         Watch {
             watcher,
             sink,
-            waits: Waits::new(standard),
+            waits: Waits::new(standard.0),
             table: Mutex::new(Table::new()),
             number: AtomicU64::new(next_number()),
             addresses: PyDict::new(py).unbind(),
@@ -88,12 +94,12 @@ impl Watch {
         slf: &Bound<'py, Self>,
         name: &Bound<'py, PyString>,
         call: &Bound<'py, PyAny>,
-        traits: u32,
+        traits: Plain<u32>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let number = slf.get().table().method(&name.to_cow()?);
         let numbers = Numbers {
             method: number,
-            traits,
+            traits: traits.0,
         };
         in_place_of(call, slf.clone(), name, numbers)
     }
@@ -130,13 +136,13 @@ impl Watch {
     fn keep(
         &self,
         subject: &Bound<'_, PyAny>,
-        label: &str,
-        by_address: bool,
+        label: Plain<&str>,
+        by_address: Plain<bool>,
         weak: Option<Py<PyAny>>,
     ) -> bool {
         let mut table = self.table();
-        let label = table.label(label);
-        let label = if by_address {
+        let label = table.label(label.0);
+        let label = if by_address.0 {
             Label::ByAddress(label)
         } else {
             Label::Fixed(label)
@@ -145,8 +151,8 @@ impl Watch {
     }
 
     /// Forget an object that was kept with a weak reference.
-    fn forget(&self, subject: usize) {
-        let before = self.table().forget(subject);
+    fn forget(&self, subject: Plain<usize>) {
+        let before = self.table().forget(subject.0);
         drop(before);
     }
 
@@ -203,8 +209,8 @@ impl Watch {
 
     /// Have the waits of the standard library told by a sampler.
     #[cfg(linux)]
-    fn sample(&self, sampler: &LockSampler) {
-        self.waits.sample(sampler);
+    fn sample(&self, sampler: &Bound<'_, LockSampler>) {
+        self.waits.sample(sampler.get());
     }
 }
 
