@@ -8,15 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyMemoryError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
 use super::Mode;
 use crate::python::args;
-use crate::python::context::ContextVariable;
+use crate::python::context::{Cell, ContextVariable};
 use crate::python::error::{Result, exception};
-use crate::python::make::{Made, Make};
+use crate::python::make::Made;
 use crate::sys::Timeout;
 
 /// Whether there ever was a deadline: most programs have none, and then nothing is looked up.
@@ -25,17 +25,31 @@ static USED: AtomicBool = AtomicBool::new(false);
 /// What the values of the variable are counted from, in nanoseconds.
 static BASE: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// The deadline, as nanoseconds since [`BASE`] or None.
+/// The deadline, as nanoseconds since [`BASE`] or [`NEVER`], in a [`Cell`].
 static VARIABLE: ContextVariable = ContextVariable::new(c"oxisock.deadline");
+
+/// No deadline.
+const NEVER: u64 = u64::MAX;
+
+fn nanoseconds(ends: Option<Instant>) -> u64 {
+    ends.map_or(NEVER, |ends| {
+        let nanos = ends.saturating_duration_since(*BASE).as_nanos();
+        u64::try_from(nanos).unwrap_or(NEVER)
+    })
+}
+
+/// What the variable has in the calling context.
+fn value(py: Python<'_>) -> PyResult<Option<Cell<'_>>> {
+    Ok(VARIABLE.get(py)?.and_then(Cell::of))
+}
 
 /// The deadline of the calling context, if it has one.
 pub(crate) fn current(py: Python<'_>) -> PyResult<Option<Instant>> {
     if !USED.load(Relaxed) {
         return Ok(None);
     }
-    let found = VARIABLE.get(py)?;
-    let nanos: Option<u64> = found.map(|found| found.extract()).transpose()?.flatten();
-    Ok(nanos.map(|nanos| *BASE + Duration::from_nanos(nanos)))
+    let nanos = value(py)?.map_or(Ok(NEVER), |value| value.get())?;
+    Ok((nanos != NEVER).then(|| *BASE + Duration::from_nanos(nanos)))
 }
 
 /// The earlier of an operation's own deadline and that of the context.
@@ -46,14 +60,48 @@ pub(crate) fn earlier(py: Python<'_>, own: Option<Instant>) -> PyResult<Option<I
     })
 }
 
-/// Sets the deadline of the context; what puts the one before back.
-fn set(py: Python<'_>, ends: Option<Instant>) -> PyResult<Bound<'_, PyAny>> {
-    let nanos = ends.map(|ends| {
-        let nanos = ends.saturating_duration_since(*BASE).as_nanos();
-        u64::try_from(nanos).unwrap_or(u64::MAX)
-    });
+/// A deadline that counts until it is left.
+struct Entered {
+    /// Gives the variable its value of before.
+    token: Py<PyAny>,
+    before: Option<Instant>,
+    ends: Option<Instant>,
+}
+
+/// Has a deadline count, or that of the context if it is earlier.
+fn enter(py: Python<'_>, own: Option<Instant>) -> PyResult<Entered> {
+    LazyLock::force(&BASE);
+    let (before, ends) = (current(py)?, earlier(py, own)?);
     USED.store(true, Relaxed);
-    VARIABLE.set(&nanos.make(py)?)
+    let value = Cell::new(py, nanoseconds(ends))?;
+    match VARIABLE.set(value.object()) {
+        Ok(token) => Ok(Entered {
+            token: token.unbind(),
+            before,
+            ends,
+        }),
+        Err(error) => {
+            // CPython has set it all the same where there is no memory for the token.
+            value.set(nanoseconds(before))?;
+            Err(error)
+        }
+    }
+}
+
+/// Has what counted before count again.
+///
+/// # Errors
+/// It was entered in another context.
+fn leave(py: Python<'_>, entered: &Entered) -> PyResult<()> {
+    match VARIABLE.reset(entered.token.bind(py)) {
+        // A context with other variables, too, is a new one without this. Then the value that it
+        // has becomes that of before: copies of the context, such as tasks have, see that as well.
+        Err(error) if error.is_instance_of::<PyMemoryError>(py) => {
+            let value = value(py)?;
+            value.map_or(Ok(()), |value| value.set(nanoseconds(entered.before)))
+        }
+        done => done,
+    }
 }
 
 /// Runs an operation under a deadline of its own, within that of the context.
@@ -62,10 +110,9 @@ pub(crate) fn with_deadline<T>(
     deadline: Instant,
     operation: impl FnOnce() -> Result<T>,
 ) -> Result<T> {
-    LazyLock::force(&BASE);
-    let token = set(py, earlier(py, Some(deadline))?)?;
+    let entered = enter(py, Some(deadline))?;
     let result = operation();
-    VARIABLE.reset(&token)?;
+    leave(py, &entered)?;
     result
 }
 
@@ -118,8 +165,8 @@ pub(crate) struct DeadlineBlock {
 struct State {
     /// Whether a thread is in the block, or about to be.
     entered: bool,
-    /// Gives the variable its value of before back; there while the block runs.
-    token: Option<Py<PyAny>>,
+    /// There while the block runs.
+    inside: Option<Entered>,
     ends: Option<Instant>,
 }
 
@@ -144,30 +191,39 @@ impl DeadlineBlock {
     fn __enter__<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
         let py = slf.py();
         let block = slf.get();
-        LazyLock::force(&BASE);
         if block.with(|state| std::mem::replace(&mut state.entered, true)) {
             return Err(exception::<PyRuntimeError>(
                 "the deadline is in use already",
             ));
         }
-        let begun = earlier(py, block.timeout.deadline())
-            .and_then(|ends| Ok((ends, set(py, ends)?.unbind())));
-        block.with(|state| match &begun {
-            Ok((ends, token)) => {
-                state.token = Some(token.clone_ref(py));
-                state.ends = *ends;
+        let begun = enter(py, block.timeout.deadline());
+        block.with(|state| match begun {
+            Ok(inside) => {
+                state.ends = inside.ends;
+                state.inside = Some(inside);
+                Ok(())
             }
-            Err(_) => state.entered = false,
-        });
-        begun.map(|_| slf)
+            Err(error) => {
+                state.entered = false;
+                Err(error)
+            }
+        })?;
+        Ok(slf)
     }
 
-    #[pyo3(signature = (*_exception))]
-    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyAny>) -> PyResult<()> {
-        let token = self.with(|state| state.token.take());
-        let token =
-            token.ok_or_else(|| exception::<PyRuntimeError>("the deadline is not in use"))?;
-        let ended = VARIABLE.reset(token.bind(py));
+    // Not a tuple of the arguments, for which there might be no memory.
+    #[pyo3(signature = (_class=None, _exception=None, _traceback=None, /))]
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        _class: Option<&Bound<'_, PyAny>>,
+        _exception: Option<&Bound<'_, PyAny>>,
+        _traceback: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let inside = self.with(|state| state.inside.take());
+        let inside =
+            inside.ok_or_else(|| exception::<PyRuntimeError>("the deadline is not in use"))?;
+        let ended = leave(py, &inside);
         self.with(|state| state.entered = false);
         ended
     }

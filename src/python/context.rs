@@ -2,10 +2,12 @@
 
 use std::ffi::CStr;
 use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::PyCapsule;
 
 /// A variable whose value belongs to the thread, and in asyncio to the task, that has set it. It is made
 /// when it is first used.
@@ -69,5 +71,43 @@ impl ContextVariable {
             0 => Ok(()),
             _ => Err(PyErr::fetch(py)),
         }
+    }
+}
+
+/// A number as the value of a variable, which can be another one without memory for it.
+pub(crate) struct Cell<'py>(Bound<'py, PyCapsule>);
+
+impl<'py> Cell<'py> {
+    const NAME: &'static CStr = c"oxisock.number";
+
+    pub(crate) fn new(py: Python<'py>, number: u64) -> PyResult<Self> {
+        PyCapsule::new_with_value(py, AtomicU64::new(number), Self::NAME).map(Cell)
+    }
+
+    /// What [`Cell::object`] gave.
+    pub(crate) fn of(object: Bound<'py, PyAny>) -> Option<Self> {
+        let capsule = object.cast_into::<PyCapsule>().ok()?;
+        capsule
+            .is_valid_checked(Some(Self::NAME))
+            .then_some(Cell(capsule))
+    }
+
+    pub(crate) fn object(&self) -> &Bound<'py, PyAny> {
+        &self.0
+    }
+
+    fn number(&self) -> PyResult<&AtomicU64> {
+        let number = self.0.pointer_checked(Some(Self::NAME))?;
+        // SAFETY: a capsule of that name has such a number as long as it lives.
+        Ok(unsafe { number.cast().as_ref() })
+    }
+
+    pub(crate) fn get(&self) -> PyResult<u64> {
+        Ok(self.number()?.load(Relaxed))
+    }
+
+    pub(crate) fn set(&self, number: u64) -> PyResult<()> {
+        self.number()?.store(number, Relaxed);
+        Ok(())
     }
 }

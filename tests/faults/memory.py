@@ -34,8 +34,6 @@ UNSUITED = {
     "receive_descriptors",
     # It crashes while it makes a named tuple, too.
     "connection",
-    # A context manager that cannot be left for want of memory is not left: the deadline stays.
-    "receive_until_a_deadline",
 }
 SUITED = [name for name in SCENARIOS if name not in UNSUITED]
 

@@ -15,6 +15,7 @@ from typing import Any, Self
 import oxisock as socket
 import oxisock.select
 import oxisock.selectors
+from oxisock._socket import deadline_left
 
 State = dict[str, Any]
 Keep = Callable[[Any], None]
@@ -98,9 +99,9 @@ class Scenario:
         return self
 
     def is_usable(self) -> bool:
-        """Whether each socket is closed or still answers."""
+        """Whether each socket is closed or still answers, within no deadline."""
         sockets = [thing for thing in self.state.values() if isinstance(thing, socket.socket)]
-        return all(
+        return deadline_left() is None and all(
             sock.fileno() == -1 or sock.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE)
             for sock in sockets
         )

@@ -1,14 +1,18 @@
 """Python's allocations fail, and its references are counted."""
 
+import contextvars
 import importlib.util
 import json
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 
+import oxisock as socket
+from oxisock._socket import deadline_left
 from tests.faults.expressions import REFUSALS, RESULTS
-from tests.faults.memory import SUITED
+from tests.faults.memory import SUITED, outcome_of
 from tests.faults.references import search
 from tests.helpers.process import output
 
@@ -20,6 +24,7 @@ OTHERS = {
     "write_lines": {"RuntimeError"},
     # The interpreter has no memory for a traceback.
     "receive_nothing": {"SystemError"},
+    "receive_until_a_deadline": {"SystemError"},
     "accept_nothing": {"SystemError"},
     "tls_receive_nothing": {"SystemError"},
 }
@@ -52,6 +57,35 @@ def test_an_allocation_fails() -> None:
         assert report["outcomes"].keys() <= allowed, report
         assert report["leaks"] == 0, report
         assert (report["usual"] == "done") == (report["expression"] in RESULTS), report
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("_testcapi") is None, reason="the interpreter's tests are not here"
+)
+def test_a_deadline_is_left_without_memory() -> None:
+    """The one around it counts again, and then none; one that cannot be entered never counts."""
+    outcomes = Counter[str]()
+
+    def nest() -> None:
+        other.set(1)  # so that the context without a deadline is not the empty one, which is there
+        for number in range(20):
+            outer, inner = socket.deadline(50), socket.deadline(5)
+            outer.__enter__()
+            inner.__enter__()
+            copy = contextvars.copy_context()
+            outcomes[outcome_of(inner.__exit__, number, number + 1)] += 1
+            assert 40 < (deadline_left() or 0) <= 50
+            assert 0 < (copy.run(deadline_left) or 0) <= 50
+            entered = outcome_of(inner.__enter__, number, number + 1) == "done"
+            assert ((deadline_left() or 0) < 40) == entered
+            if entered:
+                inner.__exit__()
+            outcomes[outcome_of(outer.__exit__, number, number + 1)] += 1
+            assert deadline_left() is None
+
+    other = contextvars.ContextVar[int]("other")
+    contextvars.copy_context().run(nest)
+    assert outcomes == {"done": 40}
 
 
 @pytest.mark.skipif(not hasattr(sys, "gettotalrefcount"), reason="only debug builds count them")
