@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import oxisock as socket
 import oxisock.select
@@ -18,9 +18,18 @@ import oxisock.selectors
 from oxisock._socket import deadline_left
 
 State = dict[str, Any]
-Keep = Callable[[Any], None]
+Keep = Callable[[Any], Any]
 Operation = Callable[[State, Keep], Any]
 SCENARIOS: dict[str, Operation] = {}
+
+
+class Descriptor(NamedTuple):
+    """A descriptor that came; it is closed as all that is kept."""
+
+    number: int
+
+    def close(self) -> None:
+        os.close(self.number)
 
 
 def scenario(operation: Operation) -> Operation:
@@ -185,7 +194,7 @@ def receive_descriptors(state: State, keep: Keep) -> None:
     socket.send_fds(state["y"], [b"x"], [0, 1])
     for _ in range(3):
         for number in socket.recv_fds(state["x"], 10, 2)[1]:
-            os.close(number)
+            keep(Descriptor(number))
 
 
 @scenario
@@ -265,6 +274,13 @@ def end(state: State, keep: Keep) -> None:
 @scenario
 def look_up(state: State, keep: Keep) -> None:
     assert socket.getaddrinfo("localhost", 80, timeout=5)
+
+
+@scenario
+def look_up_in_a_thread(state: State, keep: Keep) -> None:
+    # Nobody asks a name server for a name that is too long for its protocol.
+    with contextlib.suppress(socket.gaierror):
+        socket.getaddrinfo(".".join(["x" * 60] * 5), 80, timeout=5)
 
 
 @scenario
@@ -412,3 +428,8 @@ def tls_receive_nothing(state: State, keep: Keep) -> None:
 @scenario
 def tls_send(state: State, keep: Keep) -> None:
     state["session"].sendall(b"x" * 50_000)
+
+
+@scenario
+def tls_send_file(state: State, keep: Keep) -> None:
+    assert state["session"].sendfile(state["file"], 0, 16_000) == 16_000

@@ -18,9 +18,10 @@ from tests.helpers.process import needs_strace, output
 SHARE = "1" if os.environ.get("OXISOCK_EXAMPLES") else "3"
 """In every run a third of the errors, others of each scenario."""
 SOURCES = Path(__file__).parents[2] / "src/sys/src"
-# What the C library makes of a file that it cannot open, or an interface that it cannot find.
+# What the C library makes of a file that it cannot open or read, or an interface that is none.
 OTHERS = {
     "openat": {"gaierror", "OSError"}, "newfstatat": {"gaierror", "OSError"}, "ioctl": {"OSError"},
+    "read": {"gaierror", "OSError"},
 }  # fmt: skip
 
 
