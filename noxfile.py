@@ -377,13 +377,22 @@ def miri(session):
 
 @nox.session(python=NEWEST, default=False)
 def valgrind(session):
-    """Have every access to memory watched while TLS on the engine goes through all that it does."""
+    """Have every access to memory watched, in TLS on the engine, every operation and every error.
+
+    Options name one program with its arguments: `-- tests.tls.memory on_memory`.
+    """
     install_wheel(session)
-    watched = ["valgrind", "--error-exitcode=9", "--num-callers=30", "python"]
+    # What `tests.differential` imports.
+    session.install(*(need for need in TEST_NEEDS if need.startswith(("hypothesis", "pytest>"))))
+    suppressed = "--suppressions=tests/helpers/valgrind.supp"
+    watched = ["valgrind", "--error-exitcode=9", "--num-callers=30", suppressed, "python"]
     # The interpreter's own allocator would hide what is used after it was freed.
     environment = {"PYTHONMALLOC": "malloc"}
-    program = ["-m", "tests.tls.memory", *session.posargs]
-    session.run(*watched, *program, env=environment, external=True)
+    programs = [["tests.tls.memory"], ["tests.faults.calls", "5"]]
+    if session.python == "3.13":  # others crash without memory themselves
+        programs.append(["tests.faults.memory"])
+    for program in [session.posargs] if session.posargs else programs:
+        session.run(*watched, "-m", *program, env=environment, external=True)
 
 
 FUZZ_SECONDS = 60

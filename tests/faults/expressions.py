@@ -1,4 +1,4 @@
-"""Calls that need no network, each with what it gives or how it is refused, for `memory.py`."""
+"""Calls that need no network, each with what it gives or how it is refused."""
 
 import os
 from collections.abc import Callable
