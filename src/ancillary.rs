@@ -11,6 +11,8 @@ use crate::python::buffer::snapshot;
 use crate::python::error::{Error, Result};
 use crate::python::make::{self, Made};
 use crate::sys::ancillary::{self, Control, Full, Message, Messages};
+#[cfg(linux)]
+use crate::sys::c;
 
 /// Return the length of a control message without the padding behind it; CMSG_LEN(3).
 ///
@@ -104,19 +106,19 @@ pub(crate) fn encode_alg(
         }
     };
     let mut control = Control::new();
-    alg_message(&mut control, libc::ALG_SET_OP, 4)?.copy_from_slice(&op.to_ne_bytes());
+    alg_message(&mut control, c::ALG_SET_OP, 4)?.copy_from_slice(&op.to_ne_bytes());
     if let Some(iv) = iv {
         let mut slot = BufferSlot::new();
         let iv = slot.readable(iv)?;
         let length = u32::try_from(iv.len()).map_err(|_| full(Full::Item))?;
         // struct af_alg_iv: the length, then the bytes.
-        let room = alg_message(&mut control, libc::ALG_SET_IV, 4 + iv.len())?;
+        let room = alg_message(&mut control, c::ALG_SET_IV, 4 + iv.len())?;
         let (front, bytes) = room.split_at_mut(4);
         front.copy_from_slice(&length.to_ne_bytes());
         iv.copy_to(bytes);
     }
     if let Some(length) = assoclen {
-        alg_message(&mut control, libc::ALG_SET_AEAD_ASSOCLEN, 4)?
+        alg_message(&mut control, c::ALG_SET_AEAD_ASSOCLEN, 4)?
             .copy_from_slice(&length.to_ne_bytes());
     }
     Ok(control)
@@ -124,7 +126,7 @@ pub(crate) fn encode_alg(
 
 #[cfg(linux)]
 fn alg_message(control: &mut Control, kind: i32, data: usize) -> Result<&mut [u8]> {
-    control.message(libc::SOL_ALG, kind, data).map_err(full)
+    control.message(c::SOL_ALG, kind, data).map_err(full)
 }
 
 /// An argument that must be an int object; none where it does not fit.

@@ -11,7 +11,7 @@ use crate::python::args::{self, Int};
 use crate::python::buffer::BufferSlot;
 use crate::python::error::{Result, exception};
 use crate::python::make;
-use crate::sys::lookup;
+use crate::sys::{c, lookup};
 
 /// Convert an IPv4 address from text to 4 bytes in network order; inet_aton(3).
 ///
@@ -107,10 +107,10 @@ pub(crate) fn inet_ntop<'py>(
     let py = packed_ip.py();
     let wrong_length = |_| exception::<PyValueError>("invalid length of packed IP address string");
     match address_family.0 {
-        libc::AF_INET => with_packed(packed_ip, |bytes| <[u8; 4]>::try_from(bytes))?
+        c::AF_INET => with_packed(packed_ip, |bytes| <[u8; 4]>::try_from(bytes))?
             .map_err(wrong_length)
             .and_then(|host| host_text(py, Ipv4Addr::from(host).into())),
-        libc::AF_INET6 => with_packed(packed_ip, |bytes| <[u8; 16]>::try_from(bytes))?
+        c::AF_INET6 => with_packed(packed_ip, |bytes| <[u8; 16]>::try_from(bytes))?
             .map_err(wrong_length)
             .and_then(|host| host_text(py, Ipv6Addr::from(host).into())),
         family => {

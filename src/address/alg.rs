@@ -1,7 +1,7 @@
 //! `AF_ALG`, the kernel's cryptography: `(type, name[, feat[, mask]])`; `<linux/if_alg.h>`,
 //! kernel documentation crypto/userspace-if.
 
-use libc::sockaddr_alg;
+use crate::sys::c::sockaddr_alg;
 use pyo3::prelude::*;
 
 use super::Purpose;
@@ -9,14 +9,14 @@ use super::fields::{Fields, until_zero};
 use crate::python::args;
 use crate::python::error::{Error, Result};
 use crate::python::make;
-use crate::sys::{SockAddr, Sockaddr};
+use crate::sys::{SockAddr, Sockaddr, c};
 
 pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
     let form = "a tuple (type, name[, feat[, mask]])";
     let fields = Fields::new(purpose, object, "AF_ALG", form, 2..=4)?;
     let kind = fields.text(0)?;
     let name = fields.text(1)?;
-    let mut address = sockaddr_alg::of_family(libc::AF_ALG);
+    let mut address = sockaddr_alg::of_family(c::AF_ALG);
     // The fields have 32 bits, but the standard library takes 16 of a number.
     address.salg_feat = fields.masked_or::<u16>(2, 0)?.into();
     address.salg_mask = fields.masked_or::<u16>(3, 0)?.into();

@@ -12,7 +12,7 @@ use crate::python::args;
 use crate::python::error::{Error, Result, exception};
 use crate::python::make::{self, Make};
 use crate::sys::address::linux::{bdaddr_t, sockaddr_hci, sockaddr_l2, sockaddr_rc, sockaddr_sco};
-use crate::sys::{SockAddr, Sockaddr};
+use crate::sys::{SockAddr, Sockaddr, c};
 
 // Of <bluetooth/bluetooth.h>, which the libc crate does not cover.
 const L2CAP: i32 = 0;
@@ -37,7 +37,7 @@ pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<S
             Ok(SockAddr::new(&address))
         }
         SCO => {
-            let address = sockaddr_sco::of_family(libc::AF_BLUETOOTH);
+            let address = sockaddr_sco::of_family(c::AF_BLUETOOTH);
             let device = sco(purpose, object)?;
             finish(address, device, |address| &mut address.sco_bdaddr)
         }
@@ -48,7 +48,7 @@ pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<S
 fn l2cap(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<(String, sockaddr_l2)> {
     let form = "a tuple (bdaddr, psm[, cid[, bdaddr_type]])";
     let fields = Fields::new(purpose, object, "AF_BLUETOOTH", form, 2..=4)?;
-    let mut address = sockaddr_l2::of_family(libc::AF_BLUETOOTH);
+    let mut address = sockaddr_l2::of_family(c::AF_BLUETOOTH);
     let device = fields.text(0)?;
     address.l2_psm = fields.masked::<u16>(1)?.to_le();
     address.l2_cid = fields.masked_or::<u16>(2, 0)?.to_le();
@@ -59,7 +59,7 @@ fn l2cap(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<(String, soc
 fn rfcomm(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<(String, sockaddr_rc)> {
     let form = "a pair (bdaddr, channel)";
     let fields = Fields::new(purpose, object, "AF_BLUETOOTH", form, 2..=2)?;
-    let mut address = sockaddr_rc::of_family(libc::AF_BLUETOOTH);
+    let mut address = sockaddr_rc::of_family(c::AF_BLUETOOTH);
     let device = fields.text(0)?;
     address.rc_channel = fields.masked(1)?;
     Ok((device, address))
@@ -75,7 +75,7 @@ fn hci(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<sockaddr_hci> 
             Ok((fields.masked(0)?, fields.masked_or(1, HCI_CHANNEL_RAW)?))
         })?
     };
-    let mut address = sockaddr_hci::of_family(libc::AF_BLUETOOTH);
+    let mut address = sockaddr_hci::of_family(c::AF_BLUETOOTH);
     address.hci_dev = device;
     address.hci_channel = channel;
     Ok(address)

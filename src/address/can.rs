@@ -4,7 +4,7 @@
 
 use std::ffi::c_ulong;
 
-use libc::sockaddr_can;
+use crate::sys::c::sockaddr_can;
 use pyo3::prelude::*;
 
 use super::fields::Fields;
@@ -14,13 +14,13 @@ use crate::python::args;
 use crate::python::error::{Error, Result};
 use crate::python::make;
 use crate::sys::address::linux::{can_j1939, can_tp};
-use crate::sys::{SockAddr, Sockaddr};
+use crate::sys::{SockAddr, Sockaddr, c};
 
 pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
     let (form, count) = match purpose.protocol {
-        libc::CAN_RAW | libc::CAN_BCM => ("a tuple (interface, )", 1),
-        libc::CAN_ISOTP => ("a tuple (interface, rx_id, tx_id)", 3),
-        libc::CAN_J1939 => ("a tuple (interface, name, pgn, addr)", 4),
+        c::CAN_RAW | c::CAN_BCM => ("a tuple (interface, )", 1),
+        c::CAN_ISOTP => ("a tuple (interface, rx_id, tx_id)", 3),
+        c::CAN_J1939 => ("a tuple (interface, name, pgn, addr)", 4),
         _ => {
             return Err(Error::os_error(format!(
                 "{}(): unsupported CAN protocol",
@@ -30,13 +30,13 @@ pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<S
     };
     let fields = Fields::new(purpose, object, "AF_CAN", form, count..=count)?;
     let name = fields.name(0)?;
-    let mut address = sockaddr_can::of_family(libc::AF_CAN);
+    let mut address = sockaddr_can::of_family(c::AF_CAN);
     match purpose.protocol {
-        libc::CAN_ISOTP => {
+        c::CAN_ISOTP => {
             address.can_addr.tp.rx_id = fields.masked::<c_ulong>(1)? as u32;
             address.can_addr.tp.tx_id = fields.masked::<c_ulong>(2)? as u32;
         }
-        libc::CAN_J1939 => {
+        c::CAN_J1939 => {
             address.can_addr.j1939.name = fields.masked(1)?;
             address.can_addr.j1939.pgn = fields.masked(2)?;
             address.can_addr.j1939.addr = fields.masked(3)?;
@@ -50,7 +50,7 @@ pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<S
 fn index(purpose: Purpose<'_>, py: Python<'_>, name: &[u8]) -> Result<i32> {
     match name.len() {
         0 => Ok(0),
-        len if len < libc::IFNAMSIZ => interface_index(py, purpose.socket, name),
+        len if len < c::IFNAMSIZ => interface_index(py, purpose.socket, name),
         _ => Err(Error::os_error("AF_CAN interface name too long")),
     }
 }
@@ -68,11 +68,11 @@ pub(super) fn build<'py>(
     };
     let name = args::file_system_text(py, &name)?;
     let tuple = match protocol {
-        libc::CAN_ISOTP => {
+        c::CAN_ISOTP => {
             let (rx_id, tx_id) = can_tp(&address);
             make::tuple!(py, name, rx_id, tx_id)?
         }
-        libc::CAN_J1939 => {
+        c::CAN_J1939 => {
             let (own, pgn, addr) = can_j1939(&address);
             make::tuple!(py, name, own, pgn, addr)?
         }

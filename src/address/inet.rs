@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use libc::{sockaddr_in, sockaddr_in6};
+use crate::sys::c::{sockaddr_in, sockaddr_in6};
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
@@ -13,7 +13,7 @@ use crate::lookup::{HostName, resolve};
 use crate::python::args;
 use crate::python::error::{Error, Result};
 use crate::python::make;
-use crate::sys::{SockAddr, numeric};
+use crate::sys::{SockAddr, c, numeric};
 
 pub(crate) const MAX_FLOWINFO: u32 = 0xf_ffff;
 
@@ -25,7 +25,7 @@ pub(super) fn parse_v4(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Resul
         ));
     }
     let (name, port) = host_and_port(purpose, tuple)?;
-    let address = resolve(tuple.py(), &name.0, libc::AF_INET)?;
+    let address = resolve(tuple.py(), &name.0, c::AF_INET)?;
     let address: sockaddr_in = address.read();
     let host = Ipv4Addr::from(address.sin_addr.s_addr.to_ne_bytes());
     Ok(SockAddr::v4(host, checked_port(purpose, port)?))
@@ -41,7 +41,7 @@ pub(super) fn parse_v6(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Resul
     let (name, port) = host_and_port(purpose, tuple)?;
     let flowinfo = args::masked_at(tuple, 2)?;
     let scope_id = args::masked_at(tuple, 3)?;
-    let address = resolve(tuple.py(), &name.0, libc::AF_INET6)?;
+    let address = resolve(tuple.py(), &name.0, c::AF_INET6)?;
     let address: sockaddr_in6 = address.read();
     let host = Ipv6Addr::from(address.sin6_addr.s6_addr);
     let port = checked_port(purpose, port)?;

@@ -34,11 +34,11 @@ use crate::engine::Channel;
 use crate::python::args::Int;
 use crate::python::error::{Error, Result, exception};
 use crate::python::make;
-use crate::sys::SockAddr;
 #[cfg(linux)]
 use crate::sys::address::linux::AF_QIPCRTR;
 #[cfg(linux)]
 use crate::sys::interface;
+use crate::sys::{SockAddr, c};
 
 /// What an address is parsed for.
 #[derive(Clone, Copy)]
@@ -80,30 +80,30 @@ impl Purpose<'_> {
 /// Turns the address that a caller wrote into one for the system, resolving host names.
 pub(crate) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
     match purpose.family {
-        libc::AF_INET => inet::parse_v4(purpose, object),
-        libc::AF_INET6 => inet::parse_v6(purpose, object),
-        libc::AF_UNIX => unix::parse(object),
+        c::AF_INET => inet::parse_v4(purpose, object),
+        c::AF_INET6 => inet::parse_v6(purpose, object),
+        c::AF_UNIX => unix::parse(object),
         #[cfg(linux)]
-        libc::AF_ALG => alg::parse(purpose, object),
+        c::AF_ALG => alg::parse(purpose, object),
         #[cfg(linux)]
-        libc::AF_BLUETOOTH => bluetooth::parse(purpose, object),
+        c::AF_BLUETOOTH => bluetooth::parse(purpose, object),
         #[cfg(linux)]
-        libc::AF_CAN => can::parse(purpose, object),
+        c::AF_CAN => can::parse(purpose, object),
         #[cfg(linux)]
-        libc::AF_NETLINK => netlink::parse(purpose, object),
+        c::AF_NETLINK => netlink::parse(purpose, object),
         #[cfg(linux)]
-        libc::AF_PACKET => packet::parse(purpose, object),
+        c::AF_PACKET => packet::parse(purpose, object),
         #[cfg(linux)]
         AF_QIPCRTR => qipcrtr::parse(purpose, object),
         // RDS sockets have IPv4 addresses.
         #[cfg(linux)]
-        libc::AF_RDS => inet::parse_v4(purpose, object),
+        c::AF_RDS => inet::parse_v4(purpose, object),
         #[cfg(target_vendor = "apple")]
-        libc::AF_SYSTEM => system::parse(purpose, object),
+        c::AF_SYSTEM => system::parse(purpose, object),
         #[cfg(linux)]
-        libc::AF_TIPC => tipc::parse(purpose, object),
+        c::AF_TIPC => tipc::parse(purpose, object),
         #[cfg(linux)]
-        libc::AF_VSOCK => vsock::parse(purpose, object),
+        c::AF_VSOCK => vsock::parse(purpose, object),
         _ => Err(Error::os_error(format!("{}(): bad family", purpose.caller))),
     }
 }
@@ -123,27 +123,27 @@ pub(crate) fn build<'py>(
     };
     let _ = (protocol, socket);
     match family {
-        libc::AF_INET => inet::build_v4(py, address),
-        libc::AF_INET6 => inet::build_v6(py, address),
-        libc::AF_UNIX => unix::build(py, address),
+        c::AF_INET => inet::build_v4(py, address),
+        c::AF_INET6 => inet::build_v6(py, address),
+        c::AF_UNIX => unix::build(py, address),
         #[cfg(linux)]
-        libc::AF_ALG => alg::build(py, address),
+        c::AF_ALG => alg::build(py, address),
         #[cfg(linux)]
-        libc::AF_BLUETOOTH => bluetooth::build(py, address, protocol),
+        c::AF_BLUETOOTH => bluetooth::build(py, address, protocol),
         #[cfg(linux)]
-        libc::AF_CAN => can::build(py, address, protocol, socket),
+        c::AF_CAN => can::build(py, address, protocol, socket),
         #[cfg(linux)]
-        libc::AF_NETLINK => netlink::build(py, address),
+        c::AF_NETLINK => netlink::build(py, address),
         #[cfg(linux)]
-        libc::AF_PACKET => packet::build(py, address, socket),
+        c::AF_PACKET => packet::build(py, address, socket),
         #[cfg(linux)]
         AF_QIPCRTR => qipcrtr::build(py, address),
         #[cfg(target_vendor = "apple")]
-        libc::AF_SYSTEM => system::build(py, address, protocol),
+        c::AF_SYSTEM => system::build(py, address, protocol),
         #[cfg(linux)]
-        libc::AF_TIPC => tipc::build(py, address),
+        c::AF_TIPC => tipc::build(py, address),
         #[cfg(linux)]
-        libc::AF_VSOCK => vsock::build(py, address),
+        c::AF_VSOCK => vsock::build(py, address),
         _ => build_unknown(py, family, address),
     }
 }
@@ -152,8 +152,8 @@ pub(crate) fn build<'py>(
 /// is the address again.
 pub(crate) fn is_lasting(address: &SockAddr) -> bool {
     match address.family() {
-        Some(libc::AF_INET) => true,
-        Some(libc::AF_INET6) => inet::flowinfo(address) <= MAX_FLOWINFO,
+        Some(c::AF_INET) => true,
+        Some(c::AF_INET6) => inet::flowinfo(address) <= MAX_FLOWINFO,
         _ => false,
     }
 }
@@ -187,11 +187,11 @@ fn build_unknown<'py>(
     family: i32,
     address: &SockAddr,
 ) -> PyResult<Bound<'py, PyAny>> {
-    const DATA: usize = offset_of!(libc::sockaddr, sa_data);
+    const DATA: usize = offset_of!(c::sockaddr, sa_data);
     let mut data = [0; SockAddr::CAPACITY];
     let bytes = address.as_bytes().get(DATA..).unwrap_or_default();
     data[..bytes.len()].copy_from_slice(bytes);
-    let len = bytes.len().max(size_of::<libc::sockaddr>() - DATA);
+    let len = bytes.len().max(size_of::<c::sockaddr>() - DATA);
     let data = make::bytes(py, &data[..len])?;
     Ok(make::tuple!(py, family, data)?.into_any())
 }

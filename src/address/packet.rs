@@ -2,7 +2,7 @@
 
 use std::mem::offset_of;
 
-use libc::sockaddr_ll;
+use crate::sys::c::sockaddr_ll;
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 
@@ -13,7 +13,7 @@ use crate::python::args;
 use crate::python::buffer::BufferSlot;
 use crate::python::error::{Error, Result};
 use crate::python::make;
-use crate::sys::{SockAddr, Sockaddr};
+use crate::sys::{SockAddr, Sockaddr, c};
 
 /// From the start of the structure to the hardware address, which may be longer than the
 /// structure in what the system gives (InfiniBand's has 20 bytes).
@@ -36,9 +36,7 @@ pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<S
     };
     let name = fields.text(0)?;
     let protocol = fields.int(1).map_err(in_range)?;
-    let packet_type = fields
-        .int_or(2, libc::PACKET_HOST.into())
-        .map_err(in_range)?;
+    let packet_type = fields.int_or(2, c::PACKET_HOST.into()).map_err(in_range)?;
     let hardware_type = fields.int_or(3, 0).map_err(in_range)?;
     let mut slot = BufferSlot::new();
     let hardware = match fields.object(4) {
@@ -47,7 +45,7 @@ pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<S
     };
     let index = interface_index(object.py(), purpose.socket, name.as_bytes())?;
 
-    let mut address = sockaddr_ll::of_family(libc::AF_PACKET);
+    let mut address = sockaddr_ll::of_family(c::AF_PACKET);
     let Some(room) = address.sll_addr.get_mut(..hardware.len()) else {
         return Err(Error::value_error(
             "Hardware address must be 8 bytes or less",

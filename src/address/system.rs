@@ -1,7 +1,7 @@
 //! `PF_SYSTEM`, the kernel controls of Apple's systems: the name of a control, or
 //! `(id, unit)`; `<sys/kern_control.h>`.
 
-use libc::sockaddr_ctl;
+use crate::sys::c::sockaddr_ctl;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -11,10 +11,10 @@ use super::fields::Fields;
 use crate::python::args;
 use crate::python::error::{Error, Result, exception};
 use crate::python::make::Make;
-use crate::sys::{Errno, SockAddr, Sockaddr, kernel_control};
+use crate::sys::{Errno, SockAddr, Sockaddr, c, kernel_control};
 
 pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<SockAddr> {
-    if purpose.protocol != libc::SYSPROTO_CONTROL {
+    if purpose.protocol != c::SYSPROTO_CONTROL {
         return Err(Error::os_error(format!(
             "{}(): unsupported PF_SYSTEM protocol",
             purpose.caller
@@ -33,8 +33,8 @@ pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<S
             error => error,
         })?
     };
-    let mut address = sockaddr_ctl::of_family(libc::AF_SYSTEM);
-    address.ss_sysaddr = libc::AF_SYS_CONTROL as u16;
+    let mut address = sockaddr_ctl::of_family(c::AF_SYSTEM);
+    address.ss_sysaddr = c::AF_SYS_CONTROL as u16;
     address.sc_id = id;
     address.sc_unit = unit;
     Ok(SockAddr::new(&address))
@@ -63,7 +63,7 @@ pub(super) fn build<'py>(
     address: &SockAddr,
     protocol: i32,
 ) -> PyResult<Bound<'py, PyAny>> {
-    if protocol != libc::SYSPROTO_CONTROL {
+    if protocol != c::SYSPROTO_CONTROL {
         return Err(exception::<PyValueError>("Invalid address type"));
     }
     let address: sockaddr_ctl = address.read();

@@ -13,8 +13,8 @@ use super::Purpose;
 use super::fields::Fields;
 use crate::python::error::{Error, Result, exception};
 use crate::python::make;
-use crate::sys::SockAddr;
 use crate::sys::address::linux::sockaddr_tipc;
+use crate::sys::{SockAddr, c};
 
 // Of <linux/tipc.h>, which the libc crate does not cover.
 const ADDR_NAMESEQ: u8 = 1;
@@ -41,7 +41,7 @@ pub(super) fn parse(purpose: Purpose<'_>, object: &Bound<'_, PyAny>) -> Result<S
         _ => return Err(Error::type_error("Invalid address type")),
     };
     let address = sockaddr_tipc {
-        family: libc::AF_TIPC as u16,
+        family: c::AF_TIPC as u16,
         addrtype: kind,
         scope,
         addr: values,

@@ -3,7 +3,7 @@
 
 use std::mem::offset_of;
 
-use libc::sockaddr_un;
+use crate::sys::c::sockaddr_un;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -14,7 +14,7 @@ use crate::python::buffer::BufferSlot;
 use crate::python::error::{Error, Result, exception};
 use crate::python::make;
 use crate::python::text::for_file_system;
-use crate::sys::{SockAddr, Sockaddr};
+use crate::sys::{SockAddr, Sockaddr, c};
 
 const PATH: usize = offset_of!(sockaddr_un, sun_path);
 const CAPACITY: usize = size_of::<sockaddr_un>() - PATH;
@@ -35,9 +35,9 @@ pub(super) fn parse(object: &Bound<'_, PyAny>) -> Result<SockAddr> {
     if path.len() > limit {
         return Err(Error::os_error("AF_UNIX path too long"));
     }
-    let mut address = sockaddr_un::of_family(libc::AF_UNIX);
+    let mut address = sockaddr_un::of_family(c::AF_UNIX);
     for (to, from) in address.sun_path.iter_mut().zip(&path) {
-        *to = *from as libc::c_char;
+        *to = *from as c::c_char;
     }
     Ok(SockAddr::with_len(&address, PATH + path.len() + extra))
 }

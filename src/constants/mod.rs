@@ -7,7 +7,7 @@
 //! A name alone in a table takes its value from libc; a name with a value is missing there
 //! and comes from the header that the comment above it names.
 
-use libc::c_long;
+use crate::sys::c::c_long;
 use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -66,7 +66,7 @@ macro_rules! table {
     ($($name:ident $(= $value:expr)?),* $(,)?) => {
         &[$((stringify!($name), table!(@value $name $($value)?))),*]
     };
-    (@value $name:ident) => { libc::$name as i64 };
+    (@value $name:ident) => { crate::sys::c::$name as i64 };
     (@value $name:ident $value:expr) => { $value };
 }
 use table;

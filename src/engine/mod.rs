@@ -78,7 +78,7 @@ pub(crate) use statistics::{
 
 use crate::python::error::{Error, Result};
 pub(crate) use crate::sys::io::Interest;
-use crate::sys::{self, BorrowedFd, Errno};
+use crate::sys::{self, BorrowedFd, Errno, c};
 use adaptive::Adaptive;
 use statistics::Waited;
 use wait::{Outcome, Wait};
@@ -100,7 +100,7 @@ impl AttemptMode {
     #[inline]
     pub(crate) fn flags(self) -> i32 {
         match self {
-            AttemptMode::Try | AttemptMode::Ready => libc::MSG_DONTWAIT,
+            AttemptMode::Try | AttemptMode::Ready => c::MSG_DONTWAIT,
             AttemptMode::Block => 0,
         }
     }

@@ -19,7 +19,7 @@ use crate::engine::{Operation, count_operation, detached, earlier};
 use crate::python::error::Result;
 use crate::sys::background::{self, Background, Wait};
 pub(crate) use crate::sys::lookup::{Entry, Hints, Service};
-use crate::sys::{hosts_file, lookup as libc_lookup, numeric};
+use crate::sys::{c, hosts_file, lookup as libc_lookup, numeric};
 use timeout::Limit;
 
 /// The addresses of a host and a service, as getaddrinfo(3) gives them.
@@ -120,7 +120,7 @@ where
 /// name in the hosts file.
 pub(crate) fn answers_here(host: &CStr, hints: Hints) -> bool {
     let name = host.to_bytes();
-    hints.flags & libc::AI_NUMERICHOST != 0
+    hints.flags & c::AI_NUMERICHOST != 0
         || numeric::is_number(host)
         || hosts_file::has_name(name, hints.family)
 }

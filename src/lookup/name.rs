@@ -13,7 +13,7 @@ use super::{Entry, Hints, Service, lookup};
 use crate::python::error::{self, Error, Result};
 use crate::python::late;
 use crate::sys::lookup::Failure;
-use crate::sys::{SockAddr, numeric};
+use crate::sys::{SockAddr, c, numeric};
 
 /// A host name in the encoding of the wire: ASCII as it is, other text through IDNA.
 pub(crate) struct HostName(pub(crate) CString);
@@ -112,7 +112,7 @@ pub(crate) fn unencodable(py: Python<'_>, cause: &PyErr) -> PyErr {
     match late::class(py, &CLASS, "oxisock._errors", "HostNameError") {
         Ok(class) => {
             let message = format!("host name cannot be encoded: {}", cause.value(py));
-            let error = error::made(&class, (libc::EAI_NONAME, message));
+            let error = error::made(&class, (c::EAI_NONAME, message));
             error.set_cause(py, Some(cause.clone_ref(py)));
             error
         }
@@ -127,7 +127,7 @@ pub(crate) fn resolve(py: Python<'_>, name: &CStr, family: i32) -> Result<SockAd
     match name.to_bytes() {
         b"" => return wildcard(py, family),
         b"<broadcast>" | b"255.255.255.255" => {
-            if family != libc::AF_INET && family != libc::AF_UNSPEC {
+            if family != c::AF_INET && family != c::AF_UNSPEC {
                 return Err(Error::os_error("address family mismatched"));
             }
             return Ok(SockAddr::v4(Ipv4Addr::BROADCAST, 0));
@@ -149,13 +149,13 @@ fn wildcard(py: Python<'_>, family: i32) -> Result<SockAddr> {
     let hints = Hints {
         family,
         // Any type will do, but without one the same address comes once for each.
-        kind: libc::SOCK_DGRAM,
-        flags: libc::AI_PASSIVE,
+        kind: c::SOCK_DGRAM,
+        flags: c::AI_PASSIVE,
         ..Hints::default()
     };
     match family {
-        libc::AF_INET => return Ok(SockAddr::v4(Ipv4Addr::UNSPECIFIED, 0)),
-        libc::AF_INET6 => return Ok(SockAddr::v6(Ipv6Addr::UNSPECIFIED, 0, 0, 0)),
+        c::AF_INET => return Ok(SockAddr::v4(Ipv4Addr::UNSPECIFIED, 0)),
+        c::AF_INET6 => return Ok(SockAddr::v6(Ipv6Addr::UNSPECIFIED, 0, 0, 0)),
         _ => {}
     }
     let entries = lookup(py, None, Service::Port(0), hints, None)?;

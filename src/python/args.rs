@@ -13,7 +13,7 @@ use super::error::{Error, Result, exception};
 use super::thread::protect;
 use super::version;
 use crate::sys::timeout::{self, Invalid, SECOND};
-use crate::sys::{RawFd, Timeout};
+use crate::sys::{RawFd, Timeout, c};
 
 /// A C `int`.
 #[derive(Clone, Copy)]
@@ -64,7 +64,7 @@ pub(crate) fn int(object: &Bound<'_, PyAny>) -> PyResult<i32> {
 }
 
 #[cold]
-fn no_int(value: libc::c_long) -> PyErr {
+fn no_int(value: c::c_long) -> PyErr {
     exception::<PyOverflowError>(if value > 0 {
         "signed integer is greater than maximum"
     } else {
@@ -85,7 +85,7 @@ impl<'py> FromPyObject<'_, 'py> for Given<'py> {
 
 /// Any object with `__index__` as a C `long`.
 #[inline]
-pub(crate) fn long(object: &Bound<'_, PyAny>) -> PyResult<libc::c_long> {
+pub(crate) fn long(object: &Bound<'_, PyAny>) -> PyResult<c::c_long> {
     if !object.is_exact_instance_of::<PyInt>() {
         protect();
     }
@@ -273,10 +273,10 @@ pub(super) fn checked<T: PartialEq>(py: Python<'_>, value: T, special: T) -> PyR
 
 /// Any int, and nothing else, as a C `unsigned long`.
 #[inline]
-pub(crate) fn unsigned_long(number: &Bound<'_, PyInt>) -> PyResult<libc::c_ulong> {
+pub(crate) fn unsigned_long(number: &Bound<'_, PyInt>) -> PyResult<c::c_ulong> {
     // SAFETY: the object is an int; an error is reported through the value that is checked.
     let value = unsafe { ffi::PyLong_AsUnsignedLong(number.as_ptr()) };
-    checked(number.py(), value, libc::c_ulong::MAX)
+    checked(number.py(), value, c::c_ulong::MAX)
 }
 
 /// Text for a C call, which cannot have a null character in it. The text's own memory: no

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::make;
-use crate::sys::Region;
+use crate::sys::{Region, c};
 
 /// As large as the largest read that is usual: asyncio asks for that each time. Pages
 /// that no read has reached cost nothing.
@@ -27,7 +27,7 @@ thread_local! {
 
 unsafe extern "C" {
     // Kept private by pyo3-ffi; public in the C API since Python 2.
-    fn _PyBytes_Resize(bytes: *mut *mut ffi::PyObject, size: ffi::Py_ssize_t) -> libc::c_int;
+    fn _PyBytes_Resize(bytes: *mut *mut ffi::PyObject, size: ffi::Py_ssize_t) -> c::c_int;
 }
 
 /// Runs `read` on this thread's scratch memory, cut to `len`.

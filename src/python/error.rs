@@ -14,7 +14,7 @@ use pyo3::types::PyType;
 
 use super::late;
 use super::make::{Make, MakeTuple, tuple};
-use crate::sys::Errno;
+use crate::sys::{Errno, c};
 
 /// What can go wrong below the argument parsing.
 #[derive(Debug)]
@@ -92,8 +92,8 @@ impl From<Error> for PyErr {
                 Python::attach(|py| lookup_class(py, Class::Lookup, code, lookup_message(code)))
             }
             Error::LookupTimedOut => Python::attach(|py| {
-                let message = format!("{}: timed out", lookup_message(libc::EAI_AGAIN));
-                lookup_class(py, Class::Lookup, libc::EAI_AGAIN, message)
+                let message = format!("{}: timed out", lookup_message(c::EAI_AGAIN));
+                lookup_class(py, Class::Lookup, c::EAI_AGAIN, message)
             }),
             Error::Host(code) => {
                 Python::attach(|py| lookup_class(py, Class::Host, code, host_message(code)))
@@ -139,7 +139,7 @@ pub(crate) fn made(class: &Bound<'_, PyType>, arguments: impl MakeTuple) -> PyEr
 #[cold]
 pub(crate) fn at(address: &Bound<'_, PyAny>, error: Error) -> Error {
     let py = address.py();
-    let pending = [libc::EAGAIN, libc::EINPROGRESS, libc::EALREADY, libc::EINTR];
+    let pending = [c::EAGAIN, c::EINPROGRESS, c::EALREADY, c::EINTR];
     match &error {
         Error::Os(errno) if pending.contains(&errno.number()) => return error,
         Error::Python(other) if !other.is_instance_of::<PyOSError>(py) => return error,
@@ -184,11 +184,11 @@ fn lookup_class(py: Python<'_>, class: Class, code: i32, message: String) -> PyE
 
 /// The text of `strerror(3)`, as `OSError.strerror` has it.
 fn os_message(errno: i32) -> String {
-    let mut text = [0 as libc::c_char; 256];
+    let mut text = [0 as c::c_char; 256];
     // SAFETY: the buffer is writable for the length given, and a terminated string
     // stands in it afterwards whatever the call returns.
     let text = unsafe {
-        libc::strerror_r(errno, text.as_mut_ptr(), text.len());
+        c::strerror_r(errno, text.as_mut_ptr(), text.len());
         CStr::from_ptr(text.as_ptr())
     };
     text.to_string_lossy().into_owned()
@@ -196,13 +196,13 @@ fn os_message(errno: i32) -> String {
 
 fn lookup_message(code: i32) -> String {
     // SAFETY: gai_strerror returns a static terminated string for every code.
-    let text = unsafe { CStr::from_ptr(libc::gai_strerror(code)) };
+    let text = unsafe { CStr::from_ptr(c::gai_strerror(code)) };
     text.to_string_lossy().into_owned()
 }
 
 fn host_message(code: i32) -> String {
     unsafe extern "C" {
-        fn hstrerror(code: libc::c_int) -> *const libc::c_char;
+        fn hstrerror(code: c::c_int) -> *const c::c_char;
     }
     // SAFETY: hstrerror returns a static terminated string for every code.
     let text = unsafe { CStr::from_ptr(hstrerror(code)) };

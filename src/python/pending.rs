@@ -17,6 +17,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 use super::thread::is_finalizing;
+use crate::sys::c;
 
 /// A function that the interpreter calls attached, in whatever thread it pleases.
 pub(crate) type Callback = extern "C" fn(*mut c_void) -> c_int;
@@ -80,7 +81,7 @@ pub(crate) fn resolve(py: Python<'_>) -> Means {
 
 fn symbol(name: &CStr) -> Option<usize> {
     // SAFETY: the name is terminated; the call only looks it up.
-    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+    let found = unsafe { c::dlsym(c::RTLD_DEFAULT, name.as_ptr()) };
     (!found.is_null()).then_some(found as usize)
 }
 

@@ -6,6 +6,7 @@
 //! our frames' clean-up without the lock. So these threads stop for ever, as the interpreter
 //! itself has them do from 3.14 on.
 
+use crate::sys::c;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
@@ -21,7 +22,7 @@ pub(crate) fn protect() {
 pub(crate) fn is_finalizing() -> bool {
     unsafe extern "C" {
         #[cfg_attr(not(Py_3_13), link_name = "_Py_IsFinalizing")]
-        fn Py_IsFinalizing() -> libc::c_int;
+        fn Py_IsFinalizing() -> c::c_int;
     }
     // SAFETY: reads a variable of the interpreter's that may be read at any time.
     unsafe { Py_IsFinalizing() != 0 }

@@ -12,7 +12,7 @@ use crate::python::audit::{audit, audit_with};
 use crate::python::error::{Error, Result};
 use crate::python::make;
 use crate::sys::databases::{Host, host_by_address, host_by_name};
-use crate::sys::{Errno, hosts_file, machine};
+use crate::sys::{Errno, c, hosts_file, machine};
 
 /// What the three host functions share: the name and aliases as text, and addresses.
 type Answer<'py> = (Bound<'py, PyAny>, Bound<'py, PyList>, Bound<'py, PyList>);
@@ -37,7 +37,7 @@ pub(crate) fn gethostbyname<'py>(
 ) -> Result<Option<Bound<'py, PyString>>> {
     let name = HostName::argument("gethostbyname", hostname)?;
     audit(py, c"socket.gethostbyname", [hostname])?;
-    let address = resolve(py, &name.0, libc::AF_INET)?;
+    let address = resolve(py, &name.0, c::AF_INET)?;
     Ok(address.ip().map(|host| host_text(py, host)).transpose()?)
 }
 
@@ -63,17 +63,17 @@ pub(crate) fn gethostbyname_ex<'py>(
     let name = HostName::argument("gethostbyname_ex", hostname)?;
     audit(py, c"socket.gethostbyname", [hostname])?;
     // It tells whether the host exists at all, with errors of its own.
-    resolve(py, &name.0, libc::AF_INET)?;
+    resolve(py, &name.0, c::AF_INET)?;
     let local = {
         let name = name.0.clone();
         let hints = Hints {
-            family: libc::AF_INET,
+            family: c::AF_INET,
             ..Hints::default()
         };
         move || answers_here(&name, hints)
     };
     let found = run(py, None, local, move || host_by_name(&name.0))?;
-    build(py, found.map_err(Error::Host)?, libc::AF_INET)
+    build(py, found.map_err(Error::Host)?, c::AF_INET)
 }
 
 /// Look up the names and addresses of the host with an address; gethostbyaddr_r(3).
@@ -98,13 +98,13 @@ pub(crate) fn gethostbyaddr<'py>(
 ) -> Result<Answer<'py>> {
     let name = HostName::argument("gethostbyaddr", ip_address)?;
     audit(py, c"socket.gethostbyaddr", [ip_address])?;
-    let address = resolve(py, &name.0, libc::AF_UNSPEC)?;
+    let address = resolve(py, &name.0, c::AF_UNSPEC)?;
     let local = move || address.ip().is_some_and(hosts_file::has_address);
     let found = run(py, None, local, move || host_by_address(&address))?;
     build(
         py,
         found.map_err(Error::Host)?,
-        address.family().unwrap_or(libc::AF_UNSPEC),
+        address.family().unwrap_or(c::AF_UNSPEC),
     )
 }
 

@@ -12,9 +12,9 @@ use crate::python::args::{self, Int};
 use crate::python::audit::audit;
 use crate::python::error::{Error, Result};
 use crate::python::make;
-use crate::sys::{SockAddr, hosts_file, lookup as libc_lookup};
+use crate::sys::{SockAddr, c, hosts_file, lookup as libc_lookup};
 
-const NUMBERS: i32 = libc::NI_NUMERICHOST | libc::NI_NUMERICSERV;
+const NUMBERS: i32 = c::NI_NUMERICHOST | c::NI_NUMERICSERV;
 
 /// Look up the names of an address's host and service; getnameinfo(3), RFC 3493.
 ///
@@ -51,14 +51,14 @@ pub(crate) fn getnameinfo<'py>(
     let address = fields.resolve(py)?;
     if let Some(host) = address.ip()
         && fields.scope_id == 0
-        && flags.0 | libc::NI_DGRAM == NUMBERS | libc::NI_DGRAM
+        && flags.0 | c::NI_DGRAM == NUMBERS | c::NI_DGRAM
     {
         // Nothing to look up, and no need to ask the C library for numbers.
         let service = make::text(py, &address.port().to_string())?;
         return Ok(make::tuple!(py, address::host_text(py, host)?, service)?);
     }
     let local = move || {
-        flags.0 & libc::NI_NUMERICHOST != 0 || address.ip().is_some_and(hosts_file::has_address)
+        flags.0 & c::NI_NUMERICHOST != 0 || address.ip().is_some_and(hosts_file::has_address)
     };
     let call = move || libc_lookup::names(&address, flags.0);
     let (host, service) = run(py, None, local, call)??;
@@ -106,8 +106,8 @@ impl Fields {
 
     fn resolve(&self, py: Python<'_>) -> Result<SockAddr> {
         let hints = Hints {
-            kind: libc::SOCK_DGRAM,
-            flags: libc::AI_NUMERICHOST,
+            kind: c::SOCK_DGRAM,
+            flags: c::AI_NUMERICHOST,
             ..Hints::default()
         };
         let service = match u16::try_from(self.port) {

@@ -16,9 +16,9 @@ use crate::sys::descriptor::{self, Named};
 use crate::sys::epoll::{self, Change};
 use crate::sys::readiness::Readiness;
 use crate::sys::timeout::SECOND;
-use crate::sys::{BorrowedFd, Errno, RawFd, Timeout};
+use crate::sys::{BorrowedFd, Errno, RawFd, Timeout, c};
 
-const EVERYTHING: u32 = (libc::EPOLLIN | libc::EPOLLPRI | libc::EPOLLOUT) as u32;
+const EVERYTHING: u32 = (c::EPOLLIN | c::EPOLLPRI | c::EPOLLOUT) as u32;
 
 /// Make an object to wait for descriptors with; epoll(7).
 ///
@@ -74,7 +74,7 @@ impl Epoll {
         if sizehint.0 == 0 || sizehint.0 < -1 {
             return Err(exception::<PyValueError>("negative sizehint"));
         }
-        if ![0, libc::EPOLL_CLOEXEC].contains(&flags.0) {
+        if ![0, c::EPOLL_CLOEXEC].contains(&flags.0) {
             return Err(Error::os_error("invalid flags").into());
         }
         Ok(Epoll::of(epoll::create().map_err(Error::from)?))
@@ -206,7 +206,7 @@ impl Epoll {
         let time = nanoseconds(timeout, SECOND, "timeout must be an integer or None")?;
         let limit = limit(time, Call::EpollWait)?;
         let most = match maxevents.0 {
-            -1 => libc::FD_SETSIZE - 1,
+            -1 => c::FD_SETSIZE - 1,
             count @ 1.. => count as usize,
             count => {
                 return Err(exception::<PyValueError>(format!(

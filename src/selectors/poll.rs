@@ -15,9 +15,9 @@ use crate::python::error::{Error, exception};
 use crate::python::version;
 use crate::sys::readiness::{self, Readiness};
 use crate::sys::timeout::MILLISECOND;
-use crate::sys::{Errno, RawFd};
+use crate::sys::{Errno, RawFd, c};
 
-const EVERYTHING: u32 = (libc::POLLIN | libc::POLLPRI | libc::POLLOUT) as u32;
+const EVERYTHING: u32 = (c::POLLIN | c::POLLPRI | c::POLLOUT) as u32;
 
 /// Make an object to wait for descriptors with; poll(2).
 ///

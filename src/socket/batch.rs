@@ -19,7 +19,7 @@ use crate::python::error::{Error, Result, exception};
 use crate::python::make::{self, Made};
 use crate::sys::batch::{Datagram, LIMIT, Outgoing, Slots};
 use crate::sys::message::IoVec;
-use crate::sys::{BorrowedFd, Errno, Region, SockAddr};
+use crate::sys::{BorrowedFd, Errno, Region, SockAddr, c};
 
 /// The largest datagram of UDP over IPv4, with its headers.
 pub(super) const LARGEST: isize = 65_535;
@@ -145,7 +145,7 @@ impl<'a> Batch<'a> {
 
     /// How many datagrams one system call may bring there.
     fn fit(&self, region: Region<'_>) -> usize {
-        if self.flags & libc::MSG_PEEK != 0 {
+        if self.flags & c::MSG_PEEK != 0 {
             return 1;
         }
         region.len().checked_div(self.stride).unwrap_or(LIMIT)
@@ -182,7 +182,7 @@ impl<'a, 'py> Senders<'a, 'py> {
 
 /// The length that tells of a datagram whether it was cut.
 fn told_length(datagram: &Datagram<'_>, stride: usize) -> u32 {
-    let len = if datagram.flags & libc::MSG_TRUNC != 0 {
+    let len = if datagram.flags & c::MSG_TRUNC != 0 {
         datagram.len.max(stride + 1)
     } else {
         datagram.len
@@ -259,7 +259,7 @@ impl Socket {
                     receive(fd, mode.flags()).into()
                 })?
             } else {
-                match self.channel.lend(py, |fd| receive(fd, libc::MSG_DONTWAIT)) {
+                match self.channel.lend(py, |fd| receive(fd, c::MSG_DONTWAIT)) {
                     Ok(Ok(received)) => {
                         self.channel.received_more(received.bytes);
                         received
@@ -277,7 +277,7 @@ impl Socket {
             take(slots)?;
             done += received.count;
             // A look at what stays there would be at the same again.
-            let stays = batch.flags & libc::MSG_PEEK != 0;
+            let stays = batch.flags & c::MSG_PEEK != 0;
             if received.count < wanted || stays || (has_records && received.bytes == 0) {
                 break;
             }
@@ -352,10 +352,10 @@ impl Socket {
             region: buffer.region(),
             stride,
             count: buffer.len() / stride,
-            flags: flags.0 | libc::MSG_TRUNC,
+            flags: flags.0 | c::MSG_TRUNC,
             keeps: true,
             named: senders.is_some(),
-            plain: self.has_segments() || (cfg!(linux) && self.family() == libc::AF_UNIX),
+            plain: self.has_segments() || (cfg!(linux) && self.family() == c::AF_UNIX),
         };
         self.receive_batch(py, room, batch, |slots| {
             for datagram in slots.received() {

@@ -20,7 +20,9 @@ use crate::python::audit::audit;
 use crate::python::error::{Error, Result, at, exception};
 use crate::python::make::{self, Made};
 use crate::sys::io::Wake;
-use crate::sys::{self, BorrowedFd, Errno, OwnedFd, RawFd, SockAddr, Timeout, descriptor, option};
+use crate::sys::{
+    self, BorrowedFd, Errno, OwnedFd, RawFd, SockAddr, Timeout, c, descriptor, option,
+};
 
 impl Socket {
     /// One accept(2) in the mode of the listening socket; the new descriptor is in the mode
@@ -35,7 +37,7 @@ impl Socket {
             // One that does not listen is left to say so.
             if mode == AttemptMode::Try
                 && let Err(errno) = expect_ready(fd, Interest::Read)
-                && option::get::<i32>(fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN).unwrap_or(1) != 0
+                && option::get::<i32>(fd, c::SOL_SOCKET, c::SO_ACCEPTCONN).unwrap_or(1) != 0
             {
                 return Err(errno).into();
             }
@@ -260,7 +262,7 @@ impl Socket {
         audit(py, c"socket.bind", [slf.as_any(), address])?;
         let bind = |fd: BorrowedFd<'_>| descriptor::bind(fd, &local);
         // A path's file system may be slow; no other family has anything to wait for.
-        let bound = if socket.family() == libc::AF_UNIX {
+        let bound = if socket.family() == c::AF_UNIX {
             socket.channel.lend_detached(py, bind)
         } else {
             socket.channel.lend(py, bind)
@@ -276,7 +278,7 @@ impl Socket {
     ///
     /// Raises:
     ///     OSError: the socket cannot listen, or is closed.
-    #[pyo3(signature = (backlog = Int(libc::SOMAXCONN.min(128)), /), text_signature = "($self, backlog=128, /)")]
+    #[pyo3(signature = (backlog = Int(c::SOMAXCONN.min(128)), /), text_signature = "($self, backlog=128, /)")]
     fn listen(&self, py: Python<'_>, backlog: Int) -> Result<()> {
         let listen = |fd: BorrowedFd<'_>| descriptor::listen(fd, backlog.0.max(0));
         Ok(self.channel.lend(py, listen)??)
@@ -354,7 +356,7 @@ impl Socket {
         match slf.get().connect_to(slf.py(), &target) {
             Ok(Ok(())) => Ok(0),
             Ok(Err(errno)) | Err(Error::Os(errno)) => Ok(errno.number()),
-            Err(Error::TimedOut) => Ok(libc::EAGAIN),
+            Err(Error::TimedOut) => Ok(c::EAGAIN),
             Err(error) => Err(error.into()),
         }
     }

@@ -15,8 +15,8 @@ use crate::python::args::{self, Int, Size, nonnegative};
 use crate::python::error::{Error, Result, about};
 use crate::python::make::{self, Made};
 use crate::python::plain::Plain;
-use crate::sys::Errno;
 use crate::sys::packet::{self, Choice, Info, Item};
+use crate::sys::{Errno, c};
 
 /// Room for all that `setrecvinfo` can have told of a datagram, and as much again.
 const ANCILLARY: isize = 512;
@@ -143,7 +143,7 @@ impl Datagram {
     /// Whether the datagram was longer than what is here; ``MSG_TRUNC`` of recvmsg(2).
     #[getter]
     fn truncated(&self) -> bool {
-        self.flags & libc::MSG_TRUNC != 0
+        self.flags & c::MSG_TRUNC != 0
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<Made<String>> {
@@ -264,11 +264,7 @@ impl Socket {
                     _ => nothing.clone(),
                 };
                 // Slots are a little longer than what was asked for.
-                let cut = if received.len > len {
-                    libc::MSG_TRUNC
-                } else {
-                    0
-                };
+                let cut = if received.len > len { c::MSG_TRUNC } else { 0 };
                 let datagram = Datagram {
                     data: data.unbind(),
                     address: senders.build(py, received.address)?.unbind(),
@@ -388,7 +384,7 @@ impl Socket {
         segment_size: Option<&Bound<'py, PyAny>>,
         txtime: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyList>> {
-        if !matches!(self.family(), libc::AF_INET | libc::AF_INET6) {
+        if !matches!(self.family(), c::AF_INET | c::AF_INET6) {
             return Err(Error::Os(Errno::OPNOTSUPP).into());
         }
         self.channel.enter().map(drop)?;
@@ -398,7 +394,7 @@ impl Socket {
             .map(|source| numeric_host(source, "ancillary", "source"))
             .transpose()?
             .map(|(source, _)| source);
-        if self.family() == libc::AF_INET && source.is_some_and(|source| source.is_ipv6()) {
+        if self.family() == c::AF_INET && source.is_some_and(|source| source.is_ipv6()) {
             let message = "ancillary() source must be an IPv4 address for this socket";
             return Err(Error::value_error(message).into());
         }

@@ -17,7 +17,7 @@ use crate::python::bytes::{BytesBuilder, bytes_of};
 use crate::python::error::{self, Error, Result};
 use crate::python::late;
 use crate::sys::ancillary::Control;
-use crate::sys::{self, Region, message};
+use crate::sys::{self, Region, c, message};
 
 /// What an exact read had received when it ended early: the next read, of whatever kind, begins
 /// with it.
@@ -47,7 +47,7 @@ impl Kept {
     /// Moves as much as fits; none where there is nothing, or where the flags ask for urgent data.
     #[inline]
     pub(super) fn take(&self, into: Region<'_>, flags: i32) -> Option<usize> {
-        if self.is_empty() || into.len() == 0 || flags & libc::MSG_OOB != 0 {
+        if self.is_empty() || into.len() == 0 || flags & c::MSG_OOB != 0 {
             return None;
         }
         self.take_some(into, flags)
@@ -59,7 +59,7 @@ impl Kept {
         let count = bytes.len().min(into.len());
         // SAFETY: both are valid for the length, and do not overlap: the vector is ours.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), into.as_ptr(), count) };
-        if flags & libc::MSG_PEEK == 0 {
+        if flags & c::MSG_PEEK == 0 {
             bytes.drain(..count);
             self.any.store(!bytes.is_empty(), Relaxed);
         }
@@ -91,7 +91,7 @@ impl Socket {
     /// Fills a region, as one operation for the driver, with one deadline. How much there was
     /// before the end of the stream; what was received before an error is kept.
     fn receive_exactly(&self, py: Python<'_>, into: Region<'_>, flags: i32) -> Result<usize> {
-        let alien = libc::MSG_PEEK | libc::MSG_OOB | libc::MSG_TRUNC;
+        let alien = c::MSG_PEEK | c::MSG_OOB | c::MSG_TRUNC;
         if flags & alien != 0 {
             return Err(Error::value_error(
                 "no exact read with MSG_PEEK, MSG_OOB or MSG_TRUNC",

@@ -12,7 +12,7 @@ use crate::python::error::{Result, exception};
 use crate::python::make;
 use crate::python::plain::Plain;
 use crate::sys::keepalive::Keepalive;
-use crate::sys::{self, BorrowedFd};
+use crate::sys::{self, BorrowedFd, c};
 
 /// The environment variable that sets the default: idle time, interval and count.
 const VARIABLE: &str = "OXISOCK_KEEPALIVE";
@@ -58,8 +58,8 @@ impl Socket {
     /// Sets the default up on a TCP connection, unless the program has switched keepalive on
     /// itself. What the system does not offer is left.
     pub(super) fn keep_alive_by_default(&self, fd: BorrowedFd<'_>) {
-        let is_tcp = self.kind() == libc::SOCK_STREAM
-            && matches!(self.family(), libc::AF_INET | libc::AF_INET6);
+        let is_tcp =
+            self.kind() == c::SOCK_STREAM && matches!(self.family(), c::AF_INET | c::AF_INET6);
         if is_tcp
             && let Some(keepalive) = default()
             && sys::keepalive::is_on(fd) == Ok(false)

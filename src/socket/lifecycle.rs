@@ -22,7 +22,7 @@ use crate::python::method::{self, attribute, class_version, discard, inherit, in
 use crate::python::plain::Plain;
 use crate::sys::descriptor::Named;
 use crate::sys::identity::Identity;
-use crate::sys::{self, BorrowedFd, Errno, OwnedFd, RawFd, SocketSpec, Timeout, descriptor};
+use crate::sys::{self, BorrowedFd, Errno, OwnedFd, RawFd, SocketSpec, Timeout, c, descriptor};
 
 /// What `__init__` does; -1 stands for what the caller left open.
 pub(super) fn init(
@@ -34,8 +34,8 @@ pub(super) fn init(
     let fileno = fileno.filter(|fileno| !fileno.is_none());
     if fileno.is_none() {
         for (part, usual) in [
-            (&mut spec.family, libc::AF_INET),
-            (&mut spec.kind, libc::SOCK_STREAM),
+            (&mut spec.family, c::AF_INET),
+            (&mut spec.kind, c::SOCK_STREAM),
             (&mut spec.protocol, 0),
         ] {
             if *part == -1 {
@@ -61,7 +61,7 @@ pub(super) fn init(
             let open = || descriptor::open(spec, timeout.is_some());
             // The kernel may have to load a module for any other family.
             let fd = match spec.family {
-                libc::AF_UNIX | libc::AF_INET | libc::AF_INET6 => open(),
+                c::AF_UNIX | c::AF_INET | c::AF_INET6 => open(),
                 _ => py.detach(open),
             };
             let fd = fd.map_err(Error::from)?;
@@ -94,7 +94,7 @@ fn initial_timeout(kind: i32) -> Timeout {
 fn identify(fd: BorrowedFd<'_>, said: SocketSpec) -> sys::Result<SocketSpec> {
     let asks_family = said.family == -1;
     let family = match descriptor::local_address(fd) {
-        Ok(address) if asks_family => address.family().unwrap_or(libc::AF_UNSPEC),
+        Ok(address) if asks_family => address.family().unwrap_or(c::AF_UNSPEC),
         // A family without names of its own may fail here, and still work.
         Err(errno) if asks_family || matches!(errno, Errno::BADF | Errno::NOTSOCK) => {
             return Err(errno);
@@ -624,7 +624,7 @@ pub(crate) fn dup<'py>(fd: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
 ///     OSError: the family does not offer pairs, or there are too many descriptors.
 #[pyfunction]
 #[pyo3(
-    signature = (family = None, r#type = Int(libc::SOCK_STREAM), proto = Int(0)),
+    signature = (family = None, r#type = Int(c::SOCK_STREAM), proto = Int(0)),
     text_signature = "(family=None, type=1, proto=0)"
 )]
 pub(crate) fn socketpair<'py>(
@@ -634,7 +634,7 @@ pub(crate) fn socketpair<'py>(
     proto: Int,
 ) -> PyResult<Bound<'py, PyTuple>> {
     let spec = SocketSpec {
-        family: family.map_or(libc::AF_UNIX, |family| family.0),
+        family: family.map_or(c::AF_UNIX, |family| family.0),
         kind: r#type.0,
         protocol: proto.0,
     };

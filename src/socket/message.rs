@@ -203,7 +203,7 @@ impl Socket {
         flags: Int,
     ) -> PyResult<Made<usize>> {
         use crate::python::error::exception;
-        if self.family() != libc::AF_ALG {
+        if self.family() != crate::sys::c::AF_ALG {
             return Err(exception::<pyo3::exceptions::PyOSError>(
                 "algset is only supported for AF_ALG",
             ));

@@ -44,7 +44,7 @@ use crate::python::error::Result;
 use crate::python::make::Made;
 use crate::python::method::{Fast, Inherited, getter, no_arguments, positional};
 use crate::python::plain::Plain;
-use crate::sys::{Errno, SockAddr, SocketSpec, descriptor};
+use crate::sys::{Errno, SockAddr, SocketSpec, c, descriptor};
 
 /// The native half of ``oxisock.socket``.
 #[pyclass(
@@ -82,7 +82,7 @@ impl Socket {
     fn unopened() -> Self {
         Socket {
             channel: Channel::new(),
-            family: AtomicI32::new(libc::AF_UNSPEC),
+            family: AtomicI32::new(c::AF_UNSPEC),
             kind: AtomicI32::new(0),
             protocol: AtomicI32::new(0),
             files: AtomicIsize::new(0),

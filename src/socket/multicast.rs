@@ -10,7 +10,7 @@ use crate::engine::{self, Channel};
 use crate::python::args;
 use crate::python::error::{Error, Result, about};
 use crate::python::make;
-use crate::sys::{Errno, interface, multicast};
+use crate::sys::{Errno, c, interface, multicast};
 
 /// A host in numbers, as a caller wrote it, and the scope behind it ('%eth0').
 pub(super) fn numeric_host(
@@ -99,7 +99,7 @@ impl Socket {
                 display(group)
             )));
         }
-        if self.family() == libc::AF_INET && host.is_ipv6() {
+        if self.family() == c::AF_INET && host.is_ipv6() {
             return Err(Error::value_error(format!(
                 "{caller}() group must be an IPv4 address for this socket"
             )));

@@ -10,7 +10,7 @@ use crate::python::buffer::BufferSlot;
 use crate::python::error::{Error, Result, exception};
 use crate::python::make::{self, Make};
 use crate::python::version;
-use crate::sys::{self, BorrowedFd, Errno, option};
+use crate::sys::{self, BorrowedFd, Errno, c, option};
 
 /// The largest option that can be read.
 const LARGEST: i32 = 1024;
@@ -43,7 +43,7 @@ impl Socket {
                 value.make(py)
             } else {
                 let mut value: i32 = self.option(py, |fd| option::get(fd, level.0, optname.0))?;
-                if value == 0 && (level.0, optname.0) == (libc::SOL_SOCKET, libc::SO_ERROR) {
+                if value == 0 && (level.0, optname.0) == (c::SOL_SOCKET, c::SO_ERROR) {
                     value = self.channel.take_deferred().map_or(0, Errno::number);
                 }
                 value.make(py)
@@ -127,7 +127,7 @@ impl Socket {
         let value = arguments.get_item(2)?;
         if arguments.len() == 3 {
             self.set_option(level, optname, &value)?;
-            if (level, optname) == (libc::SOL_SOCKET, libc::SO_RCVLOWAT) {
+            if (level, optname) == (c::SOL_SOCKET, c::SO_RCVLOWAT) {
                 self.traits.forget();
             }
             return Ok(());

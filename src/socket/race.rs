@@ -22,7 +22,7 @@ use crate::python::plain::Plain;
 use crate::sys::race::{
     DEFAULT_ATTEMPT_DELAY, MAX_ATTEMPT_DELAY, MIN_ATTEMPT_DELAY, Race, Step, interleaved,
 };
-use crate::sys::{self, Errno, SockAddr, Timeout, descriptor};
+use crate::sys::{self, Errno, SockAddr, Timeout, c, descriptor};
 
 /// The environment variable that sets the initial delay, in milliseconds.
 const DELAY_VARIABLE: &str = "OXISOCK_CONNECTION_ATTEMPT_DELAY_MS";
@@ -172,11 +172,11 @@ fn resolve<'py>(
         Ok::<_, PyErr>(module.getattr(intern!(py, "getaddrinfo"))?.unbind())
     })?;
     if lookup.is(native) {
-        let found = crate::resolver::addresses_of(host, port, libc::SOCK_STREAM, deadline)?;
+        let found = crate::resolver::addresses_of(host, port, c::SOCK_STREAM, deadline)?;
         return Ok(found.iter().collect());
     }
     lookup
-        .call1((host, port, 0, libc::SOCK_STREAM))?
+        .call1((host, port, 0, c::SOCK_STREAM))?
         .try_iter()?
         .collect()
 }
@@ -478,8 +478,5 @@ fn exhausted(py: Python<'_>, error: &PyErr) -> bool {
         .value(py)
         .getattr(intern!(py, "errno"))
         .and_then(|errno| errno.extract::<i32>());
-    matches!(
-        errno,
-        Ok(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
-    )
+    matches!(errno, Ok(c::EMFILE | c::ENFILE | c::ENOBUFS | c::ENOMEM))
 }

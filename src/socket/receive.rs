@@ -11,7 +11,7 @@ use crate::python::bytes::{BytesBuilder, SCRATCH, bytes_of, with_scratch};
 use crate::python::error::{Error, Result};
 use crate::python::make::{self, Made};
 use crate::python::method::{Arguments, discard};
-use crate::sys::{self, BorrowedFd, Region, SockAddr};
+use crate::sys::{self, BorrowedFd, Region, SockAddr, c};
 
 /// Reads that are expected to bring as many bytes go into memory of their own at once: copying
 /// them out of the scratch memory would cost more than that memory.
@@ -24,9 +24,9 @@ impl Socket {
         // A try that must not block takes what is there, which is enough for a zero-length read,
         // and does not wait for urgent data at all.
         let waits = len == 0
-            || flags & libc::MSG_OOB != 0
+            || flags & c::MSG_OOB != 0
             || self.waits_for_more(py)
-            || (flags & libc::MSG_WAITALL != 0 && self.channel.mode() == Mode::Blocking);
+            || (flags & c::MSG_WAITALL != 0 && self.channel.mode() == Mode::Blocking);
         Plan {
             tries: !waits,
             polls: !waits,
@@ -77,7 +77,7 @@ impl Socket {
     /// Whether the kernel drops what it reads and writes nothing: `MSG_TRUNC` on TCP, tcp(7).
     /// The caller must not get to see what stood in the memory before.
     pub(super) fn drops(&self, py: Python<'_>, flags: i32) -> bool {
-        flags & libc::MSG_TRUNC != 0 && self.is_stream(py)
+        flags & c::MSG_TRUNC != 0 && self.is_stream(py)
     }
 
     /// A builder for a read with these flags.

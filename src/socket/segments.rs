@@ -20,11 +20,11 @@ use crate::python::make::Made;
 use crate::python::plain::Plain;
 use crate::sys::ancillary::{self, Control};
 use crate::sys::message::{self, IoVec};
-use crate::sys::{Errno, Region, SockAddr, option};
+use crate::sys::{Errno, Region, SockAddr, c, option};
 
 /// `<linux/udp.h>`; the libc crate has it for Linux alone.
 #[cfg(linux)]
-use libc::{SOL_UDP, UDP_GRO, UDP_SEGMENT};
+use crate::sys::c::{SOL_UDP, UDP_GRO, UDP_SEGMENT};
 #[cfg(not(linux))]
 const SOL_UDP: i32 = 17;
 #[cfg(not(linux))]
@@ -46,9 +46,9 @@ impl Socket {
     /// Whether the kernel may cut and join: only what is UDP over IP.
     pub(super) fn has_segments(&self) -> bool {
         cfg!(linux)
-            && matches!(self.family(), libc::AF_INET | libc::AF_INET6)
-            && self.kind() == libc::SOCK_DGRAM
-            && matches!(self.protocol(), 0 | libc::IPPROTO_UDP)
+            && matches!(self.family(), c::AF_INET | c::AF_INET6)
+            && self.kind() == c::SOCK_DGRAM
+            && matches!(self.protocol(), 0 | c::IPPROTO_UDP)
     }
 
     /// Sends buffers that the kernel cuts. Returns how many bytes have gone, and the error that
@@ -224,7 +224,7 @@ impl Socket {
     ) -> PyResult<(Bound<'py, PyBytes>, usize, Bound<'py, PyAny>)> {
         let len = nonnegative(bufsize.0, "negative buffersize in recv_segments")?;
         self.check_datagrams(py)?;
-        let room = ancillary::space(size_of::<libc::c_int>()).unwrap_or_default();
+        let room = ancillary::space(size_of::<c::c_int>()).unwrap_or_default();
         let mut control = Control::with_capacity(room).ok_or(Error::Os(Errno::NOMEM))?;
         // No datagram of UDP, joined or not, is longer than the scratch memory.
         let len = len.min(SCRATCH);

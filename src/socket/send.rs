@@ -14,7 +14,7 @@ use crate::python::make::Made;
 use crate::python::method::Arguments;
 use crate::python::plain::Plain;
 use crate::sys::descriptor::Named;
-use crate::sys::{self, BorrowedFd, Errno, Region, Timeout};
+use crate::sys::{self, BorrowedFd, Errno, Region, Timeout, c};
 
 /// What an operation has to copy that must not be tried with the interpreter lock kept.
 const UNBOUNDED: usize = usize::MAX;
@@ -23,9 +23,7 @@ impl Socket {
     /// Whether a send is expected to take everything before it returns, as send(2) on a
     /// stream in blocking mode does.
     fn sends_all(&self, py: Python<'_>, flags: i32) -> bool {
-        self.is_stream(py)
-            && flags & libc::MSG_DONTWAIT == 0
-            && self.channel.mode() == Mode::Blocking
+        self.is_stream(py) && flags & c::MSG_DONTWAIT == 0 && self.channel.mode() == Mode::Blocking
     }
 
     /// Sends until everything has gone: one operation for the driver, with one deadline.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use pyo3::prelude::*;
 
 use crate::engine::Channel;
-use crate::sys::{BorrowedFd, descriptor, option};
+use crate::sys::{BorrowedFd, c, descriptor, option};
 
 const KNOWN: u32 = 1;
 const STREAM: u32 = 2;
@@ -70,7 +70,7 @@ impl CachedTraits {
         let Ok(kind) = descriptor::kind(fd) else {
             return 0;
         };
-        let mark = option::get::<i32>(fd, libc::SOL_SOCKET, libc::SO_RCVLOWAT).unwrap_or(1);
+        let mark = option::get::<i32>(fd, c::SOL_SOCKET, c::SO_RCVLOWAT).unwrap_or(1);
         let bits = bits(kind) | if mark > 1 { LOW_WATER } else { 0 };
         // Unless an option was set meanwhile.
         let known = before & !(VERSION - 1) | bits;
@@ -85,8 +85,8 @@ impl CachedTraits {
 fn bits(kind: i32) -> u32 {
     KNOWN
         | match kind {
-            libc::SOCK_STREAM => STREAM,
-            libc::SOCK_SEQPACKET => RECORDS,
+            c::SOCK_STREAM => STREAM,
+            c::SOCK_SEQPACKET => RECORDS,
             _ => 0,
         }
 }

@@ -13,8 +13,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyType};
 
 use crate::python::version::OBJECT_HEADER;
-use crate::sys::Region;
 use crate::sys::openssl::{Library, Moved, Session, Ssl, Unavailable};
+use crate::sys::{Region, c};
 
 /// The environment variable that switches all of this off.
 const SWITCH: &str = "OXISOCK_TLS";
@@ -35,7 +35,7 @@ const KNOWN_SIZES: &[(u8, &[usize])] = if cfg!(target_pointer_width = "64") {
 const SSL_OFFSET: usize = OBJECT_HEADER + size_of::<*mut ()>();
 
 /// The oldest OpenSSL that has every function, 1.1.1.
-const OLDEST: libc::c_ulong = 0x1010_1000;
+const OLDEST: c::c_ulong = 0x1010_1000;
 
 /// The library, or why there is none. Asked once in each process.
 fn library(py: Python<'_>) -> &'static Result<&'static Library, String> {
@@ -96,7 +96,7 @@ fn prove(py: Python<'_>) -> Result<&'static Library, String> {
             format!("_ssl does not lead to OpenSSL's {function}; is it linked statically?")
         }
     })?;
-    let number: libc::c_ulong = module
+    let number: c::c_ulong = module
         .getattr("OPENSSL_VERSION_NUMBER")
         .and_then(|number| number.extract())
         .map_err(failed)?;

@@ -3,7 +3,7 @@
 pub mod ancillary;
 pub mod background;
 pub mod batch;
-pub(crate) mod c;
+pub mod c;
 #[cfg(linux)]
 pub mod epoll;
 pub mod hosts_file;
