@@ -65,7 +65,7 @@ pub(crate) fn run<T: Send + 'static>(
 ) -> Result<T> {
     count_operation(Operation::Lookup);
     let limit = Limit::new(earlier(py, deadline)?);
-    let here = move || is_local() || (limit.is_none() && !background::in_main_thread());
+    let here = move || is_local() || (limit.is_none() && !background::may_run_handlers());
     // Decided and called in one go, as every return to the interpreter has its price.
     let mut step = detached(py, move || {
         if here() {

@@ -81,7 +81,7 @@ impl Named {
     pub fn borrow(&self) -> BorrowedFd<'_> {
         // SAFETY: a number that descriptors have. Whose descriptor it is, is the word of the program, which could
         // as well make the call itself; no memory depends on it.
-        unsafe { BorrowedFd::borrow_raw(self.0) }
+        unsafe { system::borrow_raw(self.0) }
     }
 
     /// Takes the descriptor over, which the program gives away.
@@ -128,7 +128,7 @@ impl Slot {
     pub unsafe fn lend(&self) -> Option<BorrowedFd<'_>> {
         let number = self.number();
         // SAFETY: no other number that is none ever gets in; the rest is the caller's promise.
-        (number != NO_DESCRIPTOR).then(|| unsafe { BorrowedFd::borrow_raw(number) })
+        (number != NO_DESCRIPTOR).then(|| unsafe { system::borrow_raw(number) })
     }
 
     fn owned(number: RawFd) -> Option<OwnedFd> {

@@ -16,8 +16,12 @@ pub struct Errno(c_int);
 
 pub type Result<T, E = Errno> = std::result::Result<T, E>;
 
+/// `errno.EAGAIN`, which is not what a call that would have to wait says on every system.
+pub const EAGAIN: c_int = libc::EAGAIN;
+
 impl Errno {
     pub const AGAIN: Errno = Errno(c::EAGAIN);
+    pub const ALREADY: Errno = Errno(c::EALREADY);
     pub const AFNOSUPPORT: Errno = Errno(c::EAFNOSUPPORT);
     pub const BADF: Errno = Errno(c::EBADF);
     pub const BUSY: Errno = Errno(c::EBUSY);
@@ -68,6 +72,17 @@ impl Errno {
         self.0
     }
 
+    /// The same where `errno` is another thing, and a program is told both: `winerror`.
+    #[inline]
+    pub const fn own_code(self) -> Option<c_int> {
+        system::own_code(self.0)
+    }
+
+    /// What the system says about it, strerror(3).
+    pub fn text(self) -> String {
+        system::error_text(self.0)
+    }
+
     /// Whether the call would have had to wait, on systems with two numbers for that, too.
     #[inline]
     pub const fn is_would_block(self) -> bool {
@@ -79,6 +94,13 @@ impl Errno {
     pub const fn is_interrupted(self) -> bool {
         self.0 == c::EINTR
     }
+}
+
+/// Whether a number of `errno` says that there is no descriptor left, or no memory for one.
+pub fn is_exhaustion(number: c_int) -> bool {
+    [c::EMFILE, c::ENFILE, c::ENOBUFS, c::ENOMEM]
+        .iter()
+        .any(|code| Errno(*code).number() == number)
 }
 
 impl fmt::Debug for Errno {

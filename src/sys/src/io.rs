@@ -6,6 +6,20 @@ use super::c::{self, c_int, socklen_t};
 use super::memory::Region;
 use super::{AsRawFd, BorrowedFd, Errno, OwnedFd, Result, SockAddr, Timeout, syscall, system};
 
+/// The flag that keeps one call from blocking, whatever mode the descriptor is in; 0 on a system
+/// without one, see [`CAN_BLOCK`].
+pub const DONT_WAIT: c_int = system::DONT_WAIT;
+
+/// Whether [`DONT_WAIT`] is among the flags.
+pub fn must_not_wait(flags: c_int) -> bool {
+    flags & !DONT_WAIT != flags
+}
+
+/// Whether calls may block in the system. Where none may, because no flag keeps one from it and
+/// nothing would end it, descriptors are in non-blocking mode whatever the program asks for, and
+/// every wait is one of [`poll`].
+pub const CAN_BLOCK: bool = system::CAN_BLOCK;
+
 /// What a descriptor is waited for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Interest {

@@ -10,20 +10,25 @@
 //! of system alone has.
 
 pub mod address;
+pub mod background;
 pub mod clock;
 pub mod databases;
 pub mod descriptor;
 pub mod errno;
+pub mod hosts_file;
+pub mod interface;
 pub mod io;
 pub mod keepalive;
 pub mod lookup;
 #[cfg(test)]
 mod loopback;
 pub mod memory;
+pub mod multicast;
 pub mod numeric;
 pub mod option;
 pub mod race;
 pub mod readiness;
+pub mod thread_end;
 pub mod timeout;
 
 #[cfg(unix)]

@@ -28,6 +28,16 @@ impl Failure {
     }
 }
 
+/// What the system says about an `EAI_*` code, gai_strerror(3).
+pub fn error_text(code: i32) -> String {
+    system::lookup_error_text(code)
+}
+
+/// What it says about the code of a failed call of the host database, hstrerror(3).
+pub fn host_error_text(code: i32) -> String {
+    system::host_error_text(code)
+}
+
 /// One entry of an answer.
 #[derive(Clone)]
 pub struct Entry {

@@ -17,6 +17,13 @@ pub fn keep_library(path: &CStr) -> bool {
     !handle.is_null()
 }
 
+/// The address of a function or variable of whatever the process has loaded, dlsym(3).
+pub fn symbol(name: &CStr) -> Option<usize> {
+    // SAFETY: the name is terminated; the call only looks it up.
+    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+    (!found.is_null()).then_some(found as usize)
+}
+
 /// A file in memory, mapped as shared libraries are: nothing is read before it is asked for.
 pub struct MappedFile {
     start: NonNull<libc::c_void>,

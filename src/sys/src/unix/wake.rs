@@ -30,15 +30,6 @@ impl Thread {
         Thread(unsafe { libc::pthread_self() })
     }
 
-    pub(crate) fn of(name: pthread_t) -> Self {
-        Thread(name)
-    }
-
-    /// What the C library calls it by.
-    pub(crate) fn name(self) -> pthread_t {
-        self.0
-    }
-
     /// A number that no other living thread of the process has, and never zero.
     #[inline]
     pub fn number(self) -> usize {

@@ -8,120 +8,129 @@ use std::time::Duration;
 use windows_sys::Win32::Foundation;
 use windows_sys::Win32::Networking::WinSock::{self, SOCKET};
 
-use super::RawFd;
+use super::{RawFd, wake};
 
-pub(crate) use std::ffi::{c_char, c_int, c_short, c_void};
+pub use std::ffi::{c_char, c_int, c_long, c_short, c_ulong, c_void};
 
-pub(crate) use WinSock::{
-    ADDRESS_FAMILY as sa_family_t, IPPROTO_TCP, LINGER as linger, NI_MAXHOST, POLLIN, POLLOUT,
-    SO_ERROR, SO_KEEPALIVE, SO_LINGER, SO_TYPE, SOCK_STREAM, SOCKADDR as sockaddr,
-    SOCKADDR_STORAGE as sockaddr_storage, SOCKADDR_UN as sockaddr_un, SOL_SOCKET, TCP_KEEPCNT,
-    TCP_KEEPINTVL, socklen_t,
-};
-#[cfg(test)]
-pub(crate) use WinSock::{
-    IPPROTO_ICMP, IPPROTO_UDP, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET,
-    WSAECONNREFUSED as ECONNREFUSED,
+pub use WinSock::{
+    ADDRESS_FAMILY as sa_family_t, LINGER as linger, SOCKADDR as sockaddr,
+    SOCKADDR_STORAGE as sockaddr_storage, SOCKADDR_UN as sockaddr_un, socklen_t,
 };
 
-pub(crate) const AF_UNSPEC: c_int = WinSock::AF_UNSPEC as c_int;
-#[cfg(test)]
-pub(crate) const AF_UNIX: c_int = WinSock::AF_UNIX as c_int;
-pub(crate) const AF_INET: c_int = WinSock::AF_INET as c_int;
-pub(crate) const AF_INET6: c_int = WinSock::AF_INET6 as c_int;
-pub(crate) const AI_PASSIVE: c_int = WinSock::AI_PASSIVE as c_int;
-pub(crate) const AI_NUMERICHOST: c_int = WinSock::AI_NUMERICHOST as c_int;
-pub(crate) const AI_NUMERICSERV: c_int = WinSock::AI_NUMERICSERV as c_int;
-#[cfg(test)]
-pub(crate) const NI_NUMERICHOST: c_int = WinSock::NI_NUMERICHOST as c_int;
-#[cfg(test)]
-pub(crate) const NI_NUMERICSERV: c_int = WinSock::NI_NUMERICSERV as c_int;
+/// Winsock's constants in the types of POSIX.
+macro_rules! constants {
+    ($($kind:ty: $($name:ident $(= $value:path)?),*;)*) => {
+        $($(pub const $name: $kind = constants!(@value $name $($value)?) as $kind;)*)*
+    };
+    (@value $name:ident) => { WinSock::$name };
+    (@value $name:ident $value:path) => { $value };
+}
 
-pub(crate) const EAFNOSUPPORT: c_int = WinSock::WSAEAFNOSUPPORT;
-pub(crate) const EAGAIN: c_int = WinSock::WSAEWOULDBLOCK;
-pub(crate) const EBADF: c_int = WinSock::WSAEBADF;
-pub(crate) const EBUSY: c_int = Foundation::ERROR_BUSY as c_int;
-pub(crate) const ECONNRESET: c_int = WinSock::WSAECONNRESET;
-/// A connection on its way is told as what any call would have to wait for.
-pub(crate) const EINPROGRESS: c_int = WinSock::WSAEWOULDBLOCK;
-pub(crate) const EINTR: c_int = WinSock::WSAEINTR;
-pub(crate) const EINVAL: c_int = WinSock::WSAEINVAL;
-pub(crate) const EIO: c_int = Foundation::ERROR_IO_DEVICE as c_int;
-pub(crate) const EMSGSIZE: c_int = WinSock::WSAEMSGSIZE;
-pub(crate) const ENAMETOOLONG: c_int = WinSock::WSAENAMETOOLONG;
-pub(crate) const ENODEV: c_int = Foundation::ERROR_DEV_NOT_EXIST as c_int;
-pub(crate) const ENOENT: c_int = Foundation::ERROR_FILE_NOT_FOUND as c_int;
-pub(crate) const ENOMEM: c_int = Foundation::ERROR_NOT_ENOUGH_MEMORY as c_int;
-pub(crate) const ENOPROTOOPT: c_int = WinSock::WSAENOPROTOOPT;
-pub(crate) const ENOSYS: c_int = Foundation::ERROR_CALL_NOT_IMPLEMENTED as c_int;
-pub(crate) const ENOTCONN: c_int = WinSock::WSAENOTCONN;
-pub(crate) const ENOTSOCK: c_int = WinSock::WSAENOTSOCK;
-pub(crate) const EOPNOTSUPP: c_int = WinSock::WSAEOPNOTSUPP;
-pub(crate) const EPIPE: c_int = Foundation::ERROR_BROKEN_PIPE as c_int;
-pub(crate) const EWOULDBLOCK: c_int = WinSock::WSAEWOULDBLOCK;
+constants! {
+    c_int:
+        AF_INET, AF_INET6, AF_UNIX, AF_UNSPEC, AI_NUMERICHOST, AI_NUMERICSERV, AI_PASSIVE,
+        EAI_AGAIN = WinSock::WSATRY_AGAIN, EAI_NONAME = WinSock::WSAHOST_NOT_FOUND,
+        IPPROTO_ICMP, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, MCAST_JOIN_GROUP,
+        MCAST_JOIN_SOURCE_GROUP, MCAST_LEAVE_GROUP, MCAST_LEAVE_SOURCE_GROUP, MSG_OOB, MSG_PEEK,
+        MSG_TRUNC, MSG_WAITALL, NI_DGRAM, NI_MAXHOST, NI_NUMERICHOST, NI_NUMERICSERV,
+        SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM, SOL_SOCKET, SO_ACCEPTCONN, SO_ERROR,
+        SO_KEEPALIVE, SO_LINGER, SO_RCVLOWAT, SO_TYPE, TCP_KEEPCNT, TCP_KEEPINTVL;
+    c_short: POLLIN, POLLOUT, POLLPRI;
+}
+
+constants! {
+    c_int:
+        EAFNOSUPPORT = WinSock::WSAEAFNOSUPPORT,
+        EAGAIN = WinSock::WSAEWOULDBLOCK,
+        EALREADY = WinSock::WSAEALREADY,
+        EBADF = WinSock::WSAEBADF,
+        EBUSY = Foundation::ERROR_BUSY,
+        ECONNREFUSED = WinSock::WSAECONNREFUSED,
+        ECONNRESET = WinSock::WSAECONNRESET,
+        // A connection on its way is told as what any call would have to wait for.
+        EINPROGRESS = WinSock::WSAEWOULDBLOCK,
+        EINTR = WinSock::WSAEINTR,
+        EINVAL = WinSock::WSAEINVAL,
+        EIO = Foundation::ERROR_IO_DEVICE,
+        EMFILE = WinSock::WSAEMFILE,
+        EMSGSIZE = WinSock::WSAEMSGSIZE,
+        ENAMETOOLONG = WinSock::WSAENAMETOOLONG,
+        ENFILE = Foundation::ERROR_TOO_MANY_OPEN_FILES,
+        ENOBUFS = WinSock::WSAENOBUFS,
+        ENODEV = Foundation::ERROR_DEV_NOT_EXIST,
+        ENOENT = Foundation::ERROR_FILE_NOT_FOUND,
+        ENOMEM = Foundation::ERROR_NOT_ENOUGH_MEMORY,
+        ENOPROTOOPT = WinSock::WSAENOPROTOOPT,
+        ENOSYS = Foundation::ERROR_CALL_NOT_IMPLEMENTED,
+        ENOTCONN = WinSock::WSAENOTCONN,
+        ENOTSOCK = WinSock::WSAENOTSOCK,
+        EOPNOTSUPP = WinSock::WSAEOPNOTSUPP,
+        EPIPE = Foundation::ERROR_BROKEN_PIPE,
+        EWOULDBLOCK = WinSock::WSAEWOULDBLOCK;
+}
 
 /// `struct in_addr`, without the other forms of its union.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub(crate) struct in_addr {
-    pub(crate) s_addr: u32,
+pub struct in_addr {
+    pub s_addr: u32,
 }
 
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub(crate) struct in6_addr {
-    pub(crate) s6_addr: [u8; 16],
+pub struct in6_addr {
+    pub s6_addr: [u8; 16],
 }
 
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub(crate) struct sockaddr_in {
-    pub(crate) sin_family: sa_family_t,
-    pub(crate) sin_port: u16,
-    pub(crate) sin_addr: in_addr,
-    pub(crate) sin_zero: [u8; 8],
+pub struct sockaddr_in {
+    pub sin_family: sa_family_t,
+    pub sin_port: u16,
+    pub sin_addr: in_addr,
+    pub sin_zero: [u8; 8],
 }
 
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub(crate) struct sockaddr_in6 {
-    pub(crate) sin6_family: sa_family_t,
-    pub(crate) sin6_port: u16,
-    pub(crate) sin6_flowinfo: u32,
-    pub(crate) sin6_addr: in6_addr,
-    pub(crate) sin6_scope_id: u32,
+pub struct sockaddr_in6 {
+    pub sin6_family: sa_family_t,
+    pub sin6_port: u16,
+    pub sin6_flowinfo: u32,
+    pub sin6_addr: in6_addr,
+    pub sin6_scope_id: u32,
 }
 
 #[repr(C)]
-pub(crate) struct addrinfo {
-    pub(crate) ai_flags: c_int,
-    pub(crate) ai_family: c_int,
-    pub(crate) ai_socktype: c_int,
-    pub(crate) ai_protocol: c_int,
-    pub(crate) ai_addrlen: usize,
-    pub(crate) ai_canonname: *mut c_char,
-    pub(crate) ai_addr: *mut sockaddr,
-    pub(crate) ai_next: *mut addrinfo,
+pub struct addrinfo {
+    pub ai_flags: c_int,
+    pub ai_family: c_int,
+    pub ai_socktype: c_int,
+    pub ai_protocol: c_int,
+    pub ai_addrlen: usize,
+    pub ai_canonname: *mut c_char,
+    pub ai_addr: *mut sockaddr,
+    pub ai_next: *mut addrinfo,
 }
 
 #[repr(C)]
-pub(crate) struct hostent {
-    pub(crate) h_name: *mut c_char,
-    pub(crate) h_aliases: *mut *mut c_char,
-    pub(crate) h_addrtype: c_short,
-    pub(crate) h_length: c_short,
-    pub(crate) h_addr_list: *mut *mut c_char,
+pub struct hostent {
+    pub h_name: *mut c_char,
+    pub h_aliases: *mut *mut c_char,
+    pub h_addrtype: c_short,
+    pub h_length: c_short,
+    pub h_addr_list: *mut *mut c_char,
 }
 
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct pollfd {
-    pub(crate) fd: RawFd,
-    pub(crate) events: c_short,
-    pub(crate) revents: c_short,
+pub struct pollfd {
+    pub fd: RawFd,
+    pub events: c_short,
+    pub revents: c_short,
 }
 
-pub(crate) use WinSock::{PROTOENT as protoent, SERVENT as servent};
+pub use WinSock::{PROTOENT as protoent, SERVENT as servent};
 
 // They are those of Winsock under other names.
 const _: () = {
@@ -139,11 +148,11 @@ const _: () = {
 };
 
 #[allow(non_camel_case_types, reason = "the name of C")]
-pub(crate) type nfds_t = u32;
+pub type nfds_t = u32;
 
 /// Starts Winsock, once for the process; WSAStartup. Calls that need no socket begin with it: who
 /// has a socket has started it.
-pub(crate) fn startup() {
+pub fn startup() {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {
         const VERSION: u16 = 0x0202;
@@ -160,14 +169,14 @@ fn length(len: usize) -> c_int {
 
 /// # Safety
 /// As for recv(2).
-pub(crate) unsafe fn recv(fd: RawFd, into: *mut c_void, len: usize, flags: c_int) -> isize {
+pub unsafe fn recv(fd: RawFd, into: *mut c_void, len: usize, flags: c_int) -> isize {
     // SAFETY: the caller's promise.
     unsafe { WinSock::recv(fd as SOCKET, into.cast(), length(len), flags) as isize }
 }
 
 /// # Safety
 /// As for recvfrom(2).
-pub(crate) unsafe fn recvfrom(
+pub unsafe fn recvfrom(
     fd: RawFd,
     into: *mut c_void,
     len: usize,
@@ -190,14 +199,14 @@ pub(crate) unsafe fn recvfrom(
 
 /// # Safety
 /// As for send(2).
-pub(crate) unsafe fn send(fd: RawFd, data: *const c_void, len: usize, flags: c_int) -> isize {
+pub unsafe fn send(fd: RawFd, data: *const c_void, len: usize, flags: c_int) -> isize {
     // SAFETY: the caller's promise.
     unsafe { WinSock::send(fd as SOCKET, data.cast(), length(len), flags) as isize }
 }
 
 /// # Safety
 /// As for sendto(2).
-pub(crate) unsafe fn sendto(
+pub unsafe fn sendto(
     fd: RawFd,
     data: *const c_void,
     len: usize,
@@ -211,35 +220,35 @@ pub(crate) unsafe fn sendto(
 
 /// # Safety
 /// As for bind(2).
-pub(crate) unsafe fn bind(fd: RawFd, address: *const sockaddr, len: socklen_t) -> c_int {
+pub unsafe fn bind(fd: RawFd, address: *const sockaddr, len: socklen_t) -> c_int {
     // SAFETY: the caller's promise.
     unsafe { WinSock::bind(fd as SOCKET, address, len) }
 }
 
 /// # Safety
 /// As for connect(2).
-pub(crate) unsafe fn connect(fd: RawFd, address: *const sockaddr, len: socklen_t) -> c_int {
+pub unsafe fn connect(fd: RawFd, address: *const sockaddr, len: socklen_t) -> c_int {
     // SAFETY: the caller's promise.
     unsafe { WinSock::connect(fd as SOCKET, address, len) }
 }
 
 /// # Safety
 /// As for shutdown(2), which takes numbers only.
-pub(crate) unsafe fn shutdown(fd: RawFd, how: c_int) -> c_int {
+pub unsafe fn shutdown(fd: RawFd, how: c_int) -> c_int {
     // SAFETY: takes numbers only.
     unsafe { WinSock::shutdown(fd as SOCKET, how) }
 }
 
 /// # Safety
 /// The descriptor is the caller's.
-pub(crate) unsafe fn close(fd: RawFd) -> c_int {
+pub unsafe fn close(fd: RawFd) -> c_int {
     // SAFETY: the caller's promise.
     unsafe { WinSock::closesocket(fd as SOCKET) }
 }
 
 /// # Safety
 /// As for getsockname(2).
-pub(crate) unsafe extern "C" fn getsockname(
+pub unsafe extern "C" fn getsockname(
     fd: RawFd,
     address: *mut sockaddr,
     len: *mut socklen_t,
@@ -250,7 +259,7 @@ pub(crate) unsafe extern "C" fn getsockname(
 
 /// # Safety
 /// As for getpeername(2).
-pub(crate) unsafe extern "C" fn getpeername(
+pub unsafe extern "C" fn getpeername(
     fd: RawFd,
     address: *mut sockaddr,
     len: *mut socklen_t,
@@ -261,7 +270,7 @@ pub(crate) unsafe extern "C" fn getpeername(
 
 /// # Safety
 /// As for getsockopt(2).
-pub(crate) unsafe fn getsockopt(
+pub unsafe fn getsockopt(
     fd: RawFd,
     level: c_int,
     name: c_int,
@@ -274,7 +283,7 @@ pub(crate) unsafe fn getsockopt(
 
 /// # Safety
 /// As for setsockopt(2).
-pub(crate) unsafe fn setsockopt(
+pub unsafe fn setsockopt(
     fd: RawFd,
     level: c_int,
     name: c_int,
@@ -286,33 +295,49 @@ pub(crate) unsafe fn setsockopt(
 }
 
 /// WSAPoll, with what poll(2) does and that does not: entries without a descriptor are passed
-/// over, and to wait for none is to sleep.
+/// over, to wait for none is to sleep, and whoever wakes the thread ends the wait, see
+/// [`wake`]. A thread that nobody can wake ends it early.
 ///
 /// # Safety
 /// As for poll(2).
-pub(crate) unsafe fn poll(entries: *mut pollfd, count: nfds_t, timeout: c_int) -> c_int {
+pub unsafe fn poll(entries: *mut pollfd, count: nfds_t, timeout: c_int) -> c_int {
     // SAFETY: the caller's promise: that number of entries is there, and nobody else's.
     let all = unsafe { std::slice::from_raw_parts_mut(entries, count as usize) };
-    let mut named: Vec<pollfd> = Vec::with_capacity(all.len());
+    let mut named: Vec<pollfd> = Vec::with_capacity(all.len() + 1);
     named.extend(
         all.iter()
             .filter(|entry| entry.fd as SOCKET != WinSock::INVALID_SOCKET),
     );
+    let waker = if timeout == 0 { None } else { wake::own() };
+    let glance = wake::GLANCE.as_millis() as c_int;
+    let timeout = match waker {
+        None if !(0..glance).contains(&timeout) => glance,
+        _ => timeout,
+    };
+    named.extend(waker.map(|fd| pollfd {
+        fd,
+        events: POLLIN,
+        revents: 0,
+    }));
     if named.is_empty() {
         all.iter_mut().for_each(|entry| entry.revents = 0);
-        match u64::try_from(timeout) {
-            Ok(timeout) => std::thread::sleep(Duration::from_millis(timeout)),
-            Err(_) => loop {
-                std::thread::park();
-            },
-        }
+        std::thread::sleep(Duration::from_millis(timeout as u64));
         return 0;
     }
     // SAFETY: the structure is Winsock's, and that number of them is there.
-    let found = unsafe {
+    let mut found = unsafe {
         let (start, count) = (named.as_mut_ptr(), named.len() as nfds_t);
         WinSock::WSAPoll(start.cast(), count, timeout)
     };
+    if found > 0 && waker.is_some() && named.pop().is_some_and(|entry| entry.revents != 0) {
+        wake::clear();
+        found -= 1;
+        if found == 0 {
+            // SAFETY: takes a number.
+            unsafe { WinSock::WSASetLastError(EINTR) };
+            return -1;
+        }
+    }
     let mut answers = named.iter();
     for entry in all {
         entry.revents = match entry.fd as SOCKET {
@@ -325,7 +350,7 @@ pub(crate) unsafe fn poll(entries: *mut pollfd, count: nfds_t, timeout: c_int) -
 
 /// # Safety
 /// As for getaddrinfo(3).
-pub(crate) unsafe fn getaddrinfo(
+pub unsafe fn getaddrinfo(
     host: *const c_char,
     service: *const c_char,
     hints: *const addrinfo,
@@ -338,14 +363,14 @@ pub(crate) unsafe fn getaddrinfo(
 
 /// # Safety
 /// As for freeaddrinfo(3).
-pub(crate) unsafe fn freeaddrinfo(list: *mut addrinfo) {
+pub unsafe fn freeaddrinfo(list: *mut addrinfo) {
     // SAFETY: the caller's promise.
     unsafe { WinSock::freeaddrinfo(list.cast()) }
 }
 
 /// # Safety
 /// As for getnameinfo(3).
-pub(crate) unsafe fn getnameinfo(
+pub unsafe fn getnameinfo(
     address: *const sockaddr,
     len: socklen_t,
     host: *mut c_char,
@@ -373,7 +398,7 @@ pub(crate) unsafe fn getnameinfo(
 ///
 /// # Safety
 /// The text is terminated, and the address writable.
-pub(crate) unsafe fn inet_aton(text: *const c_char, address: *mut in_addr) -> c_int {
+pub unsafe fn inet_aton(text: *const c_char, address: *mut in_addr) -> c_int {
     // SAFETY: the caller's promise.
     unsafe {
         let bytes = std::ffi::CStr::from_ptr(text).to_bytes();
@@ -390,7 +415,7 @@ pub(crate) unsafe fn inet_aton(text: *const c_char, address: *mut in_addr) -> c_
 
 /// # Safety
 /// As for inet_pton(3).
-pub(crate) unsafe fn inet_pton(family: c_int, text: *const c_char, address: *mut c_void) -> c_int {
+pub unsafe fn inet_pton(family: c_int, text: *const c_char, address: *mut c_void) -> c_int {
     // SAFETY: the caller's promise.
     unsafe { WinSock::inet_pton(family, text.cast(), address) }
 }

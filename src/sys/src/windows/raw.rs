@@ -1,6 +1,7 @@
 //! The traits of `std::os::fd`, for sockets.
 
-use std::os::windows::io::{AsRawSocket, FromRawSocket, IntoRawSocket};
+use std::net::UdpSocket;
+use std::os::windows::io::{AsRawSocket, AsSocket, FromRawSocket, IntoRawSocket, RawSocket};
 
 use super::{BorrowedFd, OwnedFd, RawFd};
 
@@ -11,13 +12,30 @@ pub trait AsRawFd {
 
 impl AsRawFd for BorrowedFd<'_> {
     fn as_raw_fd(&self) -> RawFd {
-        self.as_raw_socket()
+        self.as_raw_socket() as RawFd
     }
 }
 
 impl AsRawFd for OwnedFd {
     fn as_raw_fd(&self) -> RawFd {
-        self.as_raw_socket()
+        self.as_raw_socket() as RawFd
+    }
+}
+
+impl AsRawFd for UdpSocket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_raw_socket() as RawFd
+    }
+}
+
+/// What has a descriptor to lend.
+pub trait AsFd {
+    fn as_fd(&self) -> BorrowedFd<'_>;
+}
+
+impl AsFd for OwnedFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.as_socket()
     }
 }
 
@@ -31,7 +49,7 @@ pub trait FromRawFd {
 impl FromRawFd for OwnedFd {
     unsafe fn from_raw_fd(number: RawFd) -> Self {
         // SAFETY: the caller's promise.
-        unsafe { Self::from_raw_socket(number) }
+        unsafe { Self::from_raw_socket(number as RawSocket) }
     }
 }
 
@@ -42,6 +60,6 @@ pub trait IntoRawFd {
 
 impl IntoRawFd for OwnedFd {
     fn into_raw_fd(self) -> RawFd {
-        self.into_raw_socket()
+        self.into_raw_socket() as RawFd
     }
 }

@@ -2,11 +2,12 @@
 
 use std::ptr;
 use std::thread::sleep;
+use std::time::Duration;
 
 use windows_sys::Win32::Networking::WinSock::{self, FD_SET, SOCKET, TIMEVAL};
 
-use super::RawFd;
 use super::system::is_number;
+use super::{RawFd, wake};
 use crate::{Errno, Result, Timeout};
 
 /// As many as Python's sets have room for; Winsock takes any number.
@@ -17,7 +18,8 @@ const ROOM: usize = 512;
 #[derive(Clone, Copy)]
 pub struct SelectSet {
     count: u32,
-    sockets: [SOCKET; ROOM],
+    /// One more, for what wakes the thread.
+    sockets: [SOCKET; ROOM + 1],
 }
 
 // The number, and the sockets behind it, of which Winsock's own declaration has fewer.
@@ -34,12 +36,12 @@ impl SelectSet {
     pub fn new() -> Self {
         SelectSet {
             count: 0,
-            sockets: [0; ROOM],
+            sockets: [0; ROOM + 1],
         }
     }
 
     fn all(&self) -> &[SOCKET] {
-        &self.sockets[..(self.count as usize).min(ROOM)]
+        &self.sockets[..self.count as usize]
     }
 
     /// Adds a descriptor, if it is not there yet; false where the set is full, or the number none
@@ -51,10 +53,24 @@ impl SelectSet {
         }
         let fits = is_number(fd) && self.all().len() < ROOM;
         if fits {
-            self.sockets[self.count as usize] = fd as SOCKET;
-            self.count += 1;
+            self.push(fd);
         }
         fits
+    }
+
+    fn push(&mut self, fd: RawFd) {
+        self.sockets[self.count as usize] = fd as SOCKET;
+        self.count += 1;
+    }
+
+    /// Takes one out; whether it was there.
+    fn remove(&mut self, fd: RawFd) -> bool {
+        let found = self.all().iter().position(|socket| *socket == fd as SOCKET);
+        if let Some(place) = found {
+            self.count -= 1;
+            self.sockets[place] = self.sockets[self.count as usize];
+        }
+        found.is_some()
     }
 
     pub fn contains(&self, fd: RawFd) -> bool {
@@ -75,18 +91,32 @@ impl Default for SelectSet {
 /// select: the descriptors of each set that are ready, in sets of the same order (reading, writing,
 /// exceptional conditions, a connection that was refused among them); None where the time is up.
 /// Its time is counted in milliseconds, as in [`poll`](crate::readiness::poll). No number bounds
-/// the sets here.
+/// the sets here. A thread that is woken ends it, and one that nobody can wake ends it early, see
+/// [`wake`].
 pub fn select(
     wanted: &[SelectSet; 3],
     _below: RawFd,
     timeout: Timeout,
 ) -> Result<Option<[SelectSet; 3]>> {
+    let [mut read, mut write, mut except] = *wanted;
+    let waker = match timeout.limit() {
+        Some(Duration::ZERO) => None,
+        _ => wake::own(),
+    };
+    let timeout = match (waker, timeout.limit()) {
+        (Some(waker), _) => {
+            read.push(waker);
+            timeout
+        }
+        (None, limit) => {
+            Timeout::after(limit.map_or(wake::GLANCE, |limit| limit.min(wake::GLANCE)))
+        }
+    };
     // Winsock refuses to wait for none.
-    if let (Some(limit), true) = (timeout.limit(), wanted.iter().all(|set| set.count == 0)) {
-        sleep(limit);
+    if [&read, &write, &except].iter().all(|set| set.count == 0) {
+        sleep(timeout.limit().unwrap_or(wake::GLANCE));
         return Ok(None);
     }
-    let [mut read, mut write, mut except] = *wanted;
     let time = timeout.limit().map(|_| {
         let milliseconds = timeout.milliseconds();
         TIMEVAL {
@@ -107,7 +137,16 @@ pub fn select(
     };
     match count {
         WinSock::SOCKET_ERROR => Err(Errno::last()),
-        count => Ok((count > 0).then_some([read, write, except])),
+        mut count => {
+            if waker.is_some_and(|waker| count > 0 && read.remove(waker)) {
+                wake::clear();
+                count -= 1;
+                if count == 0 {
+                    return Err(Errno::INTR);
+                }
+            }
+            Ok((count > 0).then_some([read, write, except]))
+        }
     }
 }
 

@@ -1,15 +1,15 @@
 //! What is done in another way than on Unix, under the names that the files of BSD sockets ask for.
 
 use std::ffi::CStr;
+use std::fs::Metadata;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::windows::fs::MetadataExt;
+use std::os::windows::io::RawSocket;
+use std::path::{Path, PathBuf};
 use std::ptr;
-use std::sync::OnceLock;
-#[cfg(target_pointer_width = "32")]
-pub(crate) use std::sync::atomic::AtomicU32 as AtomicRawFd;
-#[cfg(target_pointer_width = "64")]
-pub(crate) use std::sync::atomic::AtomicU64 as AtomicRawFd;
-
+pub(crate) use std::sync::atomic::AtomicIsize as AtomicRawFd;
+use std::sync::{LazyLock, OnceLock};
 use std::time::Instant;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -32,6 +32,65 @@ pub(crate) const NO_DESCRIPTOR: RawFd = WinSock::INVALID_SOCKET as RawFd;
 pub(crate) fn is_number(number: RawFd) -> bool {
     number != NO_DESCRIPTOR
 }
+
+/// A borrowed form of a descriptor, by its number.
+///
+/// # Safety
+/// As for `BorrowedSocket::borrow_raw`.
+pub(crate) const unsafe fn borrow_raw<'a>(number: RawFd) -> BorrowedFd<'a> {
+    // SAFETY: the caller's promise.
+    unsafe { BorrowedFd::borrow_raw(number as RawSocket) }
+}
+
+/// Where the hosts file is.
+pub(crate) fn hosts_path() -> &'static Path {
+    static PATH: LazyLock<PathBuf> = LazyLock::new(|| {
+        let root = std::env::var_os("SystemRoot").unwrap_or_else(|| r"C:\Windows".into());
+        Path::new(&root).join(r"System32\drivers\etc\hosts")
+    });
+    &PATH
+}
+
+/// What changes when a file does, beside its size.
+pub(crate) type FileStamp = u64;
+
+pub(crate) fn file_stamp(data: &Metadata) -> FileStamp {
+    data.last_write_time()
+}
+
+/// No flag keeps one call from blocking.
+pub(crate) const DONT_WAIT: c_int = 0;
+
+/// No call may block in the system: nothing would end it.
+pub(crate) const CAN_BLOCK: bool = false;
+
+/// The code of the system beside `errno`.
+pub(crate) const fn own_code(code: c_int) -> Option<c_int> {
+    Some(code)
+}
+
+/// FormatMessage, without the full stop, as Python has it.
+pub(crate) fn error_text(code: c_int) -> String {
+    let text = io::Error::from_raw_os_error(code).to_string();
+    let end = format!(" (os error {code})");
+    let text = text.strip_suffix(&end).unwrap_or(&text);
+    text.trim_end_matches(|last: char| last <= ' ' || last == '.')
+        .to_owned()
+}
+
+/// The codes of lookups are those of the system.
+pub(crate) fn lookup_error_text(code: c_int) -> String {
+    error_text(code)
+}
+
+/// All that Python says about a failed call of the host database.
+pub(crate) fn host_error_text(_: c_int) -> String {
+    "host not found".to_owned()
+}
+
+/// Multicast memberships of any source, and of one.
+pub(crate) const JOIN: [c_int; 2] = [c::MCAST_JOIN_GROUP, c::MCAST_JOIN_SOURCE_GROUP];
+pub(crate) const LEAVE: [c_int; 2] = [c::MCAST_LEAVE_GROUP, c::MCAST_LEAVE_SOURCE_GROUP];
 
 /// Nothing stands in the type of a socket that is asked for, beside the type.
 pub(crate) const KIND_FLAGS: c_int = 0;
@@ -73,6 +132,7 @@ pub(crate) const fn errno_number(code: c_int) -> c_int {
         WinSock::WSA_INVALID_HANDLE => libc::EBADF,
         WinSock::WSA_INVALID_PARAMETER => libc::EINVAL,
         c::EBUSY => libc::EBUSY,
+        c::ENFILE => libc::ENFILE,
         c::EIO => libc::EIO,
         c::ENODEV => libc::ENODEV,
         c::ENOENT => libc::ENOENT,

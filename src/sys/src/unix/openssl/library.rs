@@ -1,6 +1,7 @@
 //! The functions of the loaded OpenSSL, found by name.
 
 use std::ffi::{CStr, c_char, c_int, c_long, c_ulong, c_void};
+use std::fmt;
 
 use super::{Bio, BioMethod, Ssl};
 
@@ -11,6 +12,20 @@ pub enum Unavailable {
     NotLoaded,
     /// It does not lead to this function: OpenSSL is linked into it without symbols.
     Missing(&'static str),
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, form: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unavailable::NotLoaded => {
+                form.write_str("_ssl cannot be found among the loaded libraries")
+            }
+            Unavailable::Missing(function) => write!(
+                form,
+                "_ssl does not lead to OpenSSL's {function}; is it linked statically?"
+            ),
+        }
+    }
 }
 
 macro_rules! functions {

@@ -13,7 +13,7 @@ use std::ptr::NonNull;
 pub use library::{Library, Unavailable};
 pub use transport::Transport;
 
-use crate::Region;
+use crate::{RawFd, Region};
 
 /// An opaque `SSL`.
 #[repr(C)]
@@ -86,7 +86,7 @@ impl Session {
     ///
     /// # Safety
     /// Nobody else may be inside the session.
-    pub unsafe fn descriptor(self) -> c_int {
+    pub unsafe fn descriptor(self) -> RawFd {
         // SAFETY: the session is alive.
         unsafe { (self.library.SSL_get_fd)(self.ssl.as_ptr()) }
     }

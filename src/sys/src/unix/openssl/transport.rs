@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::library::Library;
 use super::{Bio, BioMethod, Session};
-use crate::{BorrowedFd, system};
+use crate::{BorrowedFd, RawFd, system};
 
 const BIO_FLAGS_READ: c_int = 1;
 const BIO_FLAGS_WRITE: c_int = 2;
@@ -73,7 +73,7 @@ impl Transport {
     /// # Safety
     /// Nobody else may be inside the session. The transport must not be used when the session
     /// is gone, and the descriptor must be closed only when nobody uses the session any more.
-    pub unsafe fn replace(session: Session, fd: c_int) -> Option<Self> {
+    pub unsafe fn replace(session: Session, fd: RawFd) -> Option<Self> {
         let library = session.library;
         let method = method(library)?;
         // SAFETY: the descriptor is open as long as the session is used.

@@ -14,8 +14,9 @@ use crate::{BorrowedFd, Errno, OwnedFd, Result, Timeout, descriptor, option, sys
 pub(crate) use super::bsd::FASTOPEN;
 use super::bsd::sent;
 pub(crate) use super::bsd::{
-    FAMILIES_WITH_WIDE_OPTIONS, FAMILIES_WITHOUT_PEER_ADDRESSES, UNACKNOWLEDGED_TIMEOUT,
-    blocked_signals, errno_location, hardware_address, in_main_thread, other_address,
+    FAMILIES_WITH_WIDE_OPTIONS, FAMILIES_WITHOUT_PEER_ADDRESSES, JOIN, LEAVE,
+    UNACKNOWLEDGED_TIMEOUT, blocked_signals, errno_location, hardware_address, in_main_thread,
+    other_address,
 };
 use super::one_answer::answer;
 pub(crate) use super::one_answer::protocol_by_name;

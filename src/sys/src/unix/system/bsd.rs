@@ -9,6 +9,11 @@ pub(crate) use libc::__error as errno_location;
 /// No flag of send(2) opens a connection.
 pub(crate) const FASTOPEN: c_int = 0;
 
+/// Multicast memberships of any source, and of one: the numbers of `<netinet/in.h>`, which the
+/// libc crate lacks in part.
+pub(crate) const JOIN: [c_int; 2] = [80, 82];
+pub(crate) const LEAVE: [c_int; 2] = [81, 83];
+
 /// Peers have addresses in every family.
 pub(crate) const FAMILIES_WITHOUT_PEER_ADDRESSES: &[c_int] = &[];
 

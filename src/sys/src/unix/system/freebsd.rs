@@ -10,8 +10,9 @@ use crate::{BorrowedFd, Result};
 pub(crate) use super::bsd::FASTOPEN;
 use super::bsd::sent;
 pub(crate) use super::bsd::{
-    FAMILIES_WITH_WIDE_OPTIONS, FAMILIES_WITHOUT_PEER_ADDRESSES, UNACKNOWLEDGED_TIMEOUT,
-    blocked_signals, errno_location, hardware_address, in_main_thread, other_address,
+    FAMILIES_WITH_WIDE_OPTIONS, FAMILIES_WITHOUT_PEER_ADDRESSES, JOIN, LEAVE,
+    UNACKNOWLEDGED_TIMEOUT, blocked_signals, errno_location, hardware_address, in_main_thread,
+    other_address,
 };
 pub(crate) use super::flags::{
     KEEPALIVE_IDLE, KIND_FLAGS, NO_SIGNAL, NONBLOCK, accept, open, open_pair, protocol, room,

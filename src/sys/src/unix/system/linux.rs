@@ -22,6 +22,10 @@ pub(crate) use libc::__errno_location as errno_location;
 /// Opens a connection on the way, tcp(7).
 pub(crate) const FASTOPEN: c_int = libc::MSG_FASTOPEN;
 
+/// Multicast memberships of any source, and of one; ip(7).
+pub(crate) const JOIN: [c_int; 2] = [libc::MCAST_JOIN_GROUP, libc::MCAST_JOIN_SOURCE_GROUP];
+pub(crate) const LEAVE: [c_int; 2] = [libc::MCAST_LEAVE_GROUP, libc::MCAST_LEAVE_SOURCE_GROUP];
+
 /// Peers in these have no addresses that could be asked for.
 pub(crate) const FAMILIES_WITHOUT_PEER_ADDRESSES: &[c_int] = &[libc::AF_ALG];
 

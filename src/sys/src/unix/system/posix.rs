@@ -1,5 +1,9 @@
 //! What all of Unix has in common: descriptors are numbers of open files.
 
+use std::ffi::{CStr, c_char};
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::ptr;
 use std::sync::atomic::AtomicI32;
 
@@ -16,6 +20,69 @@ pub(crate) const NO_DESCRIPTOR: RawFd = -1;
 /// Whether there can be a descriptor of this number.
 pub(crate) fn is_number(number: RawFd) -> bool {
     number >= 0
+}
+
+/// A borrowed form of a descriptor, by its number.
+///
+/// # Safety
+/// As for `BorrowedFd::borrow_raw`.
+#[inline]
+pub(crate) const unsafe fn borrow_raw<'a>(number: RawFd) -> BorrowedFd<'a> {
+    // SAFETY: the caller's promise.
+    unsafe { BorrowedFd::borrow_raw(number) }
+}
+
+/// Where the hosts file is, hosts(5).
+pub(crate) fn hosts_path() -> &'static Path {
+    Path::new("/etc/hosts")
+}
+
+/// What changes when a file does, beside its size.
+pub(crate) type FileStamp = (u64, u64, i64, i64);
+
+pub(crate) fn file_stamp(data: &Metadata) -> FileStamp {
+    (data.dev(), data.ino(), data.mtime(), data.mtime_nsec())
+}
+
+/// The flag that keeps one call from blocking, whatever mode the descriptor is in.
+pub(crate) const DONT_WAIT: c_int = libc::MSG_DONTWAIT;
+
+/// Whether calls may block in the system: a signal ends them there.
+pub(crate) const CAN_BLOCK: bool = true;
+
+/// The code beside `errno`: there is none.
+#[inline]
+pub(crate) const fn own_code(_: c_int) -> Option<c_int> {
+    None
+}
+
+/// strerror(3).
+pub(crate) fn error_text(number: c_int) -> String {
+    let mut text = [0 as c_char; 256];
+    // SAFETY: the buffer is writable for the length given, and a terminated string
+    // stands in it afterwards whatever the call returns.
+    let text = unsafe {
+        libc::strerror_r(number, text.as_mut_ptr(), text.len());
+        CStr::from_ptr(text.as_ptr())
+    };
+    text.to_string_lossy().into_owned()
+}
+
+/// gai_strerror(3).
+pub(crate) fn lookup_error_text(code: c_int) -> String {
+    // SAFETY: gai_strerror returns a static terminated string for every code.
+    let text = unsafe { CStr::from_ptr(libc::gai_strerror(code)) };
+    text.to_string_lossy().into_owned()
+}
+
+/// hstrerror(3).
+pub(crate) fn host_error_text(code: c_int) -> String {
+    unsafe extern "C" {
+        fn hstrerror(code: c_int) -> *const c_char;
+    }
+    // SAFETY: hstrerror returns a static terminated string for every code.
+    let text = unsafe { CStr::from_ptr(hstrerror(code)) };
+    text.to_string_lossy().into_owned()
 }
 
 /// The family of a pair of sockets.

@@ -1,13 +1,12 @@
-//! What `/etc/hosts` answers, hosts(5): the lookups that end there need no network.
+//! What the hosts file answers, hosts(5): the lookups that end there need no network.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::net::IpAddr;
-use std::os::unix::fs::MetadataExt;
 use std::sync::{Mutex, TryLockError};
 use std::time::{Duration, Instant};
 
-const PATH: &str = "/etc/hosts";
+use crate::{c, system};
 
 /// Larger ones are lists of blocked names more than of hosts, and not worth the memory.
 const LIMIT: u64 = 1 << 20;
@@ -54,8 +53,8 @@ impl Hosts {
         self.names
             .get(&name.to_ascii_lowercase())
             .is_some_and(|families| match family {
-                libc::AF_INET => families.v4,
-                libc::AF_INET6 => families.v6,
+                c::AF_INET => families.v4,
+                c::AF_INET6 => families.v6,
                 _ => true,
             })
     }
@@ -74,12 +73,9 @@ fn address(word: &[u8]) -> Option<IpAddr> {
 #[derive(Default)]
 struct HostsFile {
     checked: Option<Instant>,
-    stamp: Stamp,
+    stamp: Option<(u64, system::FileStamp)>,
     hosts: Hosts,
 }
-
-/// What changes when the file does.
-type Stamp = Option<(u64, u64, u64, i64, i64)>;
 
 /// Whether the file has an address of the family (`AF_UNSPEC`: of any) for the name.
 pub fn has_name(name: &[u8], family: i32) -> bool {
@@ -119,20 +115,14 @@ fn with_current(ask: impl FnOnce(&Hosts) -> bool) -> bool {
 impl HostsFile {
     /// Reads the file again when it is no longer the same.
     fn refresh(&mut self) {
-        let stamp = fs::metadata(PATH).ok().map(|data| {
-            (
-                data.dev(),
-                data.ino(),
-                data.size(),
-                data.mtime(),
-                data.mtime_nsec(),
-            )
-        });
+        let path = system::hosts_path();
+        let stamp = fs::metadata(path).ok();
+        let stamp = stamp.map(|data| (data.len(), system::file_stamp(&data)));
         if stamp != self.stamp {
             self.stamp = stamp;
-            let readable = stamp.is_some_and(|(_, _, size, ..)| size <= LIMIT);
+            let readable = stamp.is_some_and(|(size, _)| size <= LIMIT);
             let text = if readable {
-                fs::read(PATH)
+                fs::read(path)
             } else {
                 Ok(Vec::new())
             };
@@ -158,8 +148,7 @@ mod tests {
               192.0.2.5 last",
         );
         let families = |name: &[u8]| {
-            [libc::AF_UNSPEC, libc::AF_INET, libc::AF_INET6]
-                .map(|family| hosts.has_name(name, family))
+            [c::AF_UNSPEC, c::AF_INET, c::AF_INET6].map(|family| hosts.has_name(name, family))
         };
         assert_eq!(families(b"localhost"), [true, true, true]);
         assert_eq!(families(b"ip6-localhost"), [true, false, true]);

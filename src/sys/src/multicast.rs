@@ -4,19 +4,9 @@
 use std::mem::MaybeUninit;
 use std::net::IpAddr;
 
-use libc::{c_int, sockaddr_storage};
-
+use crate::c::{self, sockaddr_storage};
+use crate::system::{JOIN, LEAVE};
 use crate::{BorrowedFd, Region, Result, SockAddr, option};
-
-#[cfg(linux)]
-const JOIN: [c_int; 2] = [libc::MCAST_JOIN_GROUP, libc::MCAST_JOIN_SOURCE_GROUP];
-#[cfg(linux)]
-const LEAVE: [c_int; 2] = [libc::MCAST_LEAVE_GROUP, libc::MCAST_LEAVE_SOURCE_GROUP];
-/// The numbers of `<netinet/in.h>` there, which the libc crate lacks in part.
-#[cfg(bsd)]
-const JOIN: [c_int; 2] = [80, 82];
-#[cfg(bsd)]
-const LEAVE: [c_int; 2] = [81, 83];
 
 /// `struct group_source_req`; without its last member it is `struct group_req`.
 #[repr(C)]
@@ -38,9 +28,9 @@ pub fn membership(
     join: bool,
 ) -> Result<()> {
     let level = if group.is_ipv4() {
-        libc::IPPROTO_IP
+        c::IPPROTO_IP
     } else {
-        libc::IPPROTO_IPV6
+        c::IPPROTO_IPV6
     };
     let names = if join { JOIN } else { LEAVE };
     let name = names[usize::from(source.is_some())];
@@ -73,26 +63,59 @@ fn storage(host: IpAddr) -> sockaddr_storage {
 
 #[cfg(test)]
 mod tests {
-    use std::net::UdpSocket;
-    use std::os::fd::AsFd;
+    use std::net::Ipv4Addr;
 
     use super::*;
+    use crate::descriptor::{self, PAIR};
+    use crate::{SocketSpec, system};
 
     #[test]
     #[cfg_attr(miri, ignore = "makes sockets")]
     fn joins_once_and_leaves_once() {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let spec = SocketSpec {
+            family: c::AF_INET,
+            kind: c::SOCK_DGRAM,
+            ..PAIR
+        };
+        let socket = descriptor::open(spec, false).expect("a socket");
+        let socket = system::borrow(&socket);
+        let local = SockAddr::v4(Ipv4Addr::LOCALHOST, 0);
+        descriptor::bind(socket, &local).expect("a port");
         let group = IpAddr::from([239, 255, 7, 7]);
         let source = Some(IpAddr::from([127, 0, 0, 1]));
-        let loopback = crate::interface::by_name(c"lo").unwrap();
+        let loopback = crate::interface::by_address(Ipv4Addr::LOCALHOST.into());
+        let loopback = loopback.expect("an interface");
         for source in [None, source] {
-            let set = |join| membership(socket.as_fd(), group, loopback, source, join);
+            let set = |join| membership(socket, group, loopback, source, join);
             assert!(set(false).is_err());
-            assert_eq!(set(true), Ok(()));
+            let joined = set(true);
+            if cfg!(windows) && joined == Err(crate::Errno::NOPROTOOPT) {
+                // Wine has none of this.
+                continue;
+            }
+            assert_eq!(joined, Ok(()));
             // A second time is EADDRINUSE, and for a source EADDRNOTAVAIL.
             assert!(set(true).is_err());
             assert_eq!(set(false), Ok(()));
             assert!(set(false).is_err());
         }
+    }
+
+    #[test]
+    #[cfg(windows)]
+    fn requests_are_those_of_winsock() {
+        use std::mem::offset_of;
+
+        use windows_sys::Win32::Networking::WinSock::GROUP_SOURCE_REQ;
+
+        assert_eq!(size_of::<Request>(), size_of::<GROUP_SOURCE_REQ>());
+        assert_eq!(
+            offset_of!(Request, group),
+            offset_of!(GROUP_SOURCE_REQ, gsr_group)
+        );
+        assert_eq!(
+            offset_of!(Request, source),
+            offset_of!(GROUP_SOURCE_REQ, gsr_source)
+        );
     }
 }

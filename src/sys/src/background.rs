@@ -1,29 +1,23 @@
 //! A call of the C library that blocks without an end and takes no signals, in a thread of
 //! its own, so that the caller can wait for it with a deadline or stop waiting.
 
-use std::ffi::c_void;
-use std::io::{PipeReader, PipeWriter, Write, pipe};
-use std::mem::MaybeUninit;
-use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use libc::{pthread_t, sigset_t};
+use crate::io::{Interest, PollSet, Wake};
+use crate::wake::process_generation;
+use crate::{Errno, Result, Timeout, Worker};
 
-use crate::io::{Interest, PollSet, Wake, poll};
-use crate::wake::{Thread, process_generation};
-use crate::{Errno, Result, Timeout, system};
+pub use crate::worker::may_run_handlers;
 
 /// A call that is under way. Dropping it abandons the call: its thread runs to the end of
 /// the call, frees the result and is gone.
 pub struct Background<T> {
     shared: Arc<Shared<T>>,
-    done: PipeReader,
     /// Taken when the call is done, to wait for the thread's last steps.
-    thread: Option<Thread>,
+    worker: Option<Worker>,
 }
 
 /// What both threads have.
@@ -46,9 +40,6 @@ const MAX_ABANDONED: usize = 32;
 /// How long to leave a crowd of abandoned calls alone before looking whether one has ended.
 const CROWD_PAUSE: Duration = Duration::from_millis(20);
 
-/// Enough for what resolver modules put on the stack; threads get as much from Rust, too.
-const STACK: usize = 2 << 20;
-
 /// How a wait ended.
 #[derive(Debug)]
 pub enum Wait<T> {
@@ -58,36 +49,49 @@ pub enum Wait<T> {
     TimedOut,
 }
 
-/// What the thread begins with.
+/// What a thread does.
+pub(crate) trait Work: Send + 'static {
+    fn run(self);
+}
+
+/// What the thread of a call begins with.
 struct Job<T, F> {
     call: F,
     shared: Arc<Shared<T>>,
-    finished: PipeWriter,
+}
+
+impl<T: Send + 'static, F: FnOnce() -> T + Send + 'static> Work for Job<T, F> {
+    fn run(self) {
+        let Job { call, shared } = self;
+        if let Ok(result) = catch_unwind(AssertUnwindSafe(call)) {
+            let mut place = shared.result.lock().unwrap_or_else(PoisonError::into_inner);
+            *place = Some(result);
+        }
+        if shared.state.swap(DONE, SeqCst) == ABANDONED {
+            // Nobody waits any more: the result is freed here.
+            abandoned().fetch_sub(1, SeqCst);
+        }
+    }
 }
 
 impl<T: Send + 'static> Background<T> {
     /// Starts the call.
     ///
     /// # Errors
-    /// The call comes back where a pipe, a thread or its memory cannot be had.
+    /// The call comes back where a thread, its memory, or what it is waited for by cannot be had.
     pub fn start<F: FnOnce() -> T + Send + 'static>(call: F) -> Result<Self, F> {
-        let Ok((done, finished)) = pipe() else {
-            return Err(call);
-        };
         let shared = Arc::new(Shared {
             state: AtomicU8::new(RUNNING),
             result: Mutex::new(None),
         });
-        let job = Box::new(Job {
+        let job = Job {
             call,
             shared: Arc::clone(&shared),
-            finished,
-        });
-        match spawn(job) {
-            Ok(thread) => Ok(Background {
+        };
+        match Worker::start(job) {
+            Ok(worker) => Ok(Background {
                 shared,
-                done,
-                thread: Some(Thread::of(thread)),
+                worker: Some(worker),
             }),
             Err(job) => Err(job.call),
         }
@@ -98,18 +102,18 @@ impl<T: Send + 'static> Background<T> {
         let left = deadline.map_or(Duration::MAX, |end| {
             end.saturating_duration_since(Instant::now())
         });
-        match poll(
-            self.done.as_fd(),
-            Interest::Read,
-            Timeout::after(left.min(GLANCE)),
-        ) {
+        let pause = Timeout::after(left.min(GLANCE));
+        let woken = self
+            .worker
+            .as_ref()
+            .map_or(Ok(Wake::Ready), |worker| worker.wait(pause));
+        match woken {
             Ok(Wake::Expired) if left <= GLANCE => Ok(Wait::TimedOut),
             Ok(Wake::Expired) => Ok(Wait::Unfinished),
-            Ok(_) => {
-                // So that its end of the pipe is closed, too, when the caller goes on.
-                if let Some(thread) = self.thread.take() {
-                    // SAFETY: the thread is joinable, and joined once.
-                    unsafe { libc::pthread_join(thread.name(), ptr::null_mut()) };
+            Ok(Wake::Ready) => {
+                // So that nothing of the thread is left when the caller goes on.
+                if let Some(worker) = self.worker.take() {
+                    worker.join();
                 }
                 let mut result = self.shared.result.lock();
                 let result = result.as_mut().map_or(None, |result| result.take());
@@ -124,7 +128,8 @@ impl<T: Send + 'static> Background<T> {
 
 impl<T> Drop for Background<T> {
     fn drop(&mut self) {
-        if let Some(thread) = self.thread.take() {
+        // The thread goes on by itself when its handle goes.
+        if self.worker.is_some() {
             // Counted before the thread can see that it is.
             abandoned().fetch_add(1, SeqCst);
             let state = &self.shared.state;
@@ -134,65 +139,8 @@ impl<T> Drop for Background<T> {
             {
                 abandoned().fetch_sub(1, SeqCst);
             }
-            // SAFETY: the thread is joinable, and nobody joins it any more.
-            unsafe { libc::pthread_detach(thread.name()) };
         }
     }
-}
-
-/// Starts a thread with pthread_create(3). One of Rust's maps memory when it begins to run, and
-/// aborts the process where there is none.
-fn spawn<T, F>(job: Box<Job<T, F>>) -> Result<pthread_t, Box<Job<T, F>>>
-where
-    T: Send + 'static,
-    F: FnOnce() -> T + Send + 'static,
-{
-    // A signal must come to the thread that waits: the new thread inherits this mask.
-    let _blocked = BlockedSignals::new();
-    let mut thread = MaybeUninit::uninit();
-    let mut attributes = MaybeUninit::uninit();
-    let job = Box::into_raw(job);
-    // SAFETY: the attributes are made, used and destroyed; the thread takes the job over, unless
-    // it was not made.
-    unsafe {
-        let mut failed = libc::pthread_attr_init(attributes.as_mut_ptr());
-        if failed == 0 {
-            libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), STACK);
-            failed = libc::pthread_create(
-                thread.as_mut_ptr(),
-                attributes.as_ptr(),
-                run::<T, F>,
-                job.cast(),
-            );
-            libc::pthread_attr_destroy(attributes.as_mut_ptr());
-        }
-        if failed == 0 {
-            Ok(thread.assume_init())
-        } else {
-            Err(Box::from_raw(job))
-        }
-    }
-}
-
-/// What the thread does.
-extern "C" fn run<T, F: FnOnce() -> T>(job: *mut c_void) -> *mut c_void {
-    // SAFETY: `spawn` gives away what it made.
-    let job = unsafe { Box::from_raw(job.cast::<Job<T, F>>()) };
-    let Job {
-        call,
-        shared,
-        mut finished,
-    } = *job;
-    if let Ok(result) = catch_unwind(AssertUnwindSafe(call)) {
-        let mut place = shared.result.lock().unwrap_or_else(PoisonError::into_inner);
-        *place = Some(result);
-    }
-    if shared.state.swap(DONE, SeqCst) == ABANDONED {
-        abandoned().fetch_sub(1, SeqCst);
-    }
-    // Nobody may be waiting any more: then the result is freed here, and writing fails.
-    let _ = finished.write_all(&[0]);
-    ptr::null_mut()
 }
 
 /// How many calls run on that nobody waits for, in this process: a fork has none of the threads.
@@ -217,36 +165,6 @@ pub fn wait_for_room(deadline: Option<Instant>) -> bool {
         let _ = PollSet::new(Interest::Read).wait(pause);
     }
     crowded
-}
-
-/// Keeps every signal away from this thread, and from threads that it starts meanwhile.
-struct BlockedSignals(sigset_t);
-
-impl BlockedSignals {
-    fn new() -> Self {
-        let mut all = MaybeUninit::uninit();
-        let mut before = MaybeUninit::uninit();
-        // SAFETY: both sets are writable and filled by the calls, which cannot fail with
-        // these arguments.
-        unsafe {
-            libc::sigfillset(all.as_mut_ptr());
-            libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
-            BlockedSignals(before.assume_init())
-        }
-    }
-}
-
-impl Drop for BlockedSignals {
-    fn drop(&mut self) {
-        // SAFETY: the set was filled by `new`.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.0, std::ptr::null_mut()) };
-    }
-}
-
-/// Whether this is the thread that the process began with, in which Python runs the
-/// handlers of signals.
-pub fn in_main_thread() -> bool {
-    system::in_main_thread()
 }
 
 #[cfg(test)]

@@ -1,16 +1,17 @@
-//! Network interfaces by name and by index, if_nameindex(3) and netdevice(7).
+//! Network interfaces by name and by index, if_nameindex(3) and netdevice(7), and their addresses.
 
 use std::ffi::{CStr, CString, c_char};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 #[cfg(linux)]
 use std::os::fd::AsRawFd;
 
 #[cfg(linux)]
 use libc::{IFNAMSIZ, ifreq};
 
+use crate::interface::Address;
 #[cfg(linux)]
-use crate::syscall;
-use crate::{BorrowedFd, Errno, Result, numeric, system};
+use crate::{BorrowedFd, syscall};
+use crate::{Errno, Result, numeric, system};
 
 /// The network interfaces, with their index.
 pub fn all() -> Result<Vec<(u32, CString)>> {
@@ -33,18 +34,6 @@ pub fn all() -> Result<Vec<(u32, CString)>> {
         libc::if_freenameindex(list);
         Ok(interfaces)
     }
-}
-
-/// One address of an interface.
-pub struct Address {
-    pub name: CString,
-    /// `IFF_*`, netdevice(7).
-    pub flags: u32,
-    pub family: i32,
-    pub address: Option<String>,
-    pub netmask: Option<String>,
-    /// The broadcast address, or that of the other end of a point-to-point link.
-    pub broadcast: Option<String>,
 }
 
 /// The addresses of all interfaces, getifaddrs(3).
@@ -112,16 +101,6 @@ pub fn by_name(name: &CStr) -> Result<u32> {
     }
 }
 
-/// The index of the interface that has this address.
-pub fn by_address(host: IpAddr) -> Result<u32> {
-    let text = numeric::text(host);
-    let interfaces = addresses()?;
-    let found = interfaces
-        .iter()
-        .find(|found| found.address.as_deref() == Some(&*text));
-    by_name(&found.ok_or(Errno::NODEV)?.name)
-}
-
 /// The name of an interface, as the system writes it.
 pub struct Name([c_char; libc::IF_NAMESIZE]);
 
@@ -168,13 +147,6 @@ pub fn index(socket: Option<BorrowedFd<'_>>, name: &[u8]) -> Result<i32> {
             None => Ok(by_name(CStr::from_ptr(request.ifr_name.as_ptr()))? as i32),
         }
     }
-}
-
-/// Systems without network namespaces.
-#[cfg(not(linux))]
-pub fn index(_socket: Option<BorrowedFd<'_>>, name: &[u8]) -> Result<i32> {
-    let name = CString::new(name).map_err(|_| Errno::NODEV)?;
-    Ok(by_name(&name)? as i32)
 }
 
 /// The name of an interface, likewise; empty where there is none of this index (any more).

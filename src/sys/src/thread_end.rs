@@ -100,7 +100,7 @@ pub(crate) use handler::forked;
 #[cfg(unwinding_exit)]
 pub use handler::stop;
 
-#[cfg(not(unwinding_exit))]
+#[cfg(all(unix, not(unwinding_exit)))]
 pub(crate) fn forked() {}
 
 /// From now on, this thread stops at the place where it is ended if `ended` says so: that its
