@@ -199,10 +199,7 @@ def platforms(session, platform):
         f"pointer_width={width}\nbuild_flags={flags}\nsuppress_build_script_link_lines=true\n"
     )
     environment = {"PYO3_CONFIG_FILE": str(config), "CARGO_TARGET_DIR": "target/platforms"}
-    packages = ["--package", "oxisock-sys", "--all-targets"]
-    # docs/platforms.md has what the rest lacks there.
-    if platform != "windows":
-        packages += ["--package", "oxisock"]
+    packages = ["--package", "oxisock-sys", "--package", "oxisock", "--all-targets"]
     # A conversion that does nothing here does something where C's types have other widths.
     widths = ["-A", "clippy::unnecessary_cast", "-A", "clippy::useless_conversion"]
     session.run(
@@ -211,9 +208,15 @@ def platforms(session, platform):
     )  # fmt: skip
 
 
+# What the native module declares of Python itself, as PyO3 has no words for it.
+DECLARED = ["PyDict_AddWatcher", "PyMethod_New", "PySys_Audit"]
+
+
 @nox.session(python=False, default=False)
 def windows(session):
-    """Link what knows no Python for Windows, and run its tests under Wine; options go to them.
+    """Link the module for Windows, and run the tests of what knows no Python under Wine.
+
+    Options go to these tests. No interpreter is there that could import the module.
 
     Debian's packages `gcc-mingw-w64-x86-64` and `wine64` are what it needs.
     """
@@ -240,6 +243,22 @@ def windows(session):
     session.run(
         "cargo", "test", "--locked", "--package", "oxisock-sys", "--target", target,
         *session.posargs, env=environment, external=True,
+    )  # fmt: skip
+    # The import library that comes with an interpreter for Windows.
+    definition = scratch / "python313.def"
+    definition.write_text("\n".join(["LIBRARY python313.dll", "EXPORTS", *DECLARED, ""]))
+    dlltool = compiler.replace("gcc", "dlltool")
+    imported = scratch / "libpython313.a"
+    session.run(dlltool, "-d", str(definition), "-l", str(imported), external=True)
+    config = scratch / "pyo3.txt"
+    config.write_text(
+        "implementation=CPython\nversion=3.13\nshared=true\npointer_width=64\n"
+        f"lib_name=python313\nlib_dir={scratch}\n"
+    )
+    environment["PYO3_CONFIG_FILE"] = str(config)
+    session.run(
+        "cargo", "build", "--locked", "--package", "oxisock", "--target", target,
+        env=environment, external=True,
     )  # fmt: skip
 
 

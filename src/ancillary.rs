@@ -7,7 +7,7 @@ use pyo3::types::{PyBytes, PyList};
 
 use crate::python::args::{self, Size};
 use crate::python::buffer::BufferSlot;
-use crate::python::buffer::snapshot;
+use crate::python::buffers::snapshot;
 use crate::python::error::{Error, Result};
 use crate::python::make::{self, Made};
 use crate::sys::ancillary::{self, Control, Full, Message, Messages};

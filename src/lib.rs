@@ -1,6 +1,7 @@
 //! oxisock's native module: wiring only, every concept has a file of its own.
 
 mod address;
+#[cfg(messages)]
 mod ancillary;
 mod byteorder;
 mod certificate;
@@ -29,6 +30,7 @@ type LateClass = (&'static str, fn(Python<'_>) -> Bound<'_, PyType>);
 /// The classes that not every program needs: to make one takes 30 µs.
 const LATE_CLASSES: &[LateClass] = &[
     ("BufferMethods", files::BufferMethods::type_object),
+    #[cfg(messages)]
     ("Datagram", socket::Datagram::type_object),
     ("FileState", files::FileState::type_object),
     ("Poll", selectors::poll::Poll::type_object),
@@ -58,9 +60,13 @@ type MakeFunction = for<'a, 'py> fn(&'a Bound<'py, PyModule>) -> PyResult<Bound<
 const FUNCTIONS: &[MakeFunction] = functions![
     address::decode_address,
     address::encode_address,
+    #[cfg(messages)]
     ancillary::cmsg_len,
+    #[cfg(messages)]
     ancillary::cmsg_space,
+    #[cfg(messages)]
     ancillary::decode_ancillary,
+    #[cfg(messages)]
     ancillary::encode_ancillary,
     #[cfg(linux)]
     ancillary::encode_ancillary_alg,
@@ -109,6 +115,7 @@ const FUNCTIONS: &[MakeFunction] = functions![
     resolver::if_indextoname,
     resolver::if_nameindex,
     resolver::if_nametoindex,
+    #[cfg(unix)]
     resolver::sethostname,
     selectors::poll::poll,
     selectors::select::select,
@@ -116,6 +123,8 @@ const FUNCTIONS: &[MakeFunction] = functions![
     socket::connect_host,
     socket::construct_with,
     socket::dup,
+    #[cfg(windows)]
+    socket::fromshare,
     socket::getconnectionattemptdelay,
     socket::getconnecttimeout,
     socket::getdefaultkeepalive,

@@ -29,13 +29,18 @@ mod errors;
 mod errqueue;
 #[cfg(linux)]
 mod ethernet;
+#[cfg(unix)]
 mod families;
+#[cfg(unix)]
 mod inet;
+#[cfg(unix)]
 mod inet6;
 mod members;
+#[cfg(unix)]
 mod messages;
 #[cfg(linux)]
 mod netlink;
+#[cfg(unix)]
 mod options;
 #[cfg(linux)]
 mod packet;
@@ -43,9 +48,11 @@ mod packet;
 mod qipcrtr;
 #[cfg(linux)]
 mod rds;
+#[cfg(unix)]
 mod resolver;
 #[cfg(linux)]
 mod sctp;
+#[cfg(unix)]
 mod tcp;
 #[cfg(linux)]
 mod tipc;
@@ -78,12 +85,19 @@ const fn be32(value: u32) -> i64 {
 }
 
 static PUBLIC: &[&[Table]] = &[
+    #[cfg(unix)]
     families::TABLES,
+    #[cfg(unix)]
     messages::TABLES,
+    #[cfg(unix)]
     options::TABLES,
+    #[cfg(unix)]
     inet::TABLES,
+    #[cfg(unix)]
     inet6::TABLES,
+    #[cfg(unix)]
     tcp::TABLES,
+    #[cfg(unix)]
     resolver::TABLES,
     #[cfg(linux)]
     errqueue::TABLES,
@@ -115,6 +129,8 @@ static PUBLIC: &[&[Table]] = &[
     bluetooth::TABLES,
     #[cfg(bsd)]
     bsd::TABLES,
+    #[cfg(windows)]
+    &[crate::sys::constants::TABLE],
 ];
 
 /// The few constants that are no integers.

@@ -1,7 +1,6 @@
 //! What the engine knows of one socket: its descriptor and who uses it, its mode, and what
 //! was learned from its last operations. All in atomics; no lock is held across a call.
 
-use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -16,7 +15,9 @@ use crate::python::error::{Error, Result};
 use crate::python::thread::protect;
 use crate::sys::descriptor::Slot;
 use crate::sys::wake::{Thread, fork_count, process_generation};
-use crate::sys::{BorrowedFd, Errno, OwnedFd, RawFd, Timeout, descriptor};
+use crate::sys::{
+    self, AsFd, AsRawFd, BorrowedFd, Errno, IntoRawFd, OwnedFd, RawFd, Timeout, descriptor,
+};
 
 /// How long threads that are awake may wait for the interpreter lock. That has an end, as the
 /// operation may be the caller's own, which a signal handler has interrupted.
@@ -42,6 +43,18 @@ impl Mode {
             Some(limit) => Mode::Timed(limit),
         }
     }
+
+    /// Whether a system call of an operation may block in the system.
+    #[inline]
+    pub(crate) fn blocks(self) -> bool {
+        sys::io::CAN_BLOCK && self == Mode::Blocking
+    }
+}
+
+/// Whether the descriptor of a socket with that timeout is in non-blocking mode.
+#[inline]
+pub(crate) fn nonblocking_with(timeout: Timeout) -> bool {
+    timeout.is_some() || !sys::io::CAN_BLOCK
 }
 
 pub(crate) struct Channel {
@@ -115,7 +128,8 @@ impl Channel {
         let number = fd.as_raw_fd();
         let before = self.fd.replace(fd);
         self.timeout.store(timeout.to_nanos(), Ordering::Relaxed);
-        self.nonblocking.store(timeout.is_some(), Ordering::Relaxed);
+        self.nonblocking
+            .store(nonblocking_with(timeout), Ordering::Relaxed);
         self.shared.store(shared, Ordering::Relaxed);
         self.fork_count.store(fork_count(), Ordering::Relaxed);
         self.deferred.store(0, Ordering::Relaxed);
@@ -200,7 +214,7 @@ impl Channel {
 
     /// Keeps an error for the next operation, because this one has data to report.
     pub(crate) fn defer(&self, errno: Errno) {
-        self.deferred.store(errno.number(), Ordering::Relaxed);
+        self.deferred.store(errno.code(), Ordering::Relaxed);
     }
 
     /// Ends the descriptor's use. Returns it where the caller has to close it: otherwise there
@@ -223,6 +237,15 @@ impl Channel {
     /// [`Channel::end_users`].
     pub(crate) fn take(&self) -> Option<OwnedFd> {
         self.fd.take().inspect(|_| count_closed())
+    }
+
+    /// Puts a descriptor that leaves into the mode that the program has chosen, where it is in
+    /// another one.
+    pub(crate) fn restore_mode(&self, fd: BorrowedFd<'_>) {
+        if !sys::io::CAN_BLOCK && self.mode() == Mode::Blocking {
+            // One that fails has failed in every other way, too.
+            let _ = descriptor::set_nonblocking(fd, false);
+        }
     }
 
     /// Whether operations are on their way. Those that were when the process forked are not in
@@ -333,7 +356,7 @@ impl Channel {
         // Before the system is told: whoever gets `EAGAIN` for it has to find the change.
         self.timeout.store(timeout.to_nanos(), Ordering::SeqCst);
         let file = self.enter()?;
-        let nonblocking = timeout.is_some();
+        let nonblocking = nonblocking_with(timeout);
         if self.fork_count.swap(fork_count(), Ordering::Relaxed) != fork_count() {
             self.share();
         }
@@ -357,7 +380,7 @@ impl Channel {
             self.mode_changes.fetch_add(1, Ordering::SeqCst);
             file.lend(py, |fd| descriptor::set_nonblocking(fd, nonblocking))??;
             self.nonblocking.store(nonblocking, Ordering::SeqCst);
-            let wanted = self.timeout().is_some();
+            let wanted = nonblocking_with(self.timeout());
             if wanted == nonblocking {
                 return Ok(());
             }
@@ -384,7 +407,7 @@ impl Channel {
         };
         self.mode_changes.fetch_add(1, Ordering::SeqCst);
         let last = self.nonblocking_borrowers.fetch_sub(1, Ordering::SeqCst) == 1;
-        if last && self.mode() == Mode::Blocking {
+        if last && self.mode().blocks() {
             // Nothing to switch back where a signal handler has closed it.
             let _ = self.lend(py, |fd| descriptor::set_nonblocking(fd, false));
         }

@@ -65,20 +65,18 @@ mod handoff {
 use pyo3::prelude::*;
 
 pub(crate) use any::wait_any;
-pub(crate) use channel::{Channel, Mode};
+pub(crate) use channel::{Channel, Mode, nonblocking_with};
 pub(crate) use deadline::{DeadlineBlock, deadline_left, earlier, with_deadline, within_deadline};
 pub(crate) use handoff::{detached, yield_unavailable};
 pub(crate) use select::select;
 pub(crate) use settings::{
     contended, counters, default_timeout, getbusypoll, set_default_timeout, setbusypoll, tune,
 };
-pub(crate) use statistics::{
-    Counted, Datagrams, Operation, count_operation, stats, thread_waits, waits,
-};
+pub(crate) use statistics::{Counted, Operation, count_operation, stats, thread_waits, waits};
 
 use crate::python::error::{Error, Result};
 pub(crate) use crate::sys::io::Interest;
-use crate::sys::{self, BorrowedFd, Errno, c};
+use crate::sys::{self, BorrowedFd, Errno};
 use adaptive::Adaptive;
 use statistics::Waited;
 use wait::{Outcome, Wait};
@@ -100,7 +98,7 @@ impl AttemptMode {
     #[inline]
     pub(crate) fn flags(self) -> i32 {
         match self {
-            AttemptMode::Try | AttemptMode::Ready => c::MSG_DONTWAIT,
+            AttemptMode::Try | AttemptMode::Ready => sys::io::DONT_WAIT,
             AttemptMode::Block => 0,
         }
     }

@@ -16,7 +16,6 @@ use super::shards::{Padded, SHARDS, Sharded, add};
 use super::{AttemptMode, Interest};
 use crate::python::error::{Error, Result};
 use crate::python::make::{self, Made, Make};
-use crate::sys::message::Received;
 use crate::sys::{self, Errno, OwnedFd, SockAddr};
 
 /// What an operation is for.
@@ -63,30 +62,11 @@ impl Counted for (usize, AttemptMode) {
     }
 }
 
-impl Counted for Received {
-    #[inline]
-    fn bytes(&self) -> usize {
-        self.len
-    }
-}
-
 impl Counted for (OwnedFd, SockAddr) {}
 
 impl Counted for sys::Result<()> {
     fn errno(&self) -> Option<Errno> {
         self.err()
-    }
-}
-
-/// A number of datagrams, and their bytes.
-pub(crate) struct Datagrams {
-    pub(crate) count: usize,
-    pub(crate) bytes: usize,
-}
-
-impl Counted for Datagrams {
-    fn bytes(&self) -> usize {
-        self.bytes
     }
 }
 

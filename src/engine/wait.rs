@@ -102,6 +102,7 @@ impl<'a> Wait<'a> {
         };
         let limit = match self.mode {
             Mode::NonBlocking => return finish(attempt(AttemptMode::Try)),
+            Mode::Blocking if !self.mode.blocks() => Duration::MAX,
             Mode::Blocking => {
                 match attempt(AttemptMode::Block) {
                     // `settimeout` in another thread. This operation keeps the mode that it began

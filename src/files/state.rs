@@ -18,7 +18,7 @@ use crate::python::method::discard;
 use crate::python::plain::Plain;
 use crate::python::thread::protect;
 use crate::socket::{self, Socket};
-use crate::sys::{Region, c};
+use crate::sys::{Errno, Region};
 
 /// The state of a ``SocketIO``, and of the buffer on top of it.
 #[pyclass(frozen, module = "oxisock._socket")]
@@ -234,7 +234,7 @@ fn would_block(error: &PyErr, py: Python<'_>) -> bool {
     }
     error.is_instance_of::<PyOSError>(py)
         && (error.value(py).getattr(intern!(py, "errno")))
-            .is_ok_and(|number| number.eq(c::EAGAIN).unwrap_or(false))
+            .is_ok_and(|number| number.eq(Errno::AGAIN.number()).unwrap_or(false))
 }
 
 #[cold]

@@ -43,7 +43,7 @@ impl<'py> FromPyObject<'_, 'py> for Descriptor {
         protect();
         // SAFETY: the object is alive; an error is reported through the -1 that is checked.
         let fd = unsafe { ffi::PyObject_AsFileDescriptor(object.as_ptr()) };
-        Ok(Descriptor(checked(object.py(), fd, -1)?))
+        Ok(Descriptor(checked(object.py(), fd, -1)? as RawFd))
     }
 }
 
@@ -61,6 +61,12 @@ impl<'py> FromPyObject<'_, 'py> for Size {
 pub(crate) fn int(object: &Bound<'_, PyAny>) -> PyResult<i32> {
     let value = long(object)?;
     i32::try_from(value).map_err(|_| no_int(value))
+}
+
+/// The number of a descriptor, with `__index__`, as a C `int`: there are no larger ones. Windows
+/// has handles of 64 bits, of which it uses 32.
+pub(crate) fn descriptor(object: &Bound<'_, PyAny>) -> PyResult<RawFd> {
+    Ok(int(object)? as RawFd)
 }
 
 #[cold]
@@ -214,6 +220,7 @@ pub(crate) fn is_index(object: &Bound<'_, PyAny>) -> bool {
 }
 
 /// Whether an object has items by number, and is no dict.
+#[cfg_attr(not(messages), expect(dead_code, reason = "of messages"))]
 pub(crate) fn is_sequence(object: &Bound<'_, PyAny>) -> bool {
     // SAFETY: the object is alive, and the call cannot fail.
     unsafe { ffi::PySequence_Check(object.as_ptr()) != 0 }

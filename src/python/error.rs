@@ -1,7 +1,5 @@
 //! The one error type of the engine and its one conversion into Python.
 
-use std::ffi::CStr;
-
 use pyo3::PyTypeInfo;
 use pyo3::exceptions::{
     PyMemoryError, PyOSError, PyOverflowError, PyTimeoutError, PyTypeError, PyValueError,
@@ -14,7 +12,7 @@ use pyo3::types::PyType;
 
 use super::late;
 use super::make::{Make, MakeTuple, tuple};
-use crate::sys::{Errno, c};
+use crate::sys::{Errno, c, lookup};
 
 /// What can go wrong below the argument parsing.
 #[derive(Debug)]
@@ -58,6 +56,7 @@ impl Error {
         Error::raise::<PyOSError>(message)
     }
 
+    #[cfg_attr(not(messages), expect(dead_code, reason = "of messages"))]
     pub(crate) fn memory_error() -> Error {
         Error::Python(PyErr::new::<PyMemoryError, _>(()))
     }
@@ -85,19 +84,23 @@ impl From<Error> for PyErr {
     fn from(error: Error) -> Self {
         match error {
             Error::Os(errno) => {
-                exception_of::<PyOSError>((errno.number(), os_message(errno.number())))
+                let (number, text) = (errno.number(), errno.text());
+                match errno.own_code() {
+                    None => exception_of::<PyOSError>((number, text)),
+                    Some(code) => exception_of::<PyOSError>((number, text, (), code)),
+                }
             }
             Error::TimedOut => exception::<PyTimeoutError>("timed out"),
             Error::Lookup(code) => {
-                Python::attach(|py| lookup_class(py, Class::Lookup, code, lookup_message(code)))
+                Python::attach(|py| lookup_class(py, Class::Lookup, code, lookup::error_text(code)))
             }
             Error::LookupTimedOut => Python::attach(|py| {
-                let message = format!("{}: timed out", lookup_message(c::EAI_AGAIN));
+                let message = format!("{}: timed out", lookup::error_text(c::EAI_AGAIN));
                 lookup_class(py, Class::Lookup, c::EAI_AGAIN, message)
             }),
-            Error::Host(code) => {
-                Python::attach(|py| lookup_class(py, Class::Host, code, host_message(code)))
-            }
+            Error::Host(code) => Python::attach(|py| {
+                lookup_class(py, Class::Host, code, lookup::host_error_text(code))
+            }),
             Error::Python(error) => error,
         }
     }
@@ -139,9 +142,9 @@ pub(crate) fn made(class: &Bound<'_, PyType>, arguments: impl MakeTuple) -> PyEr
 #[cold]
 pub(crate) fn at(address: &Bound<'_, PyAny>, error: Error) -> Error {
     let py = address.py();
-    let pending = [c::EAGAIN, c::EINPROGRESS, c::EALREADY, c::EINTR];
+    let pending = [Errno::AGAIN, Errno::INPROGRESS, Errno::ALREADY, Errno::INTR];
     match &error {
-        Error::Os(errno) if pending.contains(&errno.number()) => return error,
+        Error::Os(errno) if pending.contains(errno) => return error,
         Error::Python(other) if !other.is_instance_of::<PyOSError>(py) => return error,
         _ => {}
     }
@@ -158,7 +161,7 @@ pub(crate) fn at(address: &Bound<'_, PyAny>, error: Error) -> Error {
 /// An error of the system with what it is about behind its text.
 #[cold]
 pub(crate) fn about(errno: Errno, what: &str) -> Error {
-    let text = format!("{} ({what})", os_message(errno.number()));
+    let text = format!("{} ({what})", errno.text());
     Error::Python(exception_of::<PyOSError>((errno.number(), text)))
 }
 
@@ -180,31 +183,4 @@ fn lookup_class(py: Python<'_>, class: Class, code: i32, message: String) -> PyE
         Ok(class) => made(&class, (code, message)),
         Err(error) => error,
     }
-}
-
-/// The text of `strerror(3)`, as `OSError.strerror` has it.
-fn os_message(errno: i32) -> String {
-    let mut text = [0 as c::c_char; 256];
-    // SAFETY: the buffer is writable for the length given, and a terminated string
-    // stands in it afterwards whatever the call returns.
-    let text = unsafe {
-        c::strerror_r(errno, text.as_mut_ptr(), text.len());
-        CStr::from_ptr(text.as_ptr())
-    };
-    text.to_string_lossy().into_owned()
-}
-
-fn lookup_message(code: i32) -> String {
-    // SAFETY: gai_strerror returns a static terminated string for every code.
-    let text = unsafe { CStr::from_ptr(c::gai_strerror(code)) };
-    text.to_string_lossy().into_owned()
-}
-
-fn host_message(code: i32) -> String {
-    unsafe extern "C" {
-        fn hstrerror(code: c::c_int) -> *const c::c_char;
-    }
-    // SAFETY: hstrerror returns a static terminated string for every code.
-    let text = unsafe { CStr::from_ptr(hstrerror(code)) };
-    text.to_string_lossy().into_owned()
 }

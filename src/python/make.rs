@@ -60,6 +60,13 @@ macro_rules! smaller {
     )+ };
 }
 
+/// Numbers of descriptors are such, on some systems.
+impl<'py> Make<'py> for isize {
+    fn make(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        (self as i64).make(py)
+    }
+}
+
 smaller!(u8, u16, u32, i8, i16, i32);
 
 impl<'py> Make<'py> for f64 {
@@ -190,6 +197,18 @@ impl<A: for<'py> Make<'py>, B: for<'py> Make<'py>> MakeTuple for (A, B) {
     }
 }
 
+impl<A, B, C, D> MakeTuple for (A, B, C, D)
+where
+    A: for<'py> Make<'py>,
+    B: for<'py> Make<'py>,
+    C: for<'py> Make<'py>,
+    D: for<'py> Make<'py>,
+{
+    fn make_tuple(self, py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
+        tuple!(py, self.0, self.1, self.2, self.3)
+    }
+}
+
 impl<'py, A: Make<'py>, B: Make<'py>> Make<'py> for (A, B) {
     fn make(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         tuple!(py, self.0, self.1).map(Bound::into_any)
@@ -223,6 +242,7 @@ pub(crate) fn tuple_from<'py>(
 }
 
 /// A tuple of the items of a list.
+#[cfg_attr(not(messages), expect(dead_code, reason = "of messages"))]
 pub(crate) fn tuple_from_list<'py>(list: &Bound<'py, PyList>) -> PyResult<Bound<'py, PyTuple>> {
     // SAFETY: the list is alive; the result is a new reference to a tuple, or an exception.
     unsafe {

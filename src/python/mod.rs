@@ -5,6 +5,8 @@ pub(crate) mod args;
 pub(crate) mod attributes;
 pub(crate) mod audit;
 pub(crate) mod buffer;
+#[cfg(messages)]
+pub(crate) mod buffers;
 pub(crate) mod bytes;
 pub(crate) mod callable;
 pub(crate) mod context;

@@ -6,7 +6,7 @@
 //! whose signature is known. 3.11 has no such thing; there the switch interval is what can be set
 //! by a thread that waits for the lock.
 
-use std::ffi::{CStr, c_int, c_ulong, c_void};
+use std::ffi::{c_int, c_ulong, c_void};
 use std::sync::atomic::{
     AtomicBool, AtomicUsize,
     Ordering::{Relaxed, SeqCst},
@@ -17,7 +17,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 use super::thread::is_finalizing;
-use crate::sys::c;
+use crate::sys::symbol;
 
 /// A function that the interpreter calls attached, in whatever thread it pleases.
 pub(crate) type Callback = extern "C" fn(*mut c_void) -> c_int;
@@ -77,12 +77,6 @@ pub(crate) fn resolve(py: Python<'_>) -> Means {
         }
         _ => Means::None,
     }
-}
-
-fn symbol(name: &CStr) -> Option<usize> {
-    // SAFETY: the name is terminated; the call only looks it up.
-    let found = unsafe { c::dlsym(c::RTLD_DEFAULT, name.as_ptr()) };
-    (!found.is_null()).then_some(found as usize)
 }
 
 /// Has the interpreter call a function soon, by those means; false where the queue is full. Needs

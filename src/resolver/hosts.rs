@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+use pyo3::types::{PyList, PyString, PyTuple};
 
 use crate::address::host_text;
 use crate::lookup::{Hints, HostName, answers_here, resolve, run};
@@ -147,25 +147,4 @@ pub(crate) fn gethostname(py: Python<'_>) -> Result<Bound<'_, PyAny>> {
         py,
         machine::host_name()?.to_bytes(),
     )?)
-}
-
-/// Change this machine's name; sethostname(2).
-///
-/// Args:
-///     name: the new name as str, bytes or path-like object, up to 64 bytes on Linux.
-///
-/// Raises:
-///     PermissionError: the process may not do that (CAP_SYS_ADMIN).
-///     OSError: the name is too long.
-///     TypeError: the name has a wrong type.
-///     ValueError: a str with a null character in it.
-#[pyfunction]
-#[pyo3(signature = (name, /))]
-pub(crate) fn sethostname<'py>(py: Python<'py>, name: &Bound<'py, PyAny>) -> Result<()> {
-    let name = match name.cast::<PyBytes>() {
-        Ok(bytes) => bytes.clone(),
-        Err(_) => args::file_system_bytes(name)?,
-    };
-    audit(py, c"socket.sethostname", [name.as_any()])?;
-    Ok(machine::set_host_name(name.as_bytes())?)
 }

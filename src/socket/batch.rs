@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::mem::MaybeUninit;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use pyo3::exceptions::{PyMemoryError, PyTypeError, PyValueError};
 use pyo3::intern;
@@ -10,16 +10,38 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyMemoryView, PyTuple};
 
 use super::Socket;
-use crate::engine::{Attempt, AttemptMode, Datagrams, Plan, drive};
+use crate::engine::{Attempt, AttemptMode, Counted, Plan, drive};
 use crate::python::args::{Int, Size, nonnegative};
 use crate::python::audit::audit;
-use crate::python::buffer::{BufferSlot, BuffersSlot, snapshot};
+use crate::python::buffer::BufferSlot;
+use crate::python::buffers::{BuffersSlot, snapshot};
 use crate::python::bytes::bytes_of;
 use crate::python::error::{Error, Result, exception};
 use crate::python::make::{self, Made};
 use crate::sys::batch::{Datagram, LIMIT, Outgoing, Slots};
 use crate::sys::message::IoVec;
 use crate::sys::{BorrowedFd, Errno, Region, SockAddr, c};
+
+/// A number of datagrams, and their bytes.
+struct Datagrams {
+    count: usize,
+    bytes: usize,
+}
+
+impl Counted for Datagrams {
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// What a socket has learned of its batches.
+#[derive(Default)]
+pub(super) struct Hints {
+    /// Whether the system has refused to cut a buffer into datagrams, UDP_SEGMENT of udp(7).
+    pub(super) segmentation_refused: AtomicBool,
+    /// Whether the last batch that was received was of one datagram.
+    lone: AtomicBool,
+}
 
 /// The largest datagram of UDP over IPv4, with its headers.
 pub(super) const LARGEST: isize = 65_535;
@@ -227,7 +249,7 @@ impl Socket {
         let has_records = self.traits.of(py, &self.channel).has_records;
         let singly = if has_records {
             batch.count
-        } else if batch.plain && self.lone.load(Relaxed) {
+        } else if batch.plain && self.hints.lone.load(Relaxed) {
             2
         } else {
             0
@@ -283,7 +305,7 @@ impl Socket {
             }
         }
         if batch.count > 1 {
-            self.lone.store(done == 1, Relaxed);
+            self.hints.lone.store(done == 1, Relaxed);
         }
         Ok(())
     }

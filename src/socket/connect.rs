@@ -1,6 +1,5 @@
 //! Names and connections: `bind`, `listen`, `accept`, `connect`, `shutdown`.
 
-use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::Instant;
@@ -21,14 +20,15 @@ use crate::python::error::{Error, Result, at, exception};
 use crate::python::make::{self, Made};
 use crate::sys::io::Wake;
 use crate::sys::{
-    self, BorrowedFd, Errno, OwnedFd, RawFd, SockAddr, Timeout, c, descriptor, option,
+    self, AsFd, AsRawFd, BorrowedFd, Errno, IntoRawFd, OwnedFd, RawFd, SockAddr, Timeout, c,
+    descriptor, option,
 };
 
 impl Socket {
     /// One accept(2) in the mode of the listening socket; the new descriptor is in the mode
     /// of the default timeout.
     fn accept_one(&self, py: Python<'_>) -> Result<(OwnedFd, SockAddr)> {
-        let nonblocking = engine::default_timeout().is_some();
+        let nonblocking = engine::nonblocking_with(engine::default_timeout());
         // There is no flag that keeps accept from blocking, and O_NONBLOCK is shared with
         // others who may clear it: only poll(2) tells whether it will block.
         let plan = self.plan_without_flag(Operation::Accept, Interest::Read);
@@ -50,7 +50,7 @@ impl Socket {
     fn connect_to(&self, py: Python<'_>, address: &SockAddr) -> Result<sys::Result<()>> {
         // A stream's connect waits for the peer; only O_NONBLOCK keeps it from that, and
         // others may have cleared it.
-        if self.channel.mode() != Mode::Blocking {
+        if !self.channel.mode().blocks() {
             self.channel.lend(py, descriptor::ensure_nonblocking)??;
         }
         self.channel.lend(py, |fd| self.keep_alive_by_default(fd))?;
@@ -70,7 +70,9 @@ impl Socket {
         address: &SockAddr,
     ) -> Result<sys::Result<()>> {
         let plan = Plan {
-            tries: mode != Mode::Blocking,
+            tries: !mode.blocks(),
+            // Some systems never report a socket as ready that has not begun to connect.
+            answers: !sys::io::CAN_BLOCK,
             ..self.plan_without_flag(Operation::Connect, Interest::Write)
         };
         let mut begun = false;
@@ -97,7 +99,8 @@ impl Socket {
                 }
                 // In blocking mode another thread may have changed that since.
                 Err(Errno::INPROGRESS)
-                    if matches!(mode, Mode::Timed(_)) || self.channel.mode() != mode =>
+                    if (mode != Mode::NonBlocking && !mode.blocks())
+                        || self.channel.mode() != mode =>
                 {
                     begun = true;
                     Attempt::WouldBlock
@@ -117,7 +120,7 @@ impl Socket {
     ) -> Result<T> {
         let own = self.channel.mode();
         let mode = within_deadline(py, own)?;
-        if mode != Mode::Blocking && own == Mode::Blocking {
+        if mode != Mode::Blocking && own.blocks() {
             self.channel.nonblocking_for(py, || operation(mode))
         } else {
             operation(mode)
@@ -127,7 +130,7 @@ impl Socket {
     /// The plan of a call that has no flag against blocking: on a descriptor in blocking mode
     /// it cannot be tried.
     fn plan_without_flag(&self, operation: Operation, interest: Interest) -> Plan {
-        let tries = self.channel.mode() != Mode::Blocking;
+        let tries = !self.channel.mode().blocks();
         Plan {
             operation,
             interest,
@@ -278,7 +281,7 @@ impl Socket {
     ///
     /// Raises:
     ///     OSError: the socket cannot listen, or is closed.
-    #[pyo3(signature = (backlog = Int(c::SOMAXCONN.min(128)), /), text_signature = "($self, backlog=128, /)")]
+    #[pyo3(signature = (backlog = Int(128), /), text_signature = "($self, backlog=128, /)")]
     fn listen(&self, py: Python<'_>, backlog: Int) -> Result<()> {
         let listen = |fd: BorrowedFd<'_>| descriptor::listen(fd, backlog.0.max(0));
         Ok(self.channel.lend(py, listen)??)
@@ -356,7 +359,7 @@ impl Socket {
         match slf.get().connect_to(slf.py(), &target) {
             Ok(Ok(())) => Ok(0),
             Ok(Err(errno)) | Err(Error::Os(errno)) => Ok(errno.number()),
-            Err(Error::TimedOut) => Ok(c::EAGAIN),
+            Err(Error::TimedOut) => Ok(Errno::AGAIN.number()),
             Err(error) => Err(error.into()),
         }
     }

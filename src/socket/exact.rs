@@ -1,4 +1,4 @@
-//! Exact reads and whole messages: `recv_exactly`, `recv_exactly_into`, `sendmsg_all`.
+//! Exact reads: `recv_exactly`, `recv_exactly_into`.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,16 +8,13 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyType};
 
 use super::Socket;
-use crate::ancillary;
 use crate::engine::{Attempt, Plan, drive};
-use crate::python::args::{Given, Int, Size, nonnegative};
-use crate::python::audit::audit;
-use crate::python::buffer::{BufferSlot, BuffersSlot};
+use crate::python::args::{Int, Size, nonnegative};
+use crate::python::buffer::BufferSlot;
 use crate::python::bytes::{BytesBuilder, bytes_of};
 use crate::python::error::{self, Error, Result};
 use crate::python::late;
-use crate::sys::ancillary::Control;
-use crate::sys::{self, Region, c, message};
+use crate::sys::{self, Region, c};
 
 /// What an exact read had received when it ended early: the next read, of whatever kind, begins
 /// with it.
@@ -90,7 +87,12 @@ impl Kept {
 impl Socket {
     /// Fills a region, as one operation for the driver, with one deadline. How much there was
     /// before the end of the stream; what was received before an error is kept.
-    fn receive_exactly(&self, py: Python<'_>, into: Region<'_>, flags: i32) -> Result<usize> {
+    pub(super) fn receive_exactly(
+        &self,
+        py: Python<'_>,
+        into: Region<'_>,
+        flags: i32,
+    ) -> Result<usize> {
         let alien = c::MSG_PEEK | c::MSG_OOB | c::MSG_TRUNC;
         if flags & alien != 0 {
             return Err(Error::value_error(
@@ -217,77 +219,4 @@ impl Socket {
         }
         Ok(())
     }
-
-    /// Send all of several buffers, with ancillary data; sendmsg(2) as often as it takes.
-    ///
-    /// The ancillary data goes with the first bytes. A timeout counts for the whole call.
-    ///
-    /// Args:
-    ///     buffers: an iterable of bytes-like objects, the data.
-    ///     ancdata: an iterable of ``(level, type, data)``, see cmsg(3).
-    ///     flags: ``MSG_*`` flags.
-    ///
-    /// Raises:
-    ///     TimeoutError: the system did not take everything within the timeout. Part of the data
-    ///         may have gone.
-    ///     BlockingIOError: there is no room, in non-blocking mode.
-    ///     OSError: the connection failed, or the socket is closed.
-    #[pyo3(
-        signature = (buffers, ancdata = Given(None), flags = Int(0), /),
-        text_signature = "($self, buffers, ancdata=(), flags=0, /)"
-    )]
-    fn sendmsg_all(
-        slf: &Bound<'_, Self>,
-        buffers: &Bound<'_, PyAny>,
-        ancdata: Given<'_>,
-        flags: Int,
-    ) -> PyResult<()> {
-        let py = slf.py();
-        let none = py.None().into_bound(py);
-        audit(py, c"socket.sendmsg", [slf.as_any(), &none])?;
-        let mut slot = BuffersSlot::new();
-        let buffers = slot.readable(buffers, "sendmsg_all")?;
-        let control = match ancdata.0 {
-            Some(ancdata) => ancillary::encode(&ancdata, "sendmsg_all")?,
-            None => Control::new(),
-        };
-        let nothing = Control::new();
-        let size = buffers.total_len();
-        let mut rest = buffers.pieces().to_vec();
-        let mut left = size;
-        let mut next = 0;
-        let mut begun = false;
-        let channel = &slf.get().channel;
-        drive(py, channel, Plan::send(size), |fd, mode| {
-            let control = if begun { &nothing } else { &control };
-            // No more at a time: IOV_MAX of the system.
-            let pieces = &rest[next..rest.len().min(next + MAX_PIECES)];
-            match message::sendmsg(fd, None, pieces, control, flags.0 | mode.flags()) {
-                Ok(sent) => {
-                    begun = true;
-                    left -= sent.min(left);
-                    let mut done = sent;
-                    while let Some(piece) = rest.get_mut(next) {
-                        let skipped = done.min(piece.len());
-                        *piece = piece.skip(skipped);
-                        done -= skipped;
-                        if piece.len() > 0 {
-                            break;
-                        }
-                        next += 1;
-                    }
-                    if left == 0 {
-                        Attempt::Done(size)
-                    } else {
-                        Attempt::Progressed
-                    }
-                }
-                Err(errno) => Err(errno).into(),
-            }
-        })?;
-        Ok(())
-    }
 }
-
-/// What one sendmsg(2) takes at most, `UIO_MAXIOV` of Linux and `IOV_MAX` of others.
-const MAX_PIECES: usize = 1024;

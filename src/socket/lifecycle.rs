@@ -1,6 +1,5 @@
 //! From the descriptor's birth to its end: making, taking over, duplicating, closing.
 
-use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -22,7 +21,10 @@ use crate::python::method::{self, attribute, class_version, discard, inherit, in
 use crate::python::plain::Plain;
 use crate::sys::descriptor::Named;
 use crate::sys::identity::Identity;
-use crate::sys::{self, BorrowedFd, Errno, OwnedFd, RawFd, SocketSpec, Timeout, c, descriptor};
+use crate::sys::{
+    self, AsFd, AsRawFd, BorrowedFd, Errno, IntoRawFd, OwnedFd, RawFd, SocketSpec, Timeout, c,
+    descriptor,
+};
 
 /// What `__init__` does; -1 stands for what the caller left open.
 pub(super) fn init(
@@ -58,7 +60,7 @@ pub(super) fn init(
         }
         None => {
             let timeout = initial_timeout(spec.kind);
-            let open = || descriptor::open(spec, timeout.is_some());
+            let open = || descriptor::open(spec, engine::nonblocking_with(timeout));
             // The kernel may have to load a module for any other family.
             let fd = match spec.family {
                 c::AF_UNIX | c::AF_INET | c::AF_INET6 => open(),
@@ -119,7 +121,7 @@ fn identify(fd: BorrowedFd<'_>, said: SocketSpec) -> sys::Result<SocketSpec> {
 impl Socket {
     /// Adopts a descriptor from outside, in the mode that new sockets have.
     fn adopt(&self, fd: Named, found: SocketSpec, timeout: Timeout) -> Result<()> {
-        if timeout.is_some() {
+        if engine::nonblocking_with(timeout) {
             descriptor::set_nonblocking(fd.borrow(), true)?;
         }
         // What cannot be adopted stays the caller's.
@@ -486,6 +488,9 @@ impl Socket {
         self.channel.end_users(py);
         // Where there is no memory for the number, the descriptor is closed: nobody would know it.
         let number = fd.as_ref().map_or(-1, AsRawFd::as_raw_fd).make(py)?;
+        if let Some(fd) = &fd {
+            self.channel.restore_mode(fd.as_fd());
+        }
         fd.map(OwnedFd::into_raw_fd);
         Ok(number)
     }
@@ -571,7 +576,7 @@ fn really_close(slf: &Bound<'_, Socket>) -> PyResult<()> {
 #[pyfunction]
 #[pyo3(signature = (fd, /))]
 pub(crate) fn close(py: Python<'_>, fd: &Bound<'_, PyAny>) -> PyResult<()> {
-    let fd = Named::new(args::int(fd)?).map_err(Error::from)?;
+    let fd = Named::new(args::descriptor(fd)?).map_err(Error::from)?;
     close_descriptor(py, fd.adopt())
 }
 
@@ -603,7 +608,7 @@ pub(crate) fn close_descriptor(py: Python<'_>, fd: OwnedFd) -> PyResult<()> {
 #[pyo3(signature = (fd, /))]
 pub(crate) fn dup<'py>(fd: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = fd.py();
-    let fd = Named::new(args::int(fd)?).map_err(Error::from)?;
+    let fd = Named::new(args::descriptor(fd)?).map_err(Error::from)?;
     let copy = descriptor::duplicate(fd.borrow()).map_err(Error::from)?;
     let number = copy.as_raw_fd().make(py)?;
     let _ = copy.into_raw_fd();
@@ -634,12 +639,13 @@ pub(crate) fn socketpair<'py>(
     proto: Int,
 ) -> PyResult<Bound<'py, PyTuple>> {
     let spec = SocketSpec {
-        family: family.map_or(c::AF_UNIX, |family| family.0),
+        family: family.map_or(descriptor::PAIR.family, |family| family.0),
         kind: r#type.0,
         protocol: proto.0,
     };
     let timeout = initial_timeout(spec.kind);
-    let (one, two) = descriptor::open_pair(spec, timeout.is_some()).map_err(Error::from)?;
+    let (one, two) =
+        descriptor::open_pair(spec, engine::nonblocking_with(timeout)).map_err(Error::from)?;
     let other = called_class(py)?;
     let new = |fd: OwnedFd| match &other {
         None => wrap(py, fd, spec, timeout),

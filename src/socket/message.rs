@@ -5,16 +5,23 @@ use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use super::Socket;
 use crate::ancillary;
-use crate::engine::drive;
+use crate::engine::{Attempt, Counted, Plan, drive};
 use crate::python::args::{Given, Int, Size, nonnegative};
 use crate::python::audit::audit;
-use crate::python::buffer::BuffersSlot;
+use crate::python::buffers::BuffersSlot;
 use crate::python::bytes::{BytesBuilder, SCRATCH, bytes_of, with_scratch};
 use crate::python::error::Result;
 use crate::python::make::{self, Made};
 use crate::sys::ancillary::Control;
 use crate::sys::message::{self, IoVec, Received};
 use crate::sys::{Region, SockAddr};
+
+impl Counted for Received {
+    #[inline]
+    fn bytes(&self) -> usize {
+        self.len
+    }
+}
 
 impl Socket {
     /// One sendmsg(2), in the mode of the socket.
@@ -127,6 +134,76 @@ pub(super) fn piece(region: Region<'_>) -> [IoVec; 1] {
 
 #[pymethods]
 impl Socket {
+    /// Send all of several buffers, with ancillary data; sendmsg(2) as often as it takes.
+    ///
+    /// The ancillary data goes with the first bytes. A timeout counts for the whole call.
+    ///
+    /// Args:
+    ///     buffers: an iterable of bytes-like objects, the data.
+    ///     ancdata: an iterable of ``(level, type, data)``, see cmsg(3).
+    ///     flags: ``MSG_*`` flags.
+    ///
+    /// Raises:
+    ///     TimeoutError: the system did not take everything within the timeout. Part of the data
+    ///         may have gone.
+    ///     BlockingIOError: there is no room, in non-blocking mode.
+    ///     OSError: the connection failed, or the socket is closed.
+    #[pyo3(
+        signature = (buffers, ancdata = Given(None), flags = Int(0), /),
+        text_signature = "($self, buffers, ancdata=(), flags=0, /)"
+    )]
+    fn sendmsg_all(
+        slf: &Bound<'_, Self>,
+        buffers: &Bound<'_, PyAny>,
+        ancdata: Given<'_>,
+        flags: Int,
+    ) -> PyResult<()> {
+        let py = slf.py();
+        let none = py.None().into_bound(py);
+        audit(py, c"socket.sendmsg", [slf.as_any(), &none])?;
+        let mut slot = BuffersSlot::new();
+        let buffers = slot.readable(buffers, "sendmsg_all")?;
+        let control = match ancdata.0 {
+            Some(ancdata) => ancillary::encode(&ancdata, "sendmsg_all")?,
+            None => Control::new(),
+        };
+        let nothing = Control::new();
+        let size = buffers.total_len();
+        let mut rest = buffers.pieces().to_vec();
+        let mut left = size;
+        let mut next = 0;
+        let mut begun = false;
+        let channel = &slf.get().channel;
+        drive(py, channel, Plan::send(size), |fd, mode| {
+            let control = if begun { &nothing } else { &control };
+            // No more at a time: IOV_MAX of the system.
+            let pieces = &rest[next..rest.len().min(next + MAX_PIECES)];
+            match message::sendmsg(fd, None, pieces, control, flags.0 | mode.flags()) {
+                Ok(sent) => {
+                    begun = true;
+                    left -= sent.min(left);
+                    let mut done = sent;
+                    while let Some(piece) = rest.get_mut(next) {
+                        let skipped = done.min(piece.len());
+                        *piece = piece.skip(skipped);
+                        done -= skipped;
+                        if piece.len() > 0 {
+                            break;
+                        }
+                        next += 1;
+                    }
+                    if left == 0 {
+                        Attempt::Done(size)
+                    } else {
+                        Attempt::Progressed
+                    }
+                }
+                Err(errno) => Err(errno).into(),
+            }
+        })?;
+        Ok(())
+    }
+
     /// Send one message, gathered from several buffers, with ancillary data; sendmsg(2).
     ///
     /// Args:
@@ -289,3 +366,6 @@ impl Socket {
         Ok(result)
     }
 }
+
+/// What one sendmsg(2) takes at most, `UIO_MAXIOV` of Linux and `IOV_MAX` of others.
+const MAX_PIECES: usize = 1024;

@@ -1,22 +1,30 @@
 //! The native class `Socket`: one file per concept. Every method parses its arguments once,
 //! calls the engine once and builds its result once.
 
+#[cfg(messages)]
 mod batch;
 mod connect;
+#[cfg(messages)]
 mod datagram;
 mod exact;
 mod keepalive;
 mod lifecycle;
+#[cfg(messages)]
 mod message;
 mod mode;
 mod multicast;
 mod option;
 mod race;
 mod receive;
+#[cfg(messages)]
 mod segments;
 mod send;
 mod sender;
+#[cfg(unix)]
+mod sendfile;
 mod traits;
+#[cfg(windows)]
+mod winsock;
 
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicIsize, Ordering::Relaxed};
 
@@ -24,6 +32,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 pub(crate) use connect::{getconnecttimeout, setconnecttimeout};
+#[cfg(messages)]
 pub(crate) use datagram::Datagram;
 pub(crate) use keepalive::{getdefaultkeepalive, setdefaultkeepalive};
 pub(crate) use lifecycle::{
@@ -32,6 +41,9 @@ pub(crate) use lifecycle::{
 };
 pub(crate) use mode::{FAST, getdefaulttimeout, setdefaulttimeout};
 pub(crate) use race::{connect_host, getconnectionattemptdelay, setconnectionattemptdelay};
+
+#[cfg(windows)]
+pub(crate) use winsock::fromshare;
 
 use sender::LastSender;
 use traits::CachedTraits;
@@ -64,10 +76,8 @@ pub(crate) struct Socket {
     /// Whether `close` was called, maybe with files still open.
     closed: AtomicBool,
     traits: CachedTraits,
-    /// Whether the system has refused to cut a buffer into datagrams, UDP_SEGMENT of udp(7).
-    segmentation_refused: AtomicBool,
-    /// Whether the last batch that was received was of one datagram.
-    lone: AtomicBool,
+    #[cfg(messages)]
+    hints: batch::Hints,
     last_sender: LastSender,
     kept: exact::Kept,
 }
@@ -88,8 +98,8 @@ impl Socket {
             files: AtomicIsize::new(0),
             closed: AtomicBool::new(false),
             traits: CachedTraits::unknown(),
-            segmentation_refused: AtomicBool::new(false),
-            lone: AtomicBool::new(false),
+            #[cfg(messages)]
+            hints: batch::Hints::default(),
             last_sender: LastSender::none(),
             kept: exact::Kept::new(),
         }

@@ -12,7 +12,7 @@ use pyo3::types::{PyList, PyTuple, PyType};
 
 use super::Socket;
 use super::connect::connect_deadline;
-use crate::engine::{self, Interest, Mode, Operation, wait_any};
+use crate::engine::{self, Interest, Operation, wait_any};
 use crate::python::args::Given;
 use crate::python::callable::unwrapped;
 use crate::python::error::{Error, Result, at, exception};
@@ -426,7 +426,7 @@ impl Socket {
 fn won<'py>(socket: &Bound<'py, Socket>) -> PyResult<Bound<'py, PyAny>> {
     let channel = &socket.get().channel;
     let back = || {
-        if channel.mode() == Mode::Blocking {
+        if channel.mode().blocks() {
             channel.lend(socket.py(), |fd| descriptor::set_nonblocking(fd, false))??;
         }
         Ok::<_, Error>(())
@@ -478,5 +478,5 @@ fn exhausted(py: Python<'_>, error: &PyErr) -> bool {
         .value(py)
         .getattr(intern!(py, "errno"))
         .and_then(|errno| errno.extract::<i32>());
-    matches!(errno, Ok(c::EMFILE | c::ENFILE | c::ENOBUFS | c::ENOMEM))
+    errno.is_ok_and(sys::errno::is_exhaustion)
 }

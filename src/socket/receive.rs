@@ -24,7 +24,7 @@ impl Socket {
         // A try that must not block takes what is there, which is enough for a zero-length read,
         // and does not wait for urgent data at all.
         let waits = len == 0
-            || flags & c::MSG_OOB != 0
+            || (sys::io::CAN_BLOCK && flags & c::MSG_OOB != 0)
             || self.waits_for_more(py)
             || (flags & c::MSG_WAITALL != 0 && self.channel.mode() == Mode::Blocking);
         Plan {
@@ -46,6 +46,14 @@ impl Socket {
     ) -> Result<usize> {
         if let Some(count) = self.kept.take(into, flags) {
             return Ok(count);
+        }
+        // No call may wait for all of it there.
+        if !sys::io::CAN_BLOCK
+            && flags == c::MSG_WAITALL
+            && self.channel.mode() == Mode::Blocking
+            && self.is_stream(py)
+        {
+            return self.receive_exactly(py, into, 0);
         }
         let plan = self.receive_plan(py, into.len(), flags);
         let count = drive(py, &self.channel, plan, |fd, mode| {

@@ -172,7 +172,7 @@ impl Socket {
         let data = slot.readable(data)?;
         let region = data.region();
         let apart = |rest| socket.send_apart(py, rest, size, to.as_ref(), flags.0);
-        let cuts = socket.has_segments() && !socket.segmentation_refused.load(Relaxed);
+        let cuts = socket.has_segments() && !socket.hints.segmentation_refused.load(Relaxed);
         // Of nothing there is no datagram, not even an empty one.
         if !cuts || region.len() == 0 {
             return Ok(Made(apart(region)?));
@@ -185,7 +185,7 @@ impl Socket {
                 match apart(region.skip(sent)) {
                     Ok(more) => {
                         if errno != Errno::MSGSIZE {
-                            socket.segmentation_refused.store(true, Relaxed);
+                            socket.hints.segmentation_refused.store(true, Relaxed);
                         }
                         Ok(sent + more)
                     }

@@ -5,25 +5,22 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use super::{Socket, ends_short};
-use crate::engine::{Attempt, AttemptMode, Interest, Mode, Plan, drive};
+use crate::engine::{Attempt, AttemptMode, Mode, Plan, drive};
 use crate::python::args::{self, Int};
 use crate::python::audit::audit;
 use crate::python::buffer::BufferSlot;
 use crate::python::error::{Error, Result, at, exception};
 use crate::python::make::Made;
 use crate::python::method::Arguments;
-use crate::python::plain::Plain;
-use crate::sys::descriptor::Named;
-use crate::sys::{self, BorrowedFd, Errno, Region, Timeout, c};
-
-/// What an operation has to copy that must not be tried with the interpreter lock kept.
-const UNBOUNDED: usize = usize::MAX;
+use crate::sys::{self, BorrowedFd, Errno, Region};
 
 impl Socket {
     /// Whether a send is expected to take everything before it returns, as send(2) on a
     /// stream in blocking mode does.
     fn sends_all(&self, py: Python<'_>, flags: i32) -> bool {
-        self.is_stream(py) && flags & c::MSG_DONTWAIT == 0 && self.channel.mode() == Mode::Blocking
+        self.is_stream(py)
+            && !sys::io::must_not_wait(flags)
+            && self.channel.mode() == Mode::Blocking
     }
 
     /// Sends until everything has gone: one operation for the driver, with one deadline.
@@ -216,51 +213,5 @@ impl Socket {
             sent => sys::io::send(fd, region.skip(sent), flags & !sys::io::FASTOPEN),
         });
         Ok(Made(sent.map_err(|error| at(&address, error))?))
-    }
-
-    /// Send from a file, in the kernel; sendfile(2).
-    ///
-    /// Args:
-    ///     file: the file's descriptor.
-    ///     offset: where in the file to begin.
-    ///     count: the largest number of bytes to send.
-    ///
-    /// Returns:
-    ///     The number of bytes sent; 0 at the end of the file.
-    ///
-    /// Raises:
-    ///     TimeoutError: there was no room within the timeout.
-    ///     OSError: the file is of a kind that cannot be sent so, the connection failed, or the
-    ///         socket is closed.
-    #[pyo3(signature = (file, offset, count, /))]
-    fn _send_from(
-        &self,
-        py: Python<'_>,
-        file: Int,
-        offset: Plain<i64>,
-        count: Plain<usize>,
-    ) -> Result<Made<usize>> {
-        let (offset, count) = (offset.0, count.0);
-        let file = Named::new(file.0)?;
-        let mut waits = false;
-        self.without_blocking(py, |_| {
-            drive(py, &self.channel, Plan::send(UNBOUNDED), |fd, mode| {
-                if std::mem::take(&mut waits) {
-                    return match sys::io::poll(fd, Interest::Write, Timeout::NONE).into() {
-                        Attempt::Done(_) => Attempt::Progressed,
-                        other => other.map(|_| 0),
-                    };
-                }
-                match sys::sendfile::sendfile(fd, file.borrow(), offset, count).into() {
-                    // Somebody else has made the descriptor non-blocking.
-                    Attempt::WouldBlock if mode == AttemptMode::Block => {
-                        waits = true;
-                        Attempt::Progressed
-                    }
-                    other => other,
-                }
-            })
-        })
-        .map(Made)
     }
 }

@@ -13,8 +13,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyType};
 
 use crate::python::version::OBJECT_HEADER;
-use crate::sys::openssl::{Library, Moved, Session, Ssl, Unavailable};
-use crate::sys::{Region, c};
+use crate::sys::openssl::{Library, Moved, Session, Ssl};
+use crate::sys::{RawFd, Region, c};
 
 /// The environment variable that switches all of this off.
 const SWITCH: &str = "OXISOCK_TLS";
@@ -90,12 +90,7 @@ fn prove(py: Python<'_>) -> Result<&'static Library, String> {
         .and_then(|path| path.extract())
         .map_err(|_| "_ssl is built into the interpreter".to_owned())?;
     let path = CString::new(path).map_err(|error| error.to_string())?;
-    let library = Library::find(&path).map_err(|error| match error {
-        Unavailable::NotLoaded => "_ssl cannot be found among the loaded libraries".to_owned(),
-        Unavailable::Missing(function) => {
-            format!("_ssl does not lead to OpenSSL's {function}; is it linked statically?")
-        }
-    })?;
+    let library = Library::find(&path).map_err(|error| error.to_string())?;
     let number: c::c_ulong = module
         .getattr("OPENSSL_VERSION_NUMBER")
         .and_then(|number| number.extract())
@@ -167,7 +162,7 @@ fn session_of(object: &Bound<'_, PyAny>, library: &'static Library) -> Option<Se
 /// The session of an object of `_ssl` that may be read and written by the engine, if any.
 ///
 /// `fd` is the descriptor that the session must be about, -1 for memory.
-pub(super) fn find(object: &Bound<'_, PyAny>, fd: i32) -> PyResult<Option<Session>> {
+pub(super) fn find(object: &Bound<'_, PyAny>, fd: RawFd) -> PyResult<Option<Session>> {
     let py = object.py();
     let Ok(library) = library(py) else {
         return Ok(None);

@@ -2,8 +2,6 @@
 //! writing go through the engine. Whatever is rare, an error or the end of the session among it,
 //! is left to `_ssl` by making the same call there.
 
-use std::os::fd::{IntoRawFd, RawFd};
-
 use pyo3::exceptions::{PyBufferError, PyOverflowError, PyTimeoutError, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
@@ -29,7 +27,7 @@ use crate::python::plain::Plain;
 use crate::socket::close_descriptor;
 use crate::sys::descriptor::Named;
 use crate::sys::openssl::{Moved, Session, Transport};
-use crate::sys::{self, BorrowedFd, Errno, Region, Timeout};
+use crate::sys::{self, BorrowedFd, Errno, IntoRawFd, RawFd, Region, Timeout};
 
 /// The most payload that a record has, RFC 8446, 5.1, and that a read brings.
 const RECORD: usize = 16 * 1024;
