@@ -53,7 +53,7 @@ def test_no_system_call_is_forgotten() -> None:
     files = [
         file
         for file in SOURCES.rglob("*.rs")
-        if file.name not in others and "windows" not in file.parts
+        if file.name not in others and "windows" not in file.relative_to(SOURCES).parts
     ]
     text = "\n".join(file.read_text() for file in files)
     named = set(re.findall(r"syscall!\(\s*(\w+)\(", text))
