@@ -4,10 +4,10 @@
 //! A descriptor comes in as [`BorrowedFd`], borrowed from its owner for one call, and goes out as
 //! [`OwnedFd`], which closes itself where nobody takes it: no path of an error leaks one.
 //!
-//! What stands beside this file are BSD sockets as every system has them. What differs is in one
-//! folder for each kind of system, both of which have the same `c` (the names of the C library),
-//! `system` (what is done in another way) and descriptors. The rest of a folder is what that kind
-//! of system alone has.
+//! What stands beside this file is the same on every system, BSD sockets above all. What differs is
+//! in one folder for each kind of system, both of which have the same `c` (the names of the C
+//! library), `system` (what is done in another way), descriptors, `wake` and `worker` (threads),
+//! and others that are asked for. The rest of a folder is what that kind of system alone has.
 
 pub mod address;
 pub mod background;
