@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 #[inline]
 pub(crate) fn protect() {
     #[cfg(not(Py_3_14))]
-    crate::sys::thread_end::stop(is_finalizing);
+    crate::sys::thread_end::stop(is_finalizing, cfg!(not(Py_GIL_DISABLED)));
 }
 
 /// Whether the interpreter is ending. May be asked without the lock.

@@ -17,8 +17,8 @@ mod handler {
     use crate::system::cleanup::{Buffer, pop, push as push_buffer};
     use crate::wake::{Thread, fork_count};
 
-    /// The last thread that asked and has its handler: nearly always the one that asks next, which
-    /// then need not look at its thread-local storage.
+    /// The last thread that asked and has its handler: where one runs at a time, nearly always the
+    /// one that asks next, which then need not look at its thread-local storage.
     static LAST: AtomicUsize = AtomicUsize::new(0);
 
     /// A handler that runs before the first frame is unwound: handlers run as soon as the
@@ -74,24 +74,28 @@ mod handler {
     }
 
     #[inline]
-    pub fn stop(ended: fn() -> bool) {
+    pub fn stop(ended: fn() -> bool, in_turn: bool) {
+        if !in_turn {
+            // One place that all of them write to would cost more than each one's own.
+            look_up(ended);
+            return;
+        }
         let me = Thread::current().number();
-        if LAST.load(Relaxed) != me {
-            look_up(me, ended);
+        if LAST.load(Relaxed) != me && look_up(ended) {
+            LAST.store(me, Relaxed);
         }
     }
 
+    /// Sees to it that this thread has its handler; false while its locals are dropped, when there is
+    /// nothing left to be protected.
     #[inline(never)]
-    fn look_up(me: usize, ended: fn() -> bool) {
-        // While a thread's locals are dropped there is nothing left to be protected.
-        HANDLER
-            .try_with(|handler| {
-                if handler.0.get().is_null() {
-                    push(handler, ended);
-                }
-                LAST.store(me, Relaxed);
-            })
-            .ok();
+    fn look_up(ended: fn() -> bool) -> bool {
+        let have = |handler: &Handler| {
+            if handler.0.get().is_null() {
+                push(handler, ended);
+            }
+        };
+        HANDLER.try_with(have).is_ok()
     }
 }
 
@@ -104,10 +108,10 @@ pub use handler::stop;
 pub(crate) fn forked() {}
 
 /// From now on, this thread stops at the place where it is ended if `ended` says so: that its
-/// stack must not be unwound.
+/// stack must not be unwound. `in_turn` says that threads which ask run one at a time.
 #[cfg(not(unwinding_exit))]
 #[inline]
-pub fn stop(_: fn() -> bool) {}
+pub fn stop(_: fn() -> bool, _: bool) {}
 
 #[cfg(all(test, unwinding_exit))]
 mod tests {
@@ -139,8 +143,8 @@ mod tests {
     #[cfg_attr(miri, ignore = "ends threads")]
     fn a_thread_that_is_ended_drops_nothing() {
         std::thread::spawn(|| {
-            super::stop(ended);
-            super::stop(ended);
+            super::stop(ended, true);
+            super::stop(ended, true);
             let _noisy = Noisy;
             // SAFETY: never comes back, which is what is to be seen.
             unsafe { pthread_exit(std::ptr::null_mut()) };
@@ -157,6 +161,8 @@ mod tests {
     #[test]
     #[cfg_attr(miri, ignore = "ends threads")]
     fn a_thread_that_returns_is_joined() {
-        std::thread::spawn(|| super::stop(|| true)).join().unwrap();
+        std::thread::spawn(|| super::stop(|| true, false))
+            .join()
+            .unwrap();
     }
 }
