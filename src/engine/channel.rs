@@ -357,7 +357,9 @@ impl Channel {
         self.timeout.store(timeout.to_nanos(), Ordering::SeqCst);
         let file = self.enter()?;
         let nonblocking = nonblocking_with(timeout);
-        if self.fork_count.swap(fork_count(), Ordering::Relaxed) != fork_count() {
+        let forks = fork_count();
+        if self.fork_count.load(Ordering::Relaxed) != forks {
+            self.fork_count.store(forks, Ordering::Relaxed);
             self.share();
         }
         if self.nonblocking.load(Ordering::SeqCst) == nonblocking
@@ -367,7 +369,7 @@ impl Channel {
         }
         let switching = CountGuard::of(&self.switching);
         let switched = self.switch(py, &file, nonblocking);
-        // An operation that began in between has to find one or the other.
+        // An operation that gets `EAGAIN` for it has to find one or the other.
         self.mode_changes.fetch_add(1, Ordering::SeqCst);
         drop(switching);
         switched
@@ -377,7 +379,6 @@ impl Channel {
     /// set timeouts at the same time, their system calls may come in another order.
     fn switch(&self, py: Python<'_>, file: &Guard<'_>, mut nonblocking: bool) -> Result<()> {
         loop {
-            self.mode_changes.fetch_add(1, Ordering::SeqCst);
             file.lend(py, |fd| descriptor::set_nonblocking(fd, nonblocking))??;
             self.nonblocking.store(nonblocking, Ordering::SeqCst);
             let wanted = nonblocking_with(self.timeout());
