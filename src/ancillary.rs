@@ -9,10 +9,13 @@ use crate::python::args::{self, Size};
 use crate::python::buffer::BufferSlot;
 use crate::python::buffers::snapshot;
 use crate::python::error::{Error, Result};
-use crate::python::make::{self, Made};
+use crate::python::make::{self, Made, Make};
 use crate::sys::ancillary::{self, Control, Full, Message, Messages};
 #[cfg(linux)]
 use crate::sys::c;
+
+/// The size of a C int.
+const INT: usize = size_of::<i32>();
 
 /// Return the length of a control message without the padding behind it; CMSG_LEN(3).
 ///
@@ -248,4 +251,36 @@ pub(crate) fn encode_ancillary_alg<'py>(
 #[pyo3(signature = (control, /))]
 pub(crate) fn decode_ancillary<'py>(control: &Bound<'py, PyBytes>) -> PyResult<Bound<'py, PyList>> {
     decode(control.py(), Messages::new(control.as_bytes()))
+}
+
+/// Pack numbers as C ints, one behind the other, as the data of ``SCM_RIGHTS`` are.
+///
+/// Private: for ``send_fds``.
+#[pyfunction]
+#[pyo3(signature = (numbers, /))]
+pub(crate) fn pack_ints<'py>(numbers: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    let items = snapshot(numbers, || {
+        "send_fds() argument 3 must be an iterable of integers".into()
+    })?;
+    PyBytes::new_with(numbers.py(), items.len() * INT, |room| {
+        for (place, number) in room.chunks_exact_mut(INT).zip(&items) {
+            place.copy_from_slice(&args::int(&number)?.to_ne_bytes());
+        }
+        Ok(())
+    })
+}
+
+/// Unpack C ints. Bytes behind the last whole one are left out.
+///
+/// Private: for ``recv_fds``.
+#[pyfunction]
+#[pyo3(signature = (data, /))]
+pub(crate) fn unpack_ints<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+    let py = data.py();
+    let mut slot = BufferSlot::new();
+    let list = make::list(py)?;
+    for number in slot.readable(data)?.to_vec().as_chunks::<INT>().0 {
+        list.append(i32::from_ne_bytes(*number).make(py)?)?;
+    }
+    Ok(list)
 }

@@ -67,6 +67,10 @@ const FUNCTIONS: &[MakeFunction] = functions![
     #[cfg(messages)]
     ancillary::decode_ancillary,
     #[cfg(messages)]
+    ancillary::pack_ints,
+    #[cfg(messages)]
+    ancillary::unpack_ints,
+    #[cfg(messages)]
     ancillary::encode_ancillary,
     #[cfg(linux)]
     ancillary::encode_ancillary_alg,

@@ -1,9 +1,6 @@
 """Descriptors that travel over a UNIX socket: ``send_fds`` and ``recv_fds``."""
 
-from _operator import index
-from sys import byteorder
-
-from ._socket import CMSG_LEN, SCM_RIGHTS, SOL_SOCKET
+from ._socket import CMSG_LEN, SCM_RIGHTS, SOL_SOCKET, pack_ints, unpack_ints
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,20 +12,8 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 
-# Of a C int. The module `array` would do all of this, and takes a third of the import to load.
+# The size of a C int.
 _INT = 4
-
-
-def _packed(fds: "Iterable[int]") -> bytes:
-    """Return numbers as C ints, one behind the other."""
-    if isinstance(fds, bytes | bytearray):
-        return bytes(fds)
-    numbers = [index(fd) for fd in fds]
-    for number in numbers:
-        if not -(2**31) <= number < 2**31:
-            word = "greater than maximum" if number > 0 else "less than minimum"
-            raise OverflowError(f"signed integer is {word}")
-    return b"".join(number.to_bytes(_INT, byteorder, signed=True) for number in numbers)
 
 
 def send_fds(
@@ -51,9 +36,17 @@ def send_fds(
         The number of bytes of data sent.
 
     Raises:
+        ValueError: ``fds`` are bytes that end within a number.
         OSError: there are too many descriptors (EINVAL, ETOOMANYREFS), or as ``sendmsg``.
     """
-    return sock.sendmsg(buffers, [(SOL_SOCKET, SCM_RIGHTS, _packed(fds))], flags, address)
+    if isinstance(fds, bytes | bytearray):
+        # The numbers as C has them.
+        packed = bytes(fds)
+        if len(packed) % _INT:
+            raise ValueError("bytes length not a multiple of item size")
+    else:
+        packed = pack_ints(fds)
+    return sock.sendmsg(buffers, [(SOL_SOCKET, SCM_RIGHTS, packed)], flags, address)
 
 
 def recv_fds(
@@ -80,5 +73,5 @@ def recv_fds(
     data, ancillary, message_flags, address = sock.recvmsg(bufsize, space, flags)
     for level, kind, content in ancillary:
         if level == SOL_SOCKET and kind == SCM_RIGHTS:
-            fds += memoryview(content[: len(content) - len(content) % _INT]).cast("i")
+            fds += unpack_ints(content)
     return data, fds, message_flags, address

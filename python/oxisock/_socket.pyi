@@ -2209,6 +2209,18 @@ def decode_ancillary(control: bytes, /) -> list[_CMSG]:
     Private: for tests, and for buffers that came from elsewhere.
     """
 
+def pack_ints(numbers: Iterable[int], /) -> bytes:
+    """Pack numbers as C ints, one behind the other, as the data of ``SCM_RIGHTS`` are.
+
+    Private: for ``send_fds``.
+    """
+
+def unpack_ints(data: ReadableBuffer, /) -> list[int]:
+    """Unpack C ints. Bytes behind the last whole one are left out.
+
+    Private: for ``recv_fds``.
+    """
+
 # The constants that the Python layer itself uses; a module `__getattr__` has all of them. As plain
 # integers: the members of the enumerations are made by `oxisock`.
 AF_INET: int

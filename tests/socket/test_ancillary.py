@@ -637,3 +637,32 @@ def test_docstrings_name_the_manual() -> None:
         function = getattr(oxisock, name)
         assert re.search(rf"{name}\(3\)", function.__doc__)
         assert function.__text_signature__ == "(length, /)"
+
+
+# -- descriptors -----------------------------------------------------------------------------------
+
+
+def test_descriptors_to_send_are_those_that_the_standard_library_takes() -> None:
+    """Numbers in any iterable, or bytes that have them as C does."""
+
+    class Number:
+        def __index__(self) -> int:
+            return 1
+
+    def sent(module: Any, fds: Any) -> list[tuple[int, int]]:
+        one, other = module.socketpair()
+        with one, other:
+            module.send_fds(one, [b"x"], fds)
+            found = module.recv_fds(other, 1, 4)[1]
+            # Other numbers, of the same files.
+            files = [os.fstat(fd) for fd in found]
+            for fd in found:
+                os.close(fd)
+        return [(file.st_dev, file.st_ino) for file in files]
+
+    packed = struct.pack("ii", 0, 1)
+    good = [[0, 1], (0, 1), {0: 1}, [], array.array("i", [0, 1]), packed, bytearray(packed)]
+    bad = [[2**31], [-(2**31) - 1], [2**80], [-1], ["0"], [1.0], [None], 5, None, "01", packed[:3]]
+    for fds in [*good, [Number()], [True], *bad]:
+        same(lambda m, fds=fds: sent(m, fds))  # type: ignore[misc]
+    same(lambda m: sent(m, iter([0, 1])))
