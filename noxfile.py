@@ -523,11 +523,81 @@ def free_threaded(session):
     session.run("python", "-m", "pytest", *session.posargs)
 
 
+# What threads do to each other.
+TOGETHER = ("sharing", "pairs", "owners", "wake")
+SANITIZED_TESTS = [f"tests/engine/test_{name}.py" for name in TOGETHER]
+# A race of a program's own, with a frame of ours: what does not see it would see nothing else.
+RACE = """
+import threading, time, oxisock
+
+def receive():
+    for _ in range(100):
+        one.send(b"x")
+        other.recv_into(buffer)
+        time.sleep(0.002)
+
+one, other = oxisock.socketpair()
+buffer = bytearray(8)
+thread = threading.Thread(target=receive)
+thread.start()
+while thread.is_alive():
+    buffer[0] = 1
+    time.sleep(0.001)
+"""
+
+
+def sanitized(session):
+    """Watch threads by ThreadSanitizer: in the interpreter, the module and Rust's library.
+
+    `tools/free_threaded.sh --sanitize` brings the interpreter. Options go to pytest.
+    """
+    session.env["UNSAFE_PYO3_SKIP_VERSION_CHECK"] = "1"
+    output = Path("build/sanitized").resolve()
+    shutil.rmtree(output, ignore_errors=True)
+    output.mkdir(parents=True)
+    root = session.run("rustc", "--print", "sysroot", external=True, silent=True).strip()
+    if not Path(root, "lib/rustlib/src/rust/library").exists() and shutil.which("rustup"):
+        session.run("rustup", "component", "add", "rust-src", external=True)
+    host = session.run("rustc", "--print", "host-tuple", external=True, silent=True).strip()
+    instrumented = {
+        "RUSTC_BOOTSTRAP": "1",
+        "RUSTFLAGS": "-Zsanitizer=thread",
+        "CARGO_UNSTABLE_BUILD_STD": "std",
+        "CARGO_TARGET_DIR": str(Path("target/sanitized").resolve()),
+    }
+    install_group(session, "coverage")
+    build = ["maturin", "build", "--profile", "dev", "--strip", "false", "--target", host]
+    session.run(*build, "--out", output / "wheel", env=instrumented)
+    (wheel,) = Path(output, "wheel").glob("*.whl")
+    session.install("--force-reinstall", "--no-deps", wheel)
+    session.install(*(need for need in TEST_NEEDS if need.startswith("pytest")))
+    prefix = session.run("python", "-c", "import sys; print(sys.base_prefix)", silent=True).strip()
+    # What the interpreter's developers know of, and leave as it is.
+    known = Path(prefix, "share/tsan/suppressions_free_threading.txt")
+
+    def watch(name, *arguments, tests_fail=False, races=False):
+        reports = output / name
+        reports.mkdir()
+        # A process that a test starts is not to fail for a report, nor for being forked.
+        options = f"suppressions={known} log_path={reports}/report exitcode=0 die_after_fork=0"
+        watched = {"PYTHON_GIL": "0", "TSAN_OPTIONS": options}
+        # A test that runs out of time is the business of the session above.
+        session.run("python", *arguments, env=watched, success_codes=[0, int(tests_fail)])
+        session.run("python", "tools/races.py", reports, success_codes=[int(races)])
+
+    watch("race", "-c", RACE, races=True)
+    # They take several times as long.
+    patient = ["-n0", "--timeout=900", "-o", "faulthandler_timeout=0"]
+    tests = session.posargs or SANITIZED_TESTS
+    watch("tests", "-m", "pytest", *patient, *tests, tests_fail=True)
+
+
 TEST_NEEDS = PROJECT["project"]["optional-dependencies"]["test"]
 # Those that cannot be had for it: what they need is compiled for interpreters with the lock.
 LOCKED = ("cryptography", "eventlet", "gevent", "trustme", "uvloop")
 if FREE_THREADED:
     nox.session(python=FREE_THREADED, default=False, name="free-threaded")(free_threaded)
+    nox.session(python=FREE_THREADED, default=False)(sanitized)
 
 
 # As Debian names them.

@@ -7,7 +7,8 @@
 # Debian has no package of one. So it is compiled from the sources in Debian's archive: of 3.14,
 # or of 3.13 where those cannot be had. That takes some minutes, in the user's cache
 # (OXISOCK_PYTHONS names another place); --renew does it again. --sanitize takes one that
-# ThreadSanitizer watches, of its own. What building needs is installed where this may do so.
+# ThreadSanitizer watches, of its own, with what the interpreter's developers know of its reports in
+# share/tsan. What building needs is installed where this may do so.
 set -euo pipefail
 
 # The suites of Debian whose sources are tried, and what of them.
@@ -19,17 +20,23 @@ PACKAGES=(dpkg-dev gcc libbz2-dev libffi-dev liblzma-dev libsqlite3-dev libssl-d
 store=${OXISOCK_PYTHONS:-${XDG_CACHE_HOME:-$HOME/.cache}/oxisock/pythons}
 kind=free-threaded
 options=(--disable-gil --with-ensurepip=install)
+installing=()
 renew=
 while [[ ${1:-} == -* ]]; do
     case $1 in
         # The interpreter's own assertions find what a lost reference count breaks.
-        --sanitize) kind=sanitized options+=(--with-thread-sanitizer --with-pydebug); shift ;;
+        # It compiles no bytecode, which would take longer than all tests.
+        --sanitize)
+            kind=sanitized options+=(--with-thread-sanitizer --with-pydebug)
+            installing=(COMPILEALL_OPTS=--help)
+            shift ;;
         --renew) renew=yes; shift ;;
         --) shift; break ;;
         *) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 2 ;;
     esac
 done
 place=$store/$kind
+tools=$place/bin
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -38,6 +45,18 @@ die() { say "$*"; exit 1; }
 
 # Memory of a program that ThreadSanitizer watches has to be where it expects it.
 watched() { if [ $kind = sanitized ]; then setarch --addr-no-randomize "$@"; else "$@"; fi; }
+
+# ThreadSanitizer in the interpreter serves the package, too, and the compiler of Rust makes calls
+# that older ones do not have.
+take_clang() {
+    local clang
+    clang=$(apt-cache search --names-only '^clang-[0-9]+$' | sed 's/ .*//' | sort -V | tail -n 1)
+    [ -n "$clang" ] || die "apt knows of no clang: apt-get update"
+    PACKAGES+=("$clang" "libclang-rt-${clang#clang-}-dev" "llvm-${clang#clang-}")
+    options+=(CC="$clang")
+    # Reports are made by its `llvm-symbolizer`.
+    tools+=:/usr/lib/llvm-${clang#clang-}/bin
+}
 
 install_packages() {
     local lacking=() package
@@ -79,6 +98,14 @@ get_sources() {
     die "no sources of a free-threaded CPython can be had"
 }
 
+# A debug build is called python3.13td, which nox does not look for.
+name_by_version() {
+    local debug
+    for debug in "$place"/bin/python3.*td; do
+        [ ! -e "$debug" ] || ln -sf "${debug##*/}" "${debug%d}"
+    done
+}
+
 make_place() {
     local log=$place.log
     work=$(mktemp -d "$store/build.XXXXXX")
@@ -92,12 +119,16 @@ make_place() {
     {
         watched ./configure --quiet --prefix="$place" "${options[@]}" &&
             watched make -j"$(nproc)" &&
-            watched make install
+            watched make install "${installing[@]}" &&
+            mkdir --parents "$place/share/tsan" &&
+            cp Tools/tsan/*.txt "$place/share/tsan" &&
+            name_by_version
     } >>"$log" 2>&1 || { tail -n 20 "$log" >&2; die "the build failed, see $log"; }
     # The last to come: with it, the place is complete.
     printf '%s\n' "${SOURCES[@]}" "${options[@]}" >"$place/recipe"
 }
 
+if [ $kind = sanitized ]; then take_clang; fi
 mkdir -p "$store"
 exec 9>"$place.lock"
 flock 9
@@ -109,5 +140,5 @@ fi
 flock --unlock 9
 
 # Its version with the t by which it is told from the usual one.
-export PATH=$place/bin:$PATH
+export PATH=$tools:$PATH
 watched "$@"
