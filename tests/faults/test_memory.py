@@ -91,7 +91,7 @@ def test_a_deadline_is_left_without_memory() -> None:
 @pytest.mark.skipif(not hasattr(sys, "gettotalrefcount"), reason="only debug builds count them")
 @pytest.mark.filterwarnings("ignore")
 def test_no_references_stay_behind() -> None:
-    """A share of `python -m tests.faults.references 30`."""
+    """A share of `python -m tests.faults.references 10`."""
     *leaks, last = search(1, 0)
     assert leaks == []
     assert last["tried"] > 100
