@@ -141,4 +141,6 @@ flock --unlock 9
 
 # Its version with the t by which it is told from the usual one.
 export PATH=$tools:$PATH
+# What nox asks an interpreter for takes one that is watched longer than the usual 15 seconds.
+export PY_DISCOVERY_TIMEOUT=${PY_DISCOVERY_TIMEOUT:-300}
 watched "$@"
