@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 _INT = 4
 
 
+def _packed(fds: "Iterable[int]") -> bytes:
+    """Return numbers as C ints, one behind the other."""
+    if not isinstance(fds, bytes | bytearray):
+        return pack_ints(fds)
+    # They are there as C has them.
+    if len(fds) % _INT:
+        raise ValueError("bytes length not a multiple of item size")
+    return bytes(fds)
+
+
 def send_fds(
     sock: "_standard.socket",
     buffers: "Iterable[ReadableBuffer]",
@@ -39,14 +49,7 @@ def send_fds(
         ValueError: ``fds`` are bytes that end within a number.
         OSError: there are too many descriptors (EINVAL, ETOOMANYREFS), or as ``sendmsg``.
     """
-    if isinstance(fds, bytes | bytearray):
-        # The numbers as C has them.
-        packed = bytes(fds)
-        if len(packed) % _INT:
-            raise ValueError("bytes length not a multiple of item size")
-    else:
-        packed = pack_ints(fds)
-    return sock.sendmsg(buffers, [(SOL_SOCKET, SCM_RIGHTS, packed)], flags, address)
+    return sock.sendmsg(buffers, [(SOL_SOCKET, SCM_RIGHTS, _packed(fds))], flags, address)
 
 
 def recv_fds(

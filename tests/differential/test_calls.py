@@ -15,7 +15,6 @@ import pytest
 import oxisock
 from tests.differential.calls import FUNCTIONS, METHODS, OWN_FUNCTIONS, OWN_METHODS, TLS_METHODS
 from tests.differential.trial import (
-    CERTIFIED,
     TRIALS,
     UNRAISABLE,
     Call,
@@ -24,6 +23,7 @@ from tests.differential.trial import (
     make_place,
     search,
 )
+from tests.helpers.process import CERTIFIED
 
 FOUND: list[dict[str, Any]] = tomllib.loads(
     Path(__file__).with_name("found.toml").read_text("utf-8")

@@ -19,10 +19,10 @@ import oxisock
 
 # Shared with the calls: how hard to try, and the place of files.
 from tests.differential.test_calls import place  # noqa: F401
-from tests.differential.trial import CERTIFIED, EXAMPLES, UNRAISABLE, hard, tls_pair
+from tests.differential.trial import EXAMPLES, UNRAISABLE, hard, tls_pair
 from tests.differential.values import NAMES
 from tests.helpers.oracle import Scene, outcome
-from tests.helpers.process import descriptors, new_descriptors
+from tests.helpers.process import CERTIFIED, descriptors, new_descriptors
 
 SECURE = ["t", "u"]
 ENDS = ["a", "b", "x", "y", "client", "peer", "udp", "box", "server", "copy"]

@@ -1,10 +1,8 @@
 """A call with arguments at random, on both modules: how it is made, and what must agree."""
 
-import importlib.util
 import os
 import select
 import socket as std
-import ssl
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,13 +26,11 @@ from tests.differential.calls import (
 )
 from tests.differential.known import known
 from tests.differential.values import NAMES, POOLS, arguments
-from tests.helpers.net import shake_hands
+from tests.helpers.net import shake_hands, tls_contexts
 from tests.helpers.oracle import Scene, outcome
-from tests.helpers.process import descriptors, new_descriptors, wait_until
+from tests.helpers.process import CERTIFIED, descriptors, new_descriptors, wait_until
 
 EXAMPLES = int(os.environ.get("OXISOCK_EXAMPLES", "12"))
-CERTIFIED = importlib.util.find_spec("cryptography") is not None
-"""Whether there can be certificates for TLS: free-threaded interpreters may lack that library."""
 UNRAISABLE = ["ignore::pytest.PytestUnraisableExceptionWarning"]
 
 # What arguments are refused with. Which of several wrong ones is found first is not compared.
@@ -229,7 +225,7 @@ class Odd(Scene):
 
 def tls_pair(module: Any) -> list[Any]:
     """Server and client of a TLS connection, both in non-blocking mode."""
-    client, server = contexts(module)
+    client, server = tls_contexts(module)
     pair = [
         context.wrap_socket(sock, server_side=context is server, do_handshake_on_connect=False)
         for context, sock in zip((server, client), module.socketpair(), strict=True)
@@ -238,24 +234,6 @@ def tls_pair(module: Any) -> list[Any]:
         sock.setblocking(False)
     shake_hands(*pair)
     return pair
-
-
-_contexts: dict[str, tuple[ssl.SSLContext, ssl.SSLContext]] = {}
-
-
-def contexts(module: Any) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """The contexts of client and server, whose sockets are of this module."""
-    from tests.helpers import tls  # see `CERTIFIED`
-
-    name = module.__name__
-    if name not in _contexts:
-        client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
-        server = tls.identity().server_context()
-        if module is oxisock:
-            client.sslsocket_class = server.sslsocket_class = oxisock.SSLSocket
-        _contexts[name] = client, server
-    return _contexts[name]
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Servers, pairs of sockets and full queues on the loopback addresses."""
 
+import functools
 import random
 import select
 import socket as std
@@ -32,6 +33,21 @@ def free_port() -> int:
                 continue
             return port
     raise OSError("no free port")
+
+
+@functools.cache
+def tls_contexts(module: Any) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Those of a client, which takes a server for whoever it says, and of a server.
+
+    The sockets that they make are of this module.
+    """
+    from tests.helpers.tls import identity  # see `CERTIFIED`
+
+    client, server = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), identity().server_context()
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    if module is not std:
+        client.sslsocket_class = server.sslsocket_class = module.SSLSocket
+    return client, server
 
 
 def shake_hands(*ends: Any) -> None:

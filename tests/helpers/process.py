@@ -20,6 +20,8 @@ from typing import Any, NoReturn
 import pytest
 
 ON_OXISOCK = ("-m", "oxisock", "run")
+CERTIFIED = importlib.util.find_spec("cryptography") is not None
+"""Whether there can be certificates for TLS: free-threaded interpreters may lack that library."""
 PATIENCE = 10.0  # seconds until a peer or a thread is given up for dead
 
 

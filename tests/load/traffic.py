@@ -25,15 +25,14 @@ from collections.abc import Callable
 from typing import Any
 
 import oxisock
-from tests.helpers.net import connected, datagrams
-from tests.helpers.process import Task, descriptors
-from tests.helpers.tls import HOST, authority, identity
+from tests.helpers.net import connected, datagrams, tls_contexts
+from tests.helpers.process import CERTIFIED, Task, descriptors
 from tests.load.connections import memory
 
 PATIENCE = 60
 PERIOD = 1_048_573
 """What is sent repeats itself after so many bytes, a prime: no buffer's size divides it."""
-KINDS = ["IPv4", "IPv6", "UNIX", "TLS"]
+KINDS = ["IPv4", "IPv6", "UNIX", *["TLS"] * CERTIFIED]
 TIMEOUTS = [None, 0.02, 0]
 NOISE = memoryview(random.Random(17).randbytes(PERIOD) * 2)
 
@@ -140,9 +139,6 @@ class Traffic:
         self.connections = [0] * lanes
         self.bytes = [0] * lanes
         self.datagrams = self.echoed = self.signals = 0
-        self.server, self.client = identity().server_context(), authority().client_context()
-        for context in (self.server, self.client):
-            context.sslsocket_class = oxisock.SSLSocket
         self.lanes = lanes
         self.chance = random.Random(seed)
 
@@ -165,8 +161,9 @@ class Traffic:
                 family = standard.AF_INET6 if kind == "IPv6" else standard.AF_INET
                 with connected(oxisock, family) as (one, other):
                     if kind == "TLS":
-                        accepted = Task(self.server.wrap_socket, other, True)
-                        with self.client.wrap_socket(one, server_hostname=HOST) as session:
+                        client, server = tls_contexts(oxisock)
+                        accepted = Task(server.wrap_socket, other, True)
+                        with client.wrap_socket(one) as session:
                             with accepted.result(PATIENCE) as theirs:
                                 self.use(session, theirs, chance, index, tls=True)
                     else:
