@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 from contextlib import ExitStack
 
 import pytest
@@ -200,6 +201,8 @@ def ended(module: str, program: str, *options: str) -> tuple[int, str, str]:
 @pytest.mark.parametrize("name", WAITERS)
 def test_waiting_threads_change_nothing_of_the_end(name: str) -> None:
     """Exit status, output and messages are those of the standard library."""
+    if name == "sockets made and closed" and sysconfig.get_config_var("Py_GIL_DISABLED"):
+        pytest.skip("the standard library's program may hang there for ever")
     # Each way of ending meets every fourth.
     end = [*ENDS.values()][[*WAITERS].index(name) % len(ENDS)]
     program = ENDING.format(call=WAITERS[name], end=end)

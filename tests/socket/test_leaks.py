@@ -26,13 +26,13 @@ if hasattr(sys, "gettotalrefcount"):
 def growth_per_round(action: Callable[[], Any], count: Callable[[], int]) -> float:
     """How much an action adds to a count, on average.
 
-    The least of three measurements: pytest's own threads allocate now and then, an action that
+    The least of several measurements: pytest's own threads allocate now and then, an action that
     leaks does each time.
     """
     for _ in range(20):
         action()
     grown = []
-    for _ in range(3):
+    for _ in range(8):
         gc.collect()
         before = count()
         for _ in range(ROUNDS):
