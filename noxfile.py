@@ -272,12 +272,14 @@ def cross_wheel(session, profile, target, platform, version, output):
     )  # fmt: skip
 
 
-# Linux wheels that can be built on any: Rust's name of the system, and what `platform` promises.
-WHEELS = {
-    "x86_64-unknown-linux-gnu": "manylinux2014",
-    "aarch64-unknown-linux-gnu": "manylinux2014",
-    "x86_64-unknown-linux-musl": "musllinux_1_2",
-}
+# Linux wheels that can be built on any: Rust's name of the system, what `platform` promises, the
+# interpreter. One that is not on this machine can be had for other systems alone.
+WHEELS = [
+    ("x86_64-unknown-linux-gnu", "manylinux2014", NEWEST),
+    ("aarch64-unknown-linux-gnu", "manylinux2014", NEWEST),
+    ("aarch64-unknown-linux-gnu", "manylinux2014", "3.14t"),
+    ("x86_64-unknown-linux-musl", "musllinux_1_2", NEWEST),
+]
 # What those are called since.
 OLDEST_LIBRARIES = {"manylinux": (2, 17), "musllinux": (1, 2)}
 
@@ -292,8 +294,8 @@ def wheels(session):
     install_group(session, "wheels")
     output = Path("build/wheels").resolve()
     shutil.rmtree(output, ignore_errors=True)
-    for target, platform in WHEELS.items():
-        cross_wheel(session, profile, target, platform, session.python, output)
+    for target, platform, version in WHEELS:
+        cross_wheel(session, profile, target, platform, version, output)
     for wheel in output.glob("*-musllinux_*.whl"):
         name_musl(session, wheel)
     session.run("maturin", "sdist", "--out", output)
