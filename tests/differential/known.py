@@ -12,7 +12,7 @@ DESCRIPTORS = ("__init__", "close", "dup", "fromfd", "socket")
 COMPARING = ("__init__", "socket", "makefile")
 NAMING = (
     *("gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getaddrinfo", "create_server"),
-    *("bind", "connect", "connect_ex", "sendto", "create_connection"),
+    *("bind", "connect", "connect_ex", "sendto", "sendmsg", "create_connection"),
 )
 CLOSED = ("raises", OSError, 9)
 DEAD = ("closed", "detached", "blank", "half", "failed")
