@@ -477,8 +477,9 @@ fn prepare(py: Python<'_>) {
         thread::available_parallelism().is_ok_and(|count| count.get() == 1),
         Relaxed,
     );
-    // Without it nobody may yield.
-    let watched = means == Means::None || watch_forks(py).is_ok();
+    // Without them nobody may yield.
+    let watch = || pending::hold_until_added(py).and_then(|()| watch_forks(py));
+    let watched = means == Means::None || watch().is_ok();
     if watched {
         pending::find_eval_breaker(py, means);
     }
@@ -541,6 +542,7 @@ fn after_fork() {
 fn after_fork_child() {
     STATE.fetch_and(QUEUED, SeqCst);
     TAKEN.store(false, SeqCst);
+    pending::forked();
     if MEANS.get() == Some(&Means::Interval) && pending::interval() == LOWERED {
         pending::set_interval(Duration::from_micros(INTERVAL.load(SeqCst)));
     }

@@ -13,9 +13,12 @@ use std::sync::atomic::{
 };
 use std::time::Duration;
 
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
+use pyo3::intern;
 use pyo3::prelude::*;
 
+use super::error::exception;
 use super::thread::is_finalizing;
 use crate::sys::symbol;
 
@@ -79,13 +82,23 @@ pub(crate) fn resolve(py: Python<'_>) -> Means {
     }
 }
 
-/// Has the interpreter call a function soon, by those means; false where the queue is full. Needs
-/// no lock.
+/// How many threads are about to add a call, for which the interpreter's end waits.
+static ADDING: AtomicUsize = AtomicUsize::new(0);
+
+/// Has the interpreter call a function soon, by those means; false where the queue is full, and
+/// where the interpreter ends. Needs no lock, so that a daemon thread may come after its end.
 pub(crate) fn add(means: Means, callback: Callback, argument: usize) -> bool {
+    ADDING.fetch_add(1, SeqCst);
+    let added = !is_finalizing() && push(means, callback, argument);
+    ADDING.fetch_sub(1, SeqCst);
+    added
+}
+
+fn push(means: Means, callback: Callback, argument: usize) -> bool {
     let argument = argument as *mut c_void;
     let add = ADD.load(Relaxed);
     // SAFETY: `resolve` has found the function, which has that signature on the versions that it
-    // is used on. The main interpreter lives as long as any.
+    // is used on. The main interpreter is there: `hold_until_added` has its end wait for this.
     unsafe {
         match means {
             Means::AnyThread => {
@@ -99,6 +112,37 @@ pub(crate) fn add(means: Means, callback: Callback, argument: usize) -> bool {
             Means::Interval | Means::None => false,
         }
     }
+}
+
+/// Has the interpreter, which by then says that it ends, wait at its end for who adds a call
+/// without the lock. What its dictionary holds is let go of before it is deleted.
+pub(crate) fn hold_until_added(py: Python<'_>) -> PyResult<()> {
+    extern "C" fn wait(_: *mut ffi::PyObject) {
+        while ADDING.load(SeqCst) != 0 {
+            std::thread::yield_now();
+        }
+    }
+    const NAME: &std::ffi::CStr = c"oxisock.pending";
+    let pointer = std::ptr::from_ref(&ADDING).cast_mut().cast();
+    // SAFETY: attached; the pointer is not null, and the destructor does not use it. The dictionary
+    // is the interpreter's, or null.
+    unsafe {
+        let capsule = ffi::PyCapsule_New(pointer, NAME.as_ptr(), Some(wait));
+        let capsule = Bound::from_owned_ptr_or_err(py, capsule)?;
+        let dict = ffi::PyInterpreterState_GetDict(ffi::PyInterpreterState_Get());
+        let dict = Bound::from_borrowed_ptr_or_opt(py, dict).ok_or_else(no_dictionary)?;
+        dict.set_item(intern!(py, "oxisock.pending"), capsule)
+    }
+}
+
+#[cold]
+fn no_dictionary() -> PyErr {
+    exception::<PyRuntimeError>("the interpreter has no dictionary")
+}
+
+/// In the child of a fork no other thread adds a call.
+pub(crate) fn forked() {
+    ADDING.store(0, SeqCst);
 }
 
 /// Where the interpreter keeps what a thread has to do between two bytecodes: a word of its state,

@@ -5,6 +5,7 @@ time would not end. On a loaded machine a thread may miss what it asked for; mos
 program runs in an interpreter of its own, as what the engine has learned is the process's.
 """
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -552,6 +553,37 @@ time.sleep(0.05)
 def test_the_interpreter_ends_meanwhile(name: str) -> None:
     for _ in range(8):
         run("sys.setswitchinterval(0.001)\n" + ENDS[name])
+
+
+def test_threads_outlive_the_interpreter() -> None:
+    """They come back from waits while the C library ends the process, and ask nobody."""
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "on_exit"):
+        pytest.skip("no function of the C library is called with the exit status")
+    program = (
+        PRELUDE
+        + """
+threads = computing(2)
+learn(sock)
+sys.setswitchinterval(0.001)
+def client():
+    mine, other = oxisock.socketpair()
+    for milliseconds in (*[1] * 20, 500):
+        wait(mine, milliseconds)
+for _ in range(4):
+    threading.Thread(target=client, daemon=True).start()
+time.sleep(0.3)
+import ctypes
+libc = ctypes.CDLL(None)
+libc.on_exit(libc.sleep, None)  # called with the exit status, when the interpreter is gone
+sys.exit(1)
+"""
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        capture_output=True, text=True, timeout=40, check=False, env={**os.environ, **SETTINGS},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="the module has another name before")
