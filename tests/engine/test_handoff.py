@@ -74,14 +74,17 @@ sock, other = oxisock.socketpair()
 """
 
 
-def run(code: str, *arguments: str, timeout: float = 40, **variables: str) -> str:
-    """Run a program after the prelude, in a new interpreter; what it printed."""
+def run(code: str, *arguments: str, timeout: float = 40, status: int = 0, **variables: str) -> str:
+    """Run a program after the prelude, in a new interpreter; what it printed.
+
+    It has to end with that exit status, and without a message.
+    """
     done = subprocess.run(
         [sys.executable, "-W", "error", *arguments, "-c", PRELUDE + code],
         capture_output=True, text=True, timeout=timeout, check=False,
         env={**os.environ, **SETTINGS, **variables},
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == status, done.stderr
     assert not done.stderr
     return done.stdout
 
@@ -557,12 +560,9 @@ def test_the_interpreter_ends_meanwhile(name: str) -> None:
 
 def test_threads_outlive_the_interpreter() -> None:
     """They come back from waits while the C library ends the process, and ask nobody."""
-    libc = ctypes.CDLL(None)
-    if not hasattr(libc, "on_exit"):
+    if not hasattr(ctypes.CDLL(None), "on_exit"):
         pytest.skip("no function of the C library is called with the exit status")
-    program = (
-        PRELUDE
-        + """
+    program = """
 threads = computing(2)
 learn(sock)
 sys.setswitchinterval(0.001)
@@ -578,12 +578,7 @@ libc = ctypes.CDLL(None)
 libc.on_exit(libc.sleep, None)  # called with the exit status, when the interpreter is gone
 sys.exit(1)
 """
-    )
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
-        capture_output=True, text=True, timeout=40, check=False, env={**os.environ, **SETTINGS},
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (1, "")
+    run(program, status=1)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="the module has another name before")
