@@ -13,7 +13,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyType};
 
 use crate::python::version::OBJECT_HEADER;
-use crate::sys::openssl::{Library, Moved, Session, Ssl};
+use crate::sys::moved::Moved;
+use crate::sys::openssl::{Library, Session, Ssl};
 use crate::sys::{RawFd, Region, c};
 
 /// The environment variable that switches all of this off.

@@ -26,7 +26,8 @@ use crate::python::method::{
 use crate::python::plain::Plain;
 use crate::socket::close_descriptor;
 use crate::sys::descriptor::Named;
-use crate::sys::openssl::{Moved, Session, Transport};
+use crate::sys::moved::Moved;
+use crate::sys::openssl::{Session, Transport};
 use crate::sys::{self, BorrowedFd, Errno, IntoRawFd, RawFd, Region, Timeout};
 
 /// The most payload that a record has, RFC 8446, 5.1, and that a read brings.

@@ -23,6 +23,7 @@ pub mod lookup;
 #[cfg(test)]
 mod loopback;
 pub mod memory;
+pub mod moved;
 pub mod multicast;
 pub mod numeric;
 pub mod option;

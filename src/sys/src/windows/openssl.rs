@@ -6,6 +6,7 @@ use std::ffi::{CStr, c_ulong, c_void};
 use std::fmt;
 use std::ptr::NonNull;
 
+use crate::moved::Moved;
 use crate::{RawFd, Region};
 
 /// An opaque `SSL`.
@@ -22,15 +23,6 @@ impl fmt::Display for Unavailable {
     fn fmt(&self, form: &mut fmt::Formatter<'_>) -> fmt::Result {
         form.write_str("OpenSSL is not looked for on Windows")
     }
-}
-
-/// What an attempt to move data through a session came to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Moved {
-    Bytes(usize),
-    WantRead,
-    WantWrite,
-    Failed,
 }
 
 /// The functions of OpenSSL. There is none of these, and so none of what follows.

@@ -13,6 +13,7 @@ use std::ptr::NonNull;
 pub use library::{Library, Unavailable};
 pub use transport::Transport;
 
+use crate::moved::Moved;
 use crate::{RawFd, Region};
 
 /// An opaque `SSL`.
@@ -38,20 +39,6 @@ const SSL_ERROR_WANT_WRITE: c_int = 3;
 const SSL_RECEIVED_SHUTDOWN: c_int = 2;
 /// Kernel TLS takes the records away from the transport.
 const SSL_OP_ENABLE_KTLS: u64 = 1 << 3;
-
-/// What an attempt to move data through a session came to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Moved {
-    /// So many bytes of payload.
-    Bytes(usize),
-    /// The transport has to become readable first.
-    WantRead,
-    /// The transport has to become writable first.
-    WantWrite,
-    /// Anything else: the end of the session, or an error, which stays in OpenSSL's queue and
-    /// in the session, for `_ssl` to report when it tries the same.
-    Failed,
-}
 
 /// A session that somebody else owns and keeps alive.
 #[derive(Clone, Copy)]
