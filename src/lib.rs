@@ -18,32 +18,31 @@ mod tls;
 mod watch;
 
 use oxisock_sys as sys;
-use pyo3::PyTypeInfo;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyString, PyType};
 
 use crate::python::error::exception;
 use crate::python::make::Make;
 
-type LateClass = (&'static str, fn(Python<'_>) -> Bound<'_, PyType>);
+type LateClass = (&'static str, fn(Python<'_>) -> PyResult<Bound<'_, PyType>>);
 
 /// The classes that not every program needs: to make one takes 30 µs.
 const LATE_CLASSES: &[LateClass] = &[
-    ("BufferMethods", files::BufferMethods::type_object),
+    ("BufferMethods", pyo3::class::<files::BufferMethods>),
     #[cfg(messages)]
-    ("Datagram", socket::Datagram::type_object),
-    ("FileState", files::FileState::type_object),
-    ("Poll", selectors::poll::Poll::type_object),
-    ("RawMethods", files::RawMethods::type_object),
-    ("TLSSession", tls::TlsSession::type_object),
-    ("TextMethods", files::TextMethods::type_object),
-    ("TextReader", files::TextReader::type_object),
-    ("Watch", watch::Watch::type_object),
-    ("deadline", engine::DeadlineBlock::type_object),
+    ("Datagram", pyo3::class::<socket::Datagram>),
+    ("FileState", pyo3::class::<files::FileState>),
+    ("Poll", pyo3::class::<selectors::poll::Poll>),
+    ("RawMethods", pyo3::class::<files::RawMethods>),
+    ("TLSSession", pyo3::class::<tls::TlsSession>),
+    ("TextMethods", pyo3::class::<files::TextMethods>),
+    ("TextReader", pyo3::class::<files::TextReader>),
+    ("Watch", pyo3::class::<watch::Watch>),
+    ("deadline", pyo3::class::<engine::DeadlineBlock>),
     #[cfg(linux)]
-    ("LockSampler", watch::LockSampler::type_object),
+    ("LockSampler", pyo3::class::<watch::LockSampler>),
     #[cfg(linux)]
-    ("epoll", selectors::epoll::Epoll::type_object),
+    ("epoll", pyo3::class::<selectors::epoll::Epoll>),
 ];
 
 /// A list of functions as `wrap_pyfunction!` makes them for a module.
@@ -153,7 +152,7 @@ fn module_attribute<'py>(
     name: &Bound<'py, PyString>,
 ) -> PyResult<Bound<'py, PyAny>> {
     match LATE_CLASSES.iter().find(|(late, _)| name == late) {
-        Some((_, class)) => Ok(class(py).into_any()),
+        Some((_, class)) => Ok(class(py)?.into_any()),
         None => crate::constants::attribute(name)?.make(py),
     }
 }
@@ -177,7 +176,7 @@ mod _socket {
         names.set_item("__version__", env!("CARGO_PKG_VERSION"))?;
         // Messages about its methods say `socket`, as those of the standard library do; the module has
         // another name for it than for the class made of it.
-        names.set_item("Socket", py.get_type::<crate::socket::Socket>())?;
+        names.set_item("Socket", pyo3::class::<crate::socket::Socket>(py)?)?;
         crate::python::late::hold(py)?;
         for function in FUNCTIONS {
             crate::python::method::add(module, function(module)?)?;

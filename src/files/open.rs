@@ -67,7 +67,7 @@ pub(crate) fn open_raw<'py>(
         }
     }
     let size = usize::try_from(size.0).unwrap_or(0);
-    let state = Bound::new(py, FileState::over(sock, mode.0, size))?;
+    let state = pyo3::object(py, FileState::over(sock, mode.0, size))?;
     let raw = blank(raw)?;
     raw.setattr(intern!(py, "_state"), state)?;
     Ok(raw)

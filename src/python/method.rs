@@ -500,7 +500,7 @@ pub(crate) fn inherit<C: Inherited>(class: &Bound<'_, PyType>) -> PyResult<()> {
     // SAFETY: a class made in Python has its own dictionary there as long as it lives.
     let own = unsafe { Borrowed::from_ptr(py, (*class.as_type_ptr()).tp_dict) };
     let own = own.cast::<PyDict>()?;
-    let inherited = py.get_type::<C>().getattr(intern!(py, "__dict__"))?;
+    let inherited = pyo3::class::<C>(py)?.getattr(intern!(py, "__dict__"))?;
     for item in inherited.call_method0(intern!(py, "items"))?.try_iter()? {
         let (name, value): (Bound<'_, PyString>, Bound<'_, PyAny>) = item?.extract()?;
         if own.contains(&name)? {
@@ -553,7 +553,7 @@ pub(crate) fn inherit<C: Inherited>(class: &Bound<'_, PyType>) -> PyResult<()> {
 /// # Errors
 /// The class is not derived from the native one.
 pub(crate) fn inherit_init<C: Inherited>(class: &Bound<'_, PyType>) -> PyResult<()> {
-    let native = class.py().get_type::<C>();
+    let native = pyo3::class::<C>(class.py())?;
     if !class.is_subclass(&native)? {
         return Err(exception::<PyTypeError>(
             "the class must be derived from the native one",

@@ -272,7 +272,7 @@ impl Socket {
                     ancdata: ancdata.unbind(),
                     info,
                 };
-                list.append(datagram)?;
+                list.append(pyo3::object(py, datagram)?)?;
             }
             descriptors.append(&mut slots.take_descriptors());
             Ok(())

@@ -429,7 +429,7 @@ pub(super) fn wrap<'py>(
 fn blank(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     match CLASS.get(py) {
         Some(class) => method::blank(class.bind(py)),
-        None => Ok(Bound::new(py, Socket::unopened())?.into_any()),
+        None => Ok(pyo3::object(py, Socket::unopened())?.into_any()),
     }
 }
 

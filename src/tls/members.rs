@@ -16,7 +16,7 @@ pub(super) fn complete(genuine: &Bound<'_, PyType>) -> PyResult<()> {
     static DONE: PyOnceLock<()> = PyOnceLock::new();
     let py = genuine.py();
     DONE.get_or_try_init(py, || {
-        let class = py.get_type::<TlsSession>();
+        let class = pyo3::class::<TlsSession>(py)?;
         let own = class.getattr(intern!(py, "__dict__"))?;
         for name in genuine
             .getattr(intern!(py, "__dict__"))?
@@ -28,7 +28,7 @@ pub(super) fn complete(genuine: &Bound<'_, PyType>) -> PyResult<()> {
                 let member = Member {
                     name: name.clone().unbind(),
                 };
-                class.setattr(&name, Bound::new(py, member)?)?;
+                class.setattr(&name, pyo3::object(py, member)?)?;
             }
         }
         quicken::<TlsSession>(&class)
@@ -62,7 +62,7 @@ impl Member {
             session: session.clone().unbind(),
             name: name.clone_ref(py),
         };
-        Ok(Bound::new(py, method)?.into_any())
+        Ok(pyo3::object(py, method)?.into_any())
     }
 
     fn __set__(&self, session: &Bound<'_, TlsSession>, value: &Bound<'_, PyAny>) -> PyResult<()> {

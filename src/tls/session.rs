@@ -149,7 +149,7 @@ pub(crate) fn tls_session<'py>(
         channel,
         lock: SessionLock::new(),
     };
-    Ok(Bound::new(py, made)?.into_any())
+    Ok(pyo3::object(py, made)?.into_any())
 }
 
 impl TlsSession {

@@ -14,7 +14,7 @@ from oxisock._socket import deadline_left
 from tests.faults.expressions import REFUSALS, RESULTS
 from tests.faults.memory import SUITED, outcome_of
 from tests.faults.references import search
-from tests.helpers.process import output
+from tests.helpers.process import output, run_python
 
 OTHERS = {
     # A socket that took the number over, and was then not made, has closed it.
@@ -86,6 +86,34 @@ def test_a_deadline_is_left_without_memory() -> None:
     other = contextvars.ContextVar[int]("other")
     contextvars.copy_context().run(nest)
     assert outcomes == {"done": 40}
+
+
+LATE = """
+import json, sys
+from collections import Counter
+from oxisock import _socket
+from tests.faults.memory import outcome_of
+outcomes, number = Counter(), 0
+while "done" not in outcomes:
+    outcomes[outcome_of(lambda: getattr(_socket, sys.argv[1]), number, number + 1)] += 1
+    number += 1
+print(json.dumps(outcomes))
+"""
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("_testcapi") is None, reason="the interpreter's tests are not here"
+)
+# Where a class has more than five attributes, CPython 3.13.0 crashes as its dictionary cannot grow.
+@pytest.mark.parametrize("name", ["FileState", "LockSampler", "TextMethods", "deadline"])
+def test_a_class_is_made_late_without_memory(name: str) -> None:
+    """It is asked for until there is memory for it."""
+    outcomes = json.loads(run_python(LATE, name).stdout)
+    assert outcomes.pop("done") == 1
+    assert outcomes.pop("MemoryError") > 2
+    # CPython fails once without an exception. PyO3, built with assertions, panics about that.
+    assert sum(outcomes.values()) <= 1
+    assert outcomes.keys() <= {"SystemError", "PanicException"}
 
 
 @pytest.mark.skipif(not hasattr(sys, "gettotalrefcount"), reason="only debug builds count them")

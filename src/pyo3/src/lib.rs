@@ -8,10 +8,12 @@
 pub use original::*;
 
 mod argument;
+mod classes;
 mod description;
 mod error;
 mod rest;
 
+pub use classes::{class, object};
 pub use error::{Raised, Refusal};
 
 #[doc(hidden)]
