@@ -462,6 +462,29 @@ def thread_sanitizer(session):
     session.run("cargo", *tests, *session.posargs, env=environment, external=True)
 
 
+# Families that distributions build as modules, and what CPython's tests of CAN want.
+FAMILIES = """
+modprobe -a -q vcan can_raw can_bcm can_isotp can_j1939
+modprobe -a -q tipc rds rds_tcp vsock_loopback qrtr hci_vhci sctp
+ip link add dev vcan0 type vcan && ip link set up vcan0
+"""
+
+
+@nox.session(python=NEWEST, default=False)
+def machine(session):
+    """Run what wants another kernel: families, netem, 50,000 connections; see tools/machine.sh."""
+    install_wheel(session, "test")
+    python = Path(session.bin, "python").absolute()
+    for script in (
+        f"{FAMILIES}exec {python} -m tests.cpython.runner -v",
+        f"modprobe sch_netem && exec {python} -m pytest -n0 tests/engine/test_links.py -k kernels",
+        f"exec {python} -m tests.load.connections 50000 --rounds 1",
+        f"exec {python} -m tests.load.connections 50000 --rounds 1 --by threads",
+        f"exec {python} -m tests.load.connections 50000 --rounds 1 --by asyncio",
+    ):
+        session.run("tools/machine.sh", "bash", "-c", script, external=True)
+
+
 @nox.session(python=NEWEST, default=False)
 def links(session):
     """Follow the documentation's links to other sites: needs the network."""

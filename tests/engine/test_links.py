@@ -9,6 +9,7 @@ import socket
 import pytest
 
 from tests.helpers.lossy_link import ENDS, Link, run_across
+from tests.helpers.namespace import obstacle, run_alone
 from tests.helpers.tls import HOST, authority, identity
 
 # Both ends of a connection across the link, in one process: `client` and `server`.
@@ -244,6 +245,26 @@ def test_streams_in_small_packets(family: socket.AddressFamily, mtu: int) -> Non
     arguments = ("oxisock", str(int(family)), ENDS[family], "50000")
     _, passed = run_across(Link(mtu=mtu, delay=0.0005), CONNECTED + WHOLE, *arguments)
     assert passed.packets > 12 * 50_000 / mtu
+
+
+# What many kernels are built without: `tools/machine.sh` has it.
+NETEM = (
+    "ip link set lo up mtu 1500 gso_max_segs 1",
+    "tc qdisc add dev lo root netem loss 2% duplicate 2% delay 1ms 1ms",
+)
+
+
+@pytest.mark.parametrize("secured", [False, True], ids=["plain", "tls"])
+def test_streams_across_the_kernels_own_faults(secured: bool) -> None:
+    """As above, with tc-netem(8) in place of a device of ours."""
+    if reason := obstacle(NETEM):
+        pytest.skip(f"no netem: {reason}")
+    arguments = ("oxisock", str(int(socket.AF_INET)), "127.0.0.1", "300000")
+    code = CONNECTED + WHOLE
+    if secured:
+        code = CONNECTED + TLS + SECURE + WHOLE.replace(", (by_sendmsg, by_recv_into)", "")
+        arguments += tuple(files())
+    run_alone(code, *NETEM, arguments=arguments, timeout=120)
 
 
 def files() -> list[str]:

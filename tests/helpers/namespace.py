@@ -29,7 +29,9 @@ def obstacle(commands: tuple[str, ...]) -> str | None:
     return None if done.returncode == 0 else done.stderr.strip().rpartition("\n")[2]
 
 
-def run_alone(code: str, *commands: str, timeout: float = 60) -> str:
+def run_alone(
+    code: str, *commands: str, arguments: tuple[str, ...] = (), timeout: float = 60
+) -> str:
     """Run Python code where these commands have set the devices up; return what it prints.
 
     The loopback device is up. Skips the test where the system allows no namespace or has no such
@@ -41,7 +43,7 @@ def run_alone(code: str, *commands: str, timeout: float = 60) -> str:
     script = " && ".join([*commands, 'exec "$@"'])
     done = subprocess.run(
         [*unshare("--net"), "sh", "-c", script, "sh", sys.executable, "-W", "error", "-c",
-         textwrap.dedent(code)],
+         textwrap.dedent(code), *arguments],
         capture_output=True, text=True, timeout=timeout, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
