@@ -22,6 +22,7 @@ pub mod keepalive;
 pub mod lookup;
 #[cfg(test)]
 mod loopback;
+mod mapped_file;
 pub mod memory;
 pub mod moved;
 pub mod multicast;
@@ -45,6 +46,7 @@ pub use windows::*;
 pub use address::{SockAddr, Sockaddr};
 pub use descriptor::SocketSpec;
 pub use errno::{Errno, Result};
+pub use mapped_file::MappedFile;
 pub use memory::{Region, find_byte};
 pub use timeout::Timeout;
 

@@ -24,5 +24,5 @@ pub(crate) mod worker;
 
 pub use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
-pub use library::{MappedFile, keep_library, symbol};
+pub use library::{keep_library, symbol};
 pub(crate) use worker::Worker;

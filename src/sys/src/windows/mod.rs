@@ -21,7 +21,7 @@ pub(crate) mod worker;
 /// The number of a descriptor, as Python writes it: that of none is -1.
 pub type RawFd = isize;
 
-pub use library::{MappedFile, keep_library, symbol};
+pub use library::{keep_library, symbol};
 pub use raw::{AsFd, AsRawFd, FromRawFd, IntoRawFd};
 pub use std::os::windows::io::{BorrowedSocket as BorrowedFd, OwnedSocket as OwnedFd};
 pub(crate) use worker::Worker;
