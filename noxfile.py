@@ -590,12 +590,17 @@ def sanitized(session):
         "CARGO_UNSTABLE_BUILD_STD": "std",
         "CARGO_TARGET_DIR": str(Path("target/sanitized").resolve()),
     }
-    install_group(session, "coverage")
-    build = ["maturin", "build", "--profile", "dev", "--strip", "false", "--target", host]
-    session.run(*build, "--out", output / "wheel", env=instrumented)
+    # pip takes minutes when it is watched, so that it runs outside.
+    site = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site = session.run("python", "-c", site, silent=True).strip()
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade", "--target", site]
+    needs = [need for need in TEST_NEEDS if need.startswith("pytest")]
+    needs += nox.project.dependency_groups(PROJECT, "coverage")
+    session.run(*pip, *needs, external=True)
+    build = ["-m", "maturin", "build", "--profile", "dev", "--strip", "false", "--target", host]
+    session.run("python", *build, "--out", output / "wheel", env=instrumented)
     (wheel,) = Path(output, "wheel").glob("*.whl")
     session.install("--force-reinstall", "--no-deps", wheel)
-    session.install(*(need for need in TEST_NEEDS if need.startswith("pytest")))
     prefix = session.run("python", "-c", "import sys; print(sys.base_prefix)", silent=True).strip()
     # What the interpreter's developers know of, and leave as it is.
     known = Path(prefix, "share/tsan/suppressions_free_threading.txt")
