@@ -203,6 +203,16 @@ impl<'py> Arguments<'py> {
         self.py
     }
 
+    /// All of them.
+    #[inline]
+    pub(crate) fn as_slice(&self) -> &[Bound<'py, PyAny>] {
+        if self.count == 0 {
+            return &[];
+        }
+        // SAFETY: that many stand there, alive as long as this is; a `Bound` is its pointer alone.
+        unsafe { std::slice::from_raw_parts(self.first.cast(), self.count) }
+    }
+
     /// The one argument that may be there.
     #[inline]
     pub(crate) fn at_most_one(&self, name: &str) -> PyResult<Option<Borrowed<'_, 'py, PyAny>>> {

@@ -113,8 +113,9 @@ pub(crate) fn if_indextoname<'py>(
     )?)
 }
 
-pub(crate) const FAST: [Fast; 1] = [function!(if_indextoname, |index| if_indextoname(
-    index.py(),
-    index
-)
-.map_err(PyErr::from))];
+pub(crate) const FAST: [Fast; 2] = [
+    function!(if_indextoname, |index| if_indextoname(index.py(), index)
+        .map_err(PyErr::from)),
+    function!(if_nametoindex, |name| if_nametoindex(name)
+        .map_err(PyErr::from)),
+];

@@ -39,7 +39,7 @@ pub(crate) use lifecycle::{
     close, close_descriptor, construct_with, dup, plain, register_class, socketpair,
     write_unraisable,
 };
-pub(crate) use mode::{FAST, getdefaulttimeout, setdefaulttimeout};
+pub(crate) use mode::{getdefaulttimeout, setdefaulttimeout};
 pub(crate) use race::{connect_host, getconnectionattemptdelay, setconnectionattemptdelay};
 
 #[cfg(windows)]
@@ -54,7 +54,9 @@ use crate::engine::Channel;
 use crate::python::args::Int;
 use crate::python::error::Result;
 use crate::python::make::Made;
-use crate::python::method::{Fast, Inherited, getter, no_arguments, positional};
+use crate::python::method::{
+    Fast, Inherited, function, getter, no_arguments, one_argument, positional,
+};
 use crate::python::plain::Plain;
 use crate::sys::{Errno, SockAddr, SocketSpec, c, descriptor};
 
@@ -168,13 +170,24 @@ impl Inherited for Socket {
         }),
         no_arguments!(Socket, close, |slf| Socket::close(slf)
             .map(|()| slf.py().None())),
+        one_argument!(Socket, settimeout, Socket::settimeout),
+        one_argument!(Socket, setblocking, Socket::setblocking),
         getter!(Socket, timeout, |slf| Ok(slf.get().timeout())),
         getter!(Socket, proto, |slf| Ok(slf.get().protocol())),
         positional!(Socket, recv, Socket::recv_fast),
         positional!(Socket, send, Socket::send_fast),
         positional!(Socket, sendall, Socket::sendall_fast),
+        positional!(Socket, setsockopt, Socket::setsockopt_fast),
     ];
 }
+
+/// Entry points of functions.
+pub(crate) const FAST: [Fast; 4] = [
+    function!(close, |fd| close(fd.py(), fd)),
+    function!(dup, |fd| dup(fd)),
+    function!(getdefaulttimeout, || Ok(getdefaulttimeout())),
+    function!(setdefaulttimeout, |timeout| setdefaulttimeout(timeout)),
+];
 
 #[pymethods]
 impl Socket {

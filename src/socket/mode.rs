@@ -10,22 +10,21 @@ use super::Socket;
 use crate::engine;
 use crate::python::args::timeout;
 use crate::python::late;
-use crate::python::make::Made;
-use crate::python::method::{Fast, function};
+use crate::python::make::{Made, Make};
 use crate::python::version;
 use crate::sys::Timeout;
 
 /// The interpreter's own `setdefaulttimeout`, and none where a program has put ours in its place.
 static STANDARD: PyOnceLock<Option<Py<PyAny>>> = PyOnceLock::new();
 
-fn standard(py: Python<'_>) -> PyResult<Option<&Py<PyAny>>> {
+fn standard(py: Python<'_>) -> PyResult<Option<&Bound<'_, PyAny>>> {
     let standard = STANDARD.get_or_try_init(py, || {
         let function = late::module(py, "_socket")?.getattr(intern!(py, "setdefaulttimeout"))?;
         let name = intern!(py, "setdefaulttimeout");
         let ours = py.import(intern!(py, "oxisock._socket"))?.getattr(name)?;
         Ok::<_, PyErr>((!function.is(&ours)).then(|| function.unbind()))
     })?;
-    Ok(standard.as_ref())
+    Ok(standard.as_ref().map(|standard| standard.bind(py)))
 }
 
 /// Return the timeout that new sockets get, in seconds as a float; None for blocking mode.
@@ -50,18 +49,11 @@ pub(crate) fn setdefaulttimeout(timeout: &Bound<'_, PyAny>) -> PyResult<()> {
     // Other modules make sockets of the standard class for the program, `ssl` among them.
     if let Some(standard) = standard(py)? {
         // The number, as code of the caller's may not say the same twice.
-        standard.call1(py, (limit.seconds(),))?;
+        standard.call1((limit.seconds().make(py)?,))?;
     }
     engine::set_default_timeout(limit);
     Ok(())
 }
-
-/// Entry points of functions.
-pub(crate) const FAST: [Fast; 2] = [
-    function!(getdefaulttimeout, || Ok(getdefaulttimeout())),
-    function!(setdefaulttimeout, |timeout| setdefaulttimeout(timeout)
-        .map(|()| timeout.py().None())),
-];
 
 #[pymethods]
 impl Socket {
@@ -75,9 +67,9 @@ impl Socket {
     ///     OverflowError: the timeout is too large.
     ///     OSError: the socket is closed.
     #[pyo3(signature = (timeout, /))]
-    fn settimeout(&self, timeout: &Bound<'_, PyAny>) -> PyResult<()> {
+    pub(super) fn settimeout(slf: &Bound<'_, Self>, timeout: &Bound<'_, PyAny>) -> PyResult<()> {
         let limit = self::timeout(timeout)?;
-        Ok(self.channel.set_timeout(timeout.py(), limit)?)
+        Ok(slf.get().channel.set_timeout(slf.py(), limit)?)
     }
 
     /// Return the timeout in seconds as a float, 0.0 in non-blocking mode, None in blocking mode.
@@ -101,14 +93,14 @@ impl Socket {
     ///     OverflowError: on CPython 3.11, the flag does not fit a C long.
     ///     TypeError: on CPython 3.11, the flag is no integer.
     #[pyo3(signature = (flag, /))]
-    fn setblocking(&self, flag: &Bound<'_, PyAny>) -> PyResult<()> {
+    pub(super) fn setblocking(slf: &Bound<'_, Self>, flag: &Bound<'_, PyAny>) -> PyResult<()> {
         let blocks = if version::ANY_FLAG {
             flag.is_truthy()?
         } else {
             flag.extract::<c_long>()? != 0
         };
         let timeout = if blocks { Timeout::NONE } else { Timeout::ZERO };
-        Ok(self.channel.set_timeout(flag.py(), timeout)?)
+        Ok(slf.get().channel.set_timeout(slf.py(), timeout)?)
     }
 
     /// Tell whether operations may wait, which they may in all but non-blocking mode; fcntl(2).

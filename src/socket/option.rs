@@ -9,6 +9,7 @@ use crate::python::args::{self, Int};
 use crate::python::buffer::BufferSlot;
 use crate::python::error::{Error, Result, exception};
 use crate::python::make::{self, Make};
+use crate::python::method::{Arguments, discard};
 use crate::python::version;
 use crate::sys::{self, BorrowedFd, Errno, c, option};
 
@@ -74,15 +75,7 @@ impl Socket {
         text_signature = "($self, level, optname, value, optlen=None, /)"
     )]
     fn setsockopt(&self, arguments: &Bound<'_, PyTuple>) -> PyResult<()> {
-        // Counted here for the standard library's words.
-        let count = arguments.len();
-        if !(3..=4).contains(&count) {
-            let bound = if count < 3 { "least 3" } else { "most 4" };
-            return Err(exception::<PyTypeError>(format!(
-                "setsockopt() takes at {bound} arguments ({count} given)"
-            )));
-        }
-        self.set(arguments)
+        self.set(arguments.py(), arguments.as_slice())
     }
 }
 
@@ -101,14 +94,16 @@ fn named(error: PyErr, value: &Bound<'_, PyAny>) -> PyErr {
     if !version::OPTION_BY_TYPE || !error.is_instance_of::<PyTypeError>(value.py()) {
         return error;
     }
-    value.get_type().name().map_or_else(
-        |error| error,
-        |class| {
-            exception::<PyTypeError>(format!(
-                "socket option should be int, bytes-like object or None (got {class})"
-            ))
-        },
-    )
+    let (error, unused) = match value.get_type().name() {
+        Ok(class) => {
+            let message = "socket option should be int, bytes-like object or None";
+            let named = exception::<PyTypeError>(format!("{message} (got {class})"));
+            (named, error)
+        }
+        Err(unnamed) => (error, unnamed),
+    };
+    discard(value.py(), unused);
+    error
 }
 
 impl Socket {
@@ -121,25 +116,41 @@ impl Socket {
         Ok(self.channel.lend(py, call)??)
     }
 
-    fn set(&self, arguments: &Bound<'_, PyTuple>) -> PyResult<()> {
-        let level = args::int(&arguments.get_item(0)?)?;
-        let optname = args::int(&arguments.get_item(1)?)?;
-        let value = arguments.get_item(2)?;
-        if arguments.len() == 3 {
-            self.set_option(level, optname, &value)?;
+    /// [`Socket::setsockopt`] without PyO3's way to it.
+    pub(super) fn setsockopt_fast(
+        slf: &Bound<'_, Self>,
+        arguments: &Arguments<'_>,
+    ) -> PyResult<()> {
+        slf.get().set(slf.py(), arguments.as_slice())
+    }
+
+    fn set(&self, py: Python<'_>, arguments: &[Bound<'_, PyAny>]) -> PyResult<()> {
+        let (level, optname, value, optlen) = match arguments {
+            [level, optname, value] => (level, optname, value, None),
+            [level, optname, value, optlen] => (level, optname, value, Some(optlen)),
+            // Counted here for the standard library's words.
+            _ => {
+                let count = arguments.len();
+                let bound = if count < 3 { "least 3" } else { "most 4" };
+                return Err(exception::<PyTypeError>(format!(
+                    "setsockopt() takes at {bound} arguments ({count} given)"
+                )));
+            }
+        };
+        let (level, optname) = (args::int(level)?, args::int(optname)?);
+        let Some(optlen) = optlen else {
+            self.set_option(level, optname, value)?;
             if (level, optname) == (c::SOL_SOCKET, c::SO_RCVLOWAT) {
                 self.traits.forget();
             }
             return Ok(());
-        }
+        };
         if !version::OPTION_BY_TYPE {
-            only_with_none(&value)?;
+            only_with_none(value)?;
         }
-        let len = args::masked(&arguments.get_item(3)?)?;
-        only_with_none(&value)?;
-        Ok(self.option(arguments.py(), |fd| {
-            option::set_length(fd, level, optname, len)
-        })?)
+        let len = args::masked(optlen)?;
+        only_with_none(value)?;
+        Ok(self.option(py, |fd| option::set_length(fd, level, optname, len))?)
     }
 
     fn set_option(&self, level: i32, name: i32, value: &Bound<'_, PyAny>) -> Result<()> {
@@ -149,25 +160,29 @@ impl Socket {
                 "setsockopt() requires 4 arguments when the third argument is None",
             ));
         }
-        if self.has_wide_options()
-            && let Ok(value) = value.extract::<u64>()
-        {
-            return self.option(py, |fd| option::put(fd, level, name, value));
-        }
-        match args::int(value) {
-            Ok(value) => self.option(py, |fd| option::put(fd, level, name, value)),
-            // An int that is too large is no option of either form.
-            Err(error)
-                if error.is_instance_of::<PyTypeError>(value.py())
-                    || error.is_instance_of::<PyOverflowError>(value.py())
-                        && !version::OPTION_BY_TYPE =>
-            {
-                let mut slot = BufferSlot::new();
-                let value = slot.readable(value).map_err(|error| named(error, value))?;
-                self.option(py, |fd| option::set_bytes(fd, level, name, value.region()))
+        if self.has_wide_options() {
+            match value.extract::<u64>() {
+                Ok(value) => return self.option(py, |fd| option::put(fd, level, name, value)),
+                Err(error) => discard(py, error),
             }
-            Err(error) => Err(error.into()),
         }
+        if args::is_index(value) {
+            match args::int(value) {
+                Ok(value) => return self.option(py, |fd| option::put(fd, level, name, value)),
+                // An int that is too large is no option of either form.
+                Err(error)
+                    if error.is_instance_of::<PyTypeError>(py)
+                        || error.is_instance_of::<PyOverflowError>(py)
+                            && !version::OPTION_BY_TYPE =>
+                {
+                    discard(py, error);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let mut slot = BufferSlot::new();
+        let value = slot.readable(value).map_err(|error| named(error, value))?;
+        self.option(py, |fd| option::set_bytes(fd, level, name, value.region()))
     }
 
     /// Whether its options are 64 bits wide, as those of `AF_VSOCK` are.
