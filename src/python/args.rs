@@ -63,6 +63,12 @@ pub(crate) fn int(object: &Bound<'_, PyAny>) -> PyResult<i32> {
     i32::try_from(value).map_err(|_| no_int(value))
 }
 
+/// An int that is a C `int`; None for any other object, of whose type nothing is asked.
+pub(crate) fn plain_int(object: &Bound<'_, PyAny>) -> Option<i32> {
+    let number = object.is_instance_of::<PyInt>().then(|| long(object));
+    number?.ok()?.try_into().ok()
+}
+
 /// The number of a descriptor, with `__index__`, as a C `int`: there are no larger ones. Windows
 /// has handles of 64 bits, of which it uses 32.
 pub(crate) fn descriptor(object: &Bound<'_, PyAny>) -> PyResult<RawFd> {

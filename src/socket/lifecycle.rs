@@ -48,16 +48,7 @@ pub(super) fn init(
     announce(slf.as_any(), spec)?;
     let socket = slf.get();
     match fileno {
-        Some(fileno) => {
-            let fd = named_descriptor(fileno)?;
-            // By what the caller says of the type, as the system's answer has no such flag.
-            let timeout = initial_timeout(if spec.kind == -1 { 0 } else { spec.kind });
-            let found = identify(fd.borrow(), spec).map_err(Error::from)?;
-            if fd.borrow().as_raw_fd() != socket.channel.number() {
-                socket.channel.vacate(py);
-            }
-            socket.adopt(fd, found, timeout)?;
-        }
+        Some(fileno) => socket.adopt(py, named_descriptor(fileno)?, spec)?,
         None => {
             let timeout = initial_timeout(spec.kind);
             let open = || descriptor::open(spec, engine::nonblocking_with(timeout));
@@ -119,12 +110,18 @@ fn identify(fd: BorrowedFd<'_>, said: SocketSpec) -> sys::Result<SocketSpec> {
 }
 
 impl Socket {
-    /// Adopts a descriptor from outside, in the mode that new sockets have.
-    fn adopt(&self, fd: Named, found: SocketSpec, timeout: Timeout) -> Result<()> {
+    /// Adopts a descriptor from outside, in the mode that new sockets have; what cannot be adopted
+    /// stays the caller's.
+    fn adopt(&self, py: Python<'_>, fd: Named, said: SocketSpec) -> Result<()> {
+        // By what the caller says of the type, as the system's answer has no such flag.
+        let timeout = initial_timeout(if said.kind == -1 { 0 } else { said.kind });
+        let found = identify(fd.borrow(), said)?;
+        if fd.borrow().as_raw_fd() != self.channel.number() {
+            self.channel.vacate(py);
+        }
         if engine::nonblocking_with(timeout) {
             descriptor::set_nonblocking(fd.borrow(), true)?;
         }
-        // What cannot be adopted stays the caller's.
         let opened = self.channel.open(fd.adopt(), timeout, true);
         opened.map_err(|fd| {
             let _ = fd.into_raw_fd();
@@ -276,11 +273,15 @@ pub(super) fn registered(py: Python<'_>) -> Bound<'_, PyAny> {
         .map_or_else(native, |class| class.bind(py).clone().into_any())
 }
 
+fn is_registered(class: &Bound<'_, PyAny>) -> bool {
+    CLASS
+        .get(class.py())
+        .is_some_and(|registered| class.is(registered))
+}
+
 /// Whether an object is of the registered class itself, so that no subclass has a say.
 pub(super) fn is_plain(object: &Bound<'_, Socket>) -> bool {
-    CLASS
-        .get(object.py())
-        .is_some_and(|class| object.get_type().is(class))
+    is_registered(&object.get_type())
 }
 
 /// The native half of an object of the registered class itself, where nobody has replaced its
@@ -403,12 +404,40 @@ pub(crate) fn construct_with<'py>(
     by_name: Plain<bool>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let (py, fd) = (cls.py(), fd.0);
+    let parts = [family, r#type, proto].map(args::plain_int);
+    if let [Some(family), Some(kind), Some(protocol)] = parts
+        && is_registered(cls)
+        && !is_altered(py)
+        && let Ok(fd) = Named::new(fd)
+    {
+        let said = SocketSpec {
+            family,
+            kind,
+            protocol,
+        };
+        return adopting(py, fd, said);
+    }
     let offer = Offer::of(fd);
     if by_name.0 {
         return construct_by_name(cls, offer, [family, r#type, proto]);
     }
     let arguments = make::tuple!(py, family, r#type, proto, fd)?;
     construct(cls, offer, arguments, None)
+}
+
+/// What calling the registered class with a descriptor comes to, where nobody has replaced its
+/// methods. Nobody is told of the number, so that it is closed without an [`Offer`].
+fn adopting(py: Python<'_>, fd: Named, said: SocketSpec) -> PyResult<Bound<'_, PyAny>> {
+    let adopting = || {
+        let object = blank(py)?;
+        announce(&object, said)?;
+        object.cast::<Socket>()?.get().adopt(py, fd, said)?;
+        Ok(object)
+    };
+    adopting().inspect_err(|_| {
+        // There is an error to report already.
+        let _ = descriptor::close(fd.adopt());
+    })
 }
 
 /// An object of the registered class around a descriptor that was just made, in the mode

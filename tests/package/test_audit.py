@@ -165,6 +165,8 @@ assert os.listdir("/proc/self/fd") == before
     ("event", "call"),
     [
         ("socket.__new__", "oxisock.socket()"),
+        ("socket.__new__", "oxisock.fromfd(a.fileno(), a.family, a.type)"),
+        ("socket.__new__", "a.dup()"),
         ("socket.bind", "udp.bind(('127.0.0.1', 0))"),
         ("socket.connect", "udp.connect(('127.0.0.1', 9))"),
         ("socket.connect", "udp.connect_ex(('127.0.0.1', 9))"),
