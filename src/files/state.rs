@@ -106,12 +106,23 @@ impl FileState {
         }
     }
 
+    /// Whether the file is closed, for what stands on top of the buffer.
+    pub(super) fn is_closed(&self) -> PyResult<bool> {
+        self.check_attached()?;
+        Ok(self.closed.load(Relaxed))
+    }
+
+    fn check_attached(&self) -> PyResult<()> {
+        match self.detached.load(Relaxed) {
+            false => Ok(()),
+            true => Err(exception::<PyValueError>("raw stream has been detached")),
+        }
+    }
+
     /// Fails where the buffer on top is no more; `method` is named in the message.
     #[inline]
     pub(super) fn check_buffer(&self, method: &str) -> PyResult<()> {
-        if self.detached.load(Relaxed) {
-            return Err(exception::<PyValueError>("raw stream has been detached"));
-        }
+        self.check_attached()?;
         self.check_open(|| format!("{method} of closed file"))
     }
 

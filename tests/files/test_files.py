@@ -483,6 +483,33 @@ def test_a_text_file_that_has_ended_gives_nothing(end: str, read: str) -> None:
     assert found[0] == "raises" or (end, read) == ("close", "newlines")
 
 
+@pytest.mark.parametrize("mode", ["r", "w", "rw"])
+@pytest.mark.parametrize(
+    "end",
+    [
+        "file.close()",
+        "file.buffer.close()",
+        "file.flush()",
+        "file.detach().close()",
+        "file.buffer.detach().close()",
+    ],
+)
+def test_whether_a_text_file_is_closed(mode: str, end: str) -> None:
+    def scene(module: Any) -> list[object]:
+        told: list[object] = []
+        a, b = module.socketpair()
+        with a, b:
+            file = a.makefile(mode, encoding="utf-8")
+            for step in ("file.closed", end, "file.closed", "file.flush()", "file.close()"):
+                try:
+                    told.append(eval(step, {"file": file}))
+                except (OSError, ValueError) as error:
+                    told.append((type(error), str(error)))
+        return told
+
+    same(scene)
+
+
 @pytest.mark.parametrize("mode", ["rb", "wb", "rwb"])
 def test_what_a_raw_stream_says_of_itself(mode: str) -> None:
     """While it is open, and closed."""
