@@ -23,6 +23,7 @@ use pyo3::types::{PyCFunction, PyString, PyType};
 
 use crate::python::error::exception;
 use crate::python::make::Make;
+use crate::python::method::{self, Fast};
 
 type LateClass = (&'static str, fn(Python<'_>) -> PyResult<Bound<'_, PyType>>);
 
@@ -178,12 +179,13 @@ mod _socket {
         // another name for it than for the class made of it.
         names.set_item("Socket", pyo3::class::<crate::socket::Socket>(py)?)?;
         crate::python::late::hold(py)?;
-        for function in FUNCTIONS {
-            crate::python::method::add(module, function(module)?)?;
-        }
-        crate::python::method::swap(module, &crate::byteorder::FAST)?;
-        crate::python::method::swap(module, &crate::resolver::FAST)?;
-        crate::python::method::swap(module, &crate::files::FAST)?;
-        crate::python::method::swap(module, &crate::socket::FAST)
+        let functions: PyResult<Vec<_>> = FUNCTIONS.iter().map(|make| make(module)).collect();
+        let entries: [&[Fast]; 4] = [
+            &crate::byteorder::FAST,
+            &crate::files::FAST,
+            &crate::resolver::FAST,
+            &crate::socket::FAST,
+        ];
+        method::add(module, &functions?, &entries)
     }
 }

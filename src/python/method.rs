@@ -4,7 +4,7 @@
 //! general form. Nobody notices those 60 to 150 instructions beside a system call, but they are
 //! more than all the work of some methods. Those are declared as all others are, docstring and
 //! signature included, and get a second entry point, a plain C function as the interpreter's own
-//! are. [`inherit`] and [`swap`] put it in the place of PyO3's.
+//! are. [`inherit`] and [`add`] put it in the place of PyO3's.
 //!
 //! PyO3 does not know that it is attached there: what it would let go of, the parts of a `PyErr`
 //! above all, it would put off until the next call that it knows of. So no `PyErr` is dropped on
@@ -421,8 +421,8 @@ pub(crate) fn same_native(one: &Bound<'_, PyAny>, other: &Bound<'_, PyAny>) -> b
     definition(one).is_some_and(|name| definition(other) == Some(name))
 }
 
-/// A definition with another entry point. The interpreter keeps it for ever.
-fn with_entry(definition: &PyMethodDef, entry: &Entry) -> Option<&'static mut PyMethodDef> {
+/// A definition with another entry point.
+fn with_entry(definition: &PyMethodDef, entry: &Entry) -> Option<PyMethodDef> {
     let (pointer, flags) = match *entry {
         Entry::NoArguments(call) => (PyMethodDefPointer { PyCFunction: call }, ffi::METH_NOARGS),
         Entry::OneArgument(call) => (PyMethodDefPointer { PyCFunction: call }, ffi::METH_O),
@@ -434,46 +434,43 @@ fn with_entry(definition: &PyMethodDef, entry: &Entry) -> Option<&'static mut Py
         ),
         Entry::Getter(_) => return None,
     };
-    Some(Box::leak(Box::new(PyMethodDef {
+    Some(PyMethodDef {
         ml_name: definition.ml_name,
         ml_meth: pointer,
         ml_flags: flags,
         ml_doc: definition.ml_doc,
-    })))
+    })
 }
 
-/// Puts a function into a module.
-pub(crate) fn add(module: &Bound<'_, PyModule>, function: Bound<'_, PyCFunction>) -> PyResult<()> {
-    // SAFETY: the object is of that type, and its definition lives for ever, its name with it.
-    let name = unsafe {
-        let function = function.as_ptr().cast::<ffi::PyCFunctionObject>();
-        CStr::from_ptr((*(*function).m_ml).ml_name)
-    };
-    let name = PyString::intern(module.py(), &name.to_string_lossy());
-    module.dict().set_item(name, function)
-}
-
-/// Puts the second entry points of a module's functions in the place of PyO3's.
-pub(crate) fn swap(module: &Bound<'_, PyModule>, functions: &[Fast]) -> PyResult<()> {
-    let py = module.py();
-    for fast in functions {
-        let function = module.getattr(fast.name)?;
-        // SAFETY: the type is checked before the object is read as one; the definition lives for
-        // ever, and the call takes references of its own and returns a new one, or an error.
-        let swapped = unsafe {
-            if ffi::PyCFunction_Check(function.as_ptr()) == 0 {
-                continue;
-            }
-            let function = &*function.as_ptr().cast::<ffi::PyCFunctionObject>();
-            let Some(definition) = with_entry(&*function.m_ml, &fast.entry) else {
-                continue;
-            };
-            let swapped = ffi::PyCFunction_NewEx(definition, function.m_self, function.m_module);
-            Bound::from_owned_ptr_or_err(py, swapped)?
+/// Puts functions into a module, with second entry points where there are some.
+///
+/// They are made anew of their definitions, as those of a module in C are: what the interpreter
+/// makes itself needs no count of references without the interpreter lock.
+pub(crate) fn add(
+    module: &Bound<'_, PyModule>,
+    functions: &[Bound<'_, PyCFunction>],
+    entries: &[&[Fast]],
+) -> PyResult<()> {
+    let mut definitions = Vec::with_capacity(functions.len() + 1);
+    for function in functions {
+        // SAFETY: the object is of that type, and its definition lives for ever, its name with it.
+        let (definition, name) = unsafe {
+            let definition = &*(*function.as_ptr().cast::<ffi::PyCFunctionObject>()).m_ml;
+            (definition, CStr::from_ptr(definition.ml_name))
         };
-        module.setattr(fast.name, swapped)?;
+        let mut entries = entries.iter().copied().flatten();
+        let fast = entries.find(|fast| name.to_bytes() == fast.name.as_bytes());
+        let swapped = fast.and_then(|fast| with_entry(definition, &fast.entry));
+        definitions.push(swapped.unwrap_or(*definition));
     }
-    Ok(())
+    definitions.push(PyMethodDef::zeroed());
+    let definitions = Box::leak(definitions.into_boxed_slice());
+    // SAFETY: the definitions live for ever, and the one of zeros ends them.
+    let failed = unsafe { ffi::PyModule_AddFunctions(module.as_ptr(), definitions.as_mut_ptr()) };
+    match failed {
+        0 => Ok(()),
+        _ => Err(PyErr::fetch(module.py())),
+    }
 }
 
 /// Puts the second entry points of a native class's own methods in the place of PyO3's, for a class
@@ -491,6 +488,8 @@ pub(crate) fn quicken<C: Inherited>(class: &Bound<'_, PyType>) -> PyResult<()> {
             let Some(definition) = with_entry(&*definition, &fast.entry) else {
                 continue;
             };
+            // The interpreter keeps it for ever.
+            let definition = Box::into_raw(Box::new(definition));
             let swapped = ffi::PyDescr_NewMethod(class.as_type_ptr(), definition);
             Bound::from_owned_ptr_or_err(py, swapped)?
         };
@@ -533,7 +532,7 @@ pub(crate) fn inherit<C: Inherited>(class: &Bound<'_, PyType>) -> PyResult<()> {
             let copy = if kind == &raw mut ffi::PyMethodDescr_Type {
                 let definition = (*value.as_ptr().cast::<ffi::PyMethodDescrObject>()).d_method;
                 let swapped = fast.and_then(|fast| with_entry(&*definition, &fast.entry));
-                let definition = swapped.map_or(definition, |swapped| swapped);
+                let definition = swapped.map_or(definition, |it| Box::into_raw(Box::new(it)));
                 ffi::PyDescr_NewMethod(class.as_type_ptr(), definition)
             } else if kind == &raw mut ffi::PyGetSetDescr_Type {
                 let mut definition = (*value.as_ptr().cast::<ffi::PyGetSetDescrObject>()).d_getset;
