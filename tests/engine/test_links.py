@@ -259,11 +259,11 @@ def test_streams_across_the_kernels_own_faults(secured: bool) -> None:
     """As above, with tc-netem(8) in place of a device of ours."""
     if reason := obstacle(NETEM):
         pytest.skip(f"no netem: {reason}")
-    arguments = ("oxisock", str(int(socket.AF_INET)), "127.0.0.1", "300000")
+    arguments = ["oxisock", str(int(socket.AF_INET)), "127.0.0.1", "300000"]
     code = CONNECTED + WHOLE
     if secured:
         code = CONNECTED + TLS + SECURE + WHOLE.replace(", (by_sendmsg, by_recv_into)", "")
-        arguments += tuple(files())
+        arguments += files()
     run_alone(code, *NETEM, arguments=arguments, timeout=120)
 
 

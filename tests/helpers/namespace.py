@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from collections.abc import Sequence
 from functools import cache
 
 from tests.helpers.process import missing
@@ -29,9 +30,7 @@ def obstacle(commands: tuple[str, ...]) -> str | None:
     return None if done.returncode == 0 else done.stderr.strip().rpartition("\n")[2]
 
 
-def run_alone(
-    code: str, *commands: str, arguments: tuple[str, ...] = (), timeout: float = 60
-) -> str:
+def run_alone(code: str, *commands: str, arguments: Sequence[str] = (), timeout: float = 60) -> str:
     """Run Python code where these commands have set the devices up; return what it prints.
 
     The loopback device is up. Skips the test where the system allows no namespace or has no such

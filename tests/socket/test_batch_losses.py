@@ -157,13 +157,6 @@ def test_random_loss_leaves_the_others_as_they_were(method: str) -> None:
         drop_some(other)
         one.bind(("127.0.0.1", 0))
         one.connect(other.getsockname())
-        # Nothing comes from a test beside this one, whose peer had this port before: neither from
-        # here on, nor what came before.
-        other.connect(one.getsockname())
-        other.setblocking(False)
-        with pytest.raises(BlockingIOError):
-            while True:
-                other.recvfrom_many(50)
         texts = [b"%d " % number * (number % 90) for number in range(1000)]
         assert one.send_many(texts) == 1000
         # A busy kernel may deliver what was sent on loopback later.
@@ -181,8 +174,9 @@ def test_random_loss_leaves_the_others_as_they_were(method: str) -> None:
                     addresses = [datagram.address for datagram in datagrams]
                 else:
                     batch, addresses = map(list, zip(*other.recvfrom_many(50), strict=True))
-                assert set(addresses) == {one.getsockname()}
-                found += batch
+                # A test beside this one may have a peer that had this port before.
+                both = zip(batch, addresses, strict=True)
+                found += [data for data, address in both if address == one.getsockname()]
         except TimeoutError:
             pass
         assert 500 < len(found) < 850
