@@ -61,6 +61,11 @@ const RETURN: Duration = Duration::from_micros(50);
 /// The longest time that it computes before it yields again: a switch interval, after which the
 /// interpreter itself has it let go.
 const TURN: Duration = Duration::from_millis(5);
+/// For how long at most nobody has the lock while a thread yields, unless other programs keep those
+/// who asked from a processor. Where it was longer …
+const PROMPT: Duration = Duration::from_millis(1);
+/// … nobody asks for this number of times as long as it was longer.
+const IDLE_SHARE: u64 = 4;
 /// How long to sleep between two checks whether one can ask.
 const PAUSE: Duration = Duration::from_micros(50);
 /// Having waited so long for the lock after a call means that several threads compute.
@@ -115,6 +120,8 @@ static VAIN: AtomicU32 = AtomicU32::new(0);
 /// When the last call ended, by [`clock::now`], and how long it took, in nanoseconds.
 static ENDED: AtomicU64 = AtomicU64::new(0);
 static TOOK: AtomicU64 = AtomicU64::new(0);
+/// For how much longer than [`PROMPT`] nobody had the lock meanwhile, in nanoseconds.
+static IDLE: AtomicU64 = AtomicU64::new(0);
 /// When those for whom a thread yielded last had done with the lock.
 static OFFER_ENDED: AtomicU64 = AtomicU64::new(0);
 /// Requests that are still to be passed on, see [`pass_on`].
@@ -277,6 +284,9 @@ impl Request {
 /// Asks whoever has the lock to yield, or joins those who did; false where neither can be had for
 /// some time.
 fn ask(means: Means) -> bool {
+    if was_idle() {
+        return false;
+    }
     let began = Instant::now();
     while !joins(means) {
         let time = began.elapsed();
@@ -355,6 +365,10 @@ extern "C" fn yield_lock(cookie: *mut c_void) -> c_int {
         TOOK.store(ended.saturating_sub(began), Relaxed);
         ENDED.store(ended, Relaxed);
         let waited = ended.saturating_sub(OFFER_ENDED.load(Relaxed));
+        if waited > clock::nanos(PROMPT) {
+            // Another thread that computes had it.
+            IDLE.store(0, Relaxed);
+        }
         if waited > SEVERAL_WAIT && pending::can_release_soon() {
             SEVERAL.store(SEVERAL_CREDIT, Relaxed);
         }
@@ -378,13 +392,27 @@ fn offer() {
     let computed = clock::now().saturating_sub(CAME.get());
     COMPUTES.store(computed > clock::nanos(CONTENDED), Relaxed);
     OFFERED.store(true, SeqCst);
-    if !stay_awake(JOINING, || !closes()) {
+    let (mut seen, mut idle) = (clock::now(), 0);
+    let mut look = || {
+        let now = clock::now();
+        if !TAKEN.load(Relaxed) {
+            idle += now.saturating_sub(seen);
+        }
+        seen = now;
+    };
+    let joining = || {
+        look();
+        !closes()
+    };
+    if !stay_awake(JOINING, joining) {
         STATE.fetch_or(CLOSED, SeqCst);
         let began = Instant::now();
         while STATE.load(SeqCst) & COUNT != 0 && began.elapsed() < YIELDING {
             thread::sleep(PAUSE);
+            look();
         }
     }
+    IDLE.store(idle.saturating_sub(clock::nanos(PROMPT)), Relaxed);
     // Whoever falls asleep over a lock takes long to wake up.
     stay_awake(RETURN, || TAKEN.load(SeqCst));
     OFFERED.store(false, SeqCst);
@@ -448,8 +476,14 @@ fn has_computed() -> bool {
     since >= TOOK.load(Relaxed).min(clock::nanos(TURN))
 }
 
+/// Whether those for whom a thread yielded last took so long to come that nobody asks yet.
+fn was_idle() -> bool {
+    let since = clock::now().saturating_sub(ENDED.load(Relaxed));
+    since < IDLE_SHARE.saturating_mul(IDLE.load(Relaxed))
+}
+
 /// Waits without sleeping while something is so; false where it still is after that time.
-fn stay_awake(limit: Duration, is_so: impl Fn() -> bool) -> bool {
+fn stay_awake(limit: Duration, mut is_so: impl FnMut() -> bool) -> bool {
     let began = Instant::now();
     while is_so() {
         if began.elapsed() > limit {
