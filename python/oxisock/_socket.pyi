@@ -1604,6 +1604,9 @@ class BufferMethods:
 class TextMethods:
     """What ``TextIOWrapper`` inherits."""
 
+    @property
+    def closed(self) -> bool:
+        """Whether the file is closed."""
     def readline(self, size: int = -1, /) -> str:
         """Read up to and with the next line end, at most ``size`` characters."""
     def __next__(self) -> str: ...
