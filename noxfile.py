@@ -5,6 +5,7 @@ Options after `--` go to pytest: `nox -s tests-3.13 -- -k accept`.
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -464,9 +465,11 @@ def thread_sanitizer(session):
 
 # Families that distributions build as modules, and what CPython's tests of CAN want.
 FAMILIES = """
+set -e
 modprobe -a -q vcan can_raw can_bcm can_isotp can_j1939
 modprobe -a -q tipc rds rds_tcp vsock_loopback qrtr hci_vhci sctp
-ip link add dev vcan0 type vcan && ip link set up vcan0
+ip link add dev vcan0 type vcan
+ip link set up vcan0
 """
 
 
@@ -474,10 +477,11 @@ ip link add dev vcan0 type vcan && ip link set up vcan0
 def machine(session):
     """Run what wants another kernel: families, netem, 50,000 connections; see tools/machine.sh."""
     install_wheel(session, "test")
-    python = Path(session.bin, "python").absolute()
+    python = shlex.quote(str(Path(session.bin, "python").absolute()))
+    netem = "export OXISOCK_TEST_NETEM=1 && modprobe sch_netem"
     for script in (
         f"{FAMILIES}exec {python} -m tests.cpython.runner -v",
-        f"modprobe sch_netem && exec {python} -m pytest -n0 tests/engine/test_links.py -k kernels",
+        f"{netem} && exec {python} -m pytest -n0 tests/engine/test_links.py -k kernels",
         f"exec {python} -m tests.load.connections 50000 --rounds 1",
         f"exec {python} -m tests.load.connections 50000 --rounds 1 --by threads",
         f"exec {python} -m tests.load.connections 50000 --rounds 1 --by asyncio",
@@ -590,7 +594,7 @@ def sanitized(session):
         "CARGO_UNSTABLE_BUILD_STD": "std",
         "CARGO_TARGET_DIR": str(Path("target/sanitized").resolve()),
     }
-    # pip takes minutes when it is watched, so that it runs outside.
+    # pip takes minutes when it is watched: what fits any interpreter is installed by nox's.
     site = "import sysconfig; print(sysconfig.get_path('purelib'))"
     site = session.run("python", "-c", site, silent=True).strip()
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade", "--target", site]

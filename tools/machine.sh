@@ -28,9 +28,11 @@ die() { printf '%s\n' "$*" >&2; exit 1; }
 
 [ $# -gt 0 ] || die "no command given, see $0 --help"
 [ "$(id -u)" = 0 ] || die "$0 shares all files and needs root"
-for program in busybox qemu-system-x86_64; do
-    command -v $program >/dev/null || die "$program is missing (Debian: busybox-static, qemu-system-x86)"
+for program in busybox modprobe qemu-system-x86_64 xz; do
+    command -v $program >/dev/null ||
+        die "$program is missing (Debian: busybox-static, kmod, qemu-system-x86, xz-utils)"
 done
+! ldd "$(command -v busybox)" >/dev/null 2>&1 || die "busybox wants libraries (Debian: busybox-static)"
 kernel=$(ls /boot/vmlinuz-*-amd64 | grep -v cloud | sort -V | tail -1) || die "no kernel (Debian: linux-image-amd64)"
 release=${kernel#/boot/vmlinuz-}
 
@@ -69,8 +71,8 @@ INIT
 {
     printf 'folder=%q\n' "$PWD"
     printf 'export PATH=%q HOME=%q LANG=C.UTF-8\n' "$PATH" "$HOME"
-    env | sed -n 's/^\(OXISOCK_[A-Z_]*\|PYTHON[A-Z]*\)=.*/\1/p' | while read -r name; do
-        printf 'export %s=%q\n' "$name" "${!name}"
+    for name in $(compgen -e); do
+        case $name in OXISOCK_* | PYTHON*) printf 'export %s=%q\n' "$name" "${!name}" ;; esac
     done
     printf 'command=('
     printf '%q ' "$@"
@@ -90,6 +92,8 @@ ulimit -n 1048576
 status=0
 (cd "$folder" && exec setsid "${command[@]}") || status=$?
 echo $status >/dev/ttyS1
+# Closing the line waits until all of it was sent.
+exec >/dev/null 2>&1
 echo o >/proc/sysrq-trigger
 sleep 60
 START

@@ -61,8 +61,8 @@ const RETURN: Duration = Duration::from_micros(50);
 /// The longest time that it computes before it yields again: a switch interval, after which the
 /// interpreter itself has it let go.
 const TURN: Duration = Duration::from_millis(5);
-/// For how long at most nobody has the lock while a thread yields, unless other programs keep those
-/// who asked from a processor. Where it was longer …
+/// For how long at most a thread that yields waits for one of those who asked to come, unless other
+/// programs keep them from a processor. Where it was longer …
 const PROMPT: Duration = Duration::from_millis(1);
 /// … nobody asks for this number of times as long as it was longer.
 const IDLE_SHARE: u64 = 4;
@@ -120,7 +120,8 @@ static VAIN: AtomicU32 = AtomicU32::new(0);
 /// When the last call ended, by [`clock::now`], and how long it took, in nanoseconds.
 static ENDED: AtomicU64 = AtomicU64::new(0);
 static TOOK: AtomicU64 = AtomicU64::new(0);
-/// For how much longer than [`PROMPT`] nobody had the lock meanwhile, in nanoseconds.
+/// For how much longer than [`PROMPT`] none of those who asked had the lock meanwhile, nor another
+/// thread that computes, in nanoseconds.
 static IDLE: AtomicU64 = AtomicU64::new(0);
 /// When those for whom a thread yielded last had done with the lock.
 static OFFER_ENDED: AtomicU64 = AtomicU64::new(0);
@@ -365,12 +366,11 @@ extern "C" fn yield_lock(cookie: *mut c_void) -> c_int {
         TOOK.store(ended.saturating_sub(began), Relaxed);
         ENDED.store(ended, Relaxed);
         let waited = ended.saturating_sub(OFFER_ENDED.load(Relaxed));
-        if waited > clock::nanos(PROMPT) {
-            // Another thread that computes had it.
+        if waited > SEVERAL_WAIT {
             IDLE.store(0, Relaxed);
-        }
-        if waited > SEVERAL_WAIT && pending::can_release_soon() {
-            SEVERAL.store(SEVERAL_CREDIT, Relaxed);
+            if pending::can_release_soon() {
+                SEVERAL.store(SEVERAL_CREDIT, Relaxed);
+            }
         }
     } else {
         if ends {
@@ -412,6 +412,8 @@ fn offer() {
             look();
         }
     }
+    // A process may have been stopped meanwhile.
+    let idle = idle.min(clock::nanos(YIELDING));
     IDLE.store(idle.saturating_sub(clock::nanos(PROMPT)), Relaxed);
     // Whoever falls asleep over a lock takes long to wake up.
     stay_awake(RETURN, || TAKEN.load(SeqCst));

@@ -23,13 +23,9 @@ impl Inherited for RawMethods {
         no_arguments!(RawMethods, readable, RawMethods::readable),
         no_arguments!(RawMethods, writable, RawMethods::writable),
         no_arguments!(RawMethods, seekable, RawMethods::seekable),
-        no_arguments!(RawMethods, flush, |slf| {
-            RawMethods::flush(slf).map(|()| slf.py().None())
-        }),
+        no_arguments!(RawMethods, flush, RawMethods::flush),
         no_arguments!(RawMethods, tell, RawMethods::tell),
-        no_arguments!(RawMethods, close, |slf| {
-            RawMethods::close(slf).map(|()| slf.py().None())
-        }),
+        no_arguments!(RawMethods, close, RawMethods::close),
     ];
 }
 

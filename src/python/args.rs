@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyFloat, PyInt, PyList, PyString, PyTuple};
 
 use super::error::{Error, Result, exception};
+use super::method::discard;
 use super::thread::protect;
 use super::version;
 use crate::sys::timeout::{self, Invalid, SECOND};
@@ -65,8 +66,16 @@ pub(crate) fn int(object: &Bound<'_, PyAny>) -> PyResult<i32> {
 
 /// An int that is a C `int`; None for any other object, of whose type nothing is asked.
 pub(crate) fn plain_int(object: &Bound<'_, PyAny>) -> Option<i32> {
-    let number = object.is_instance_of::<PyInt>().then(|| long(object));
-    number?.ok()?.try_into().ok()
+    if !object.is_instance_of::<PyInt>() {
+        return None;
+    }
+    match long(object) {
+        Ok(number) => number.try_into().ok(),
+        Err(too_large) => {
+            discard(object.py(), too_large);
+            None
+        }
+    }
 }
 
 /// The number of a descriptor, with `__index__`, as a C `int`: there are no larger ones. Windows

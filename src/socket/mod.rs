@@ -165,11 +165,8 @@ impl Inherited for Socket {
         no_arguments!(Socket, fileno, |slf| Ok(slf.get().fileno())),
         no_arguments!(Socket, gettimeout, |slf| Ok(slf.get().gettimeout())),
         no_arguments!(Socket, getblocking, |slf| Ok(slf.get().getblocking())),
-        no_arguments!(Socket, _decref_socketios, |slf| {
-            Socket::_decref_socketios(slf).map(|()| slf.py().None())
-        }),
-        no_arguments!(Socket, close, |slf| Socket::close(slf)
-            .map(|()| slf.py().None())),
+        no_arguments!(Socket, _decref_socketios, Socket::_decref_socketios),
+        no_arguments!(Socket, close, Socket::close),
         one_argument!(Socket, settimeout, Socket::settimeout),
         one_argument!(Socket, setblocking, Socket::setblocking),
         getter!(Socket, timeout, |slf| Ok(slf.get().timeout())),

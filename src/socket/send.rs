@@ -109,13 +109,9 @@ impl Socket {
     }
 
     /// [`Socket::sendall`] without PyO3's way to it.
-    pub(super) fn sendall_fast(
-        slf: &Bound<'_, Self>,
-        arguments: &Arguments<'_>,
-    ) -> PyResult<Py<PyAny>> {
+    pub(super) fn sendall_fast(slf: &Bound<'_, Self>, arguments: &Arguments<'_>) -> PyResult<()> {
         let (data, flags) = arguments.one_and_flags("sendall")?;
-        slf.get().sendall_data(slf.py(), &data, flags)?;
-        Ok(slf.py().None())
+        slf.get().sendall_data(slf.py(), &data, flags)
     }
 
     /// What `sendall` does.

@@ -97,6 +97,7 @@ def known(
         # The timeout is that of the look-up, too.
         or (
             name == "create_connection"
+            and "1e-300" in call
             and raises(expected, socket.gaierror)
             and raises(answer, TimeoutError)
         )

@@ -3,6 +3,7 @@
 Data arrive whole, or an error comes in time: the same one as in the standard library.
 """
 
+import os
 import re
 import socket
 
@@ -258,6 +259,7 @@ NETEM = (
 def test_streams_across_the_kernels_own_faults(secured: bool) -> None:
     """As above, with tc-netem(8) in place of a device of ours."""
     if reason := obstacle(NETEM):
+        assert "OXISOCK_TEST_NETEM" not in os.environ, reason
         pytest.skip(f"no netem: {reason}")
     arguments = ["oxisock", str(int(socket.AF_INET)), "127.0.0.1", "300000"]
     code = CONNECTED + WHOLE
