@@ -538,6 +538,8 @@ def users(session):
 def debug(session):
     """Run all tests on a debug build, which checks itself and its reference counts."""
     install_wheel(session, "test", bench=True)
+    # Which these print by default, in the programs that tests compare, too.
+    session.env["PYTHONWARNINGS"] = "ignore::ResourceWarning"
     session.run("python", "-X", "dev", "-m", "pytest", *session.posargs)
 
 
