@@ -474,14 +474,17 @@ fn closes() -> bool {
 
 /// Whether the thread that yielded last has computed since for as long as that took it.
 fn has_computed() -> bool {
-    let since = clock::now().saturating_sub(ENDED.load(Relaxed));
-    since >= TOOK.load(Relaxed).min(clock::nanos(TURN))
+    since_ended() >= TOOK.load(Relaxed).min(clock::nanos(TURN))
 }
 
 /// Whether those for whom a thread yielded last took so long to come that nobody asks yet.
 fn was_idle() -> bool {
-    let since = clock::now().saturating_sub(ENDED.load(Relaxed));
-    since < IDLE_SHARE.saturating_mul(IDLE.load(Relaxed))
+    since_ended() < IDLE_SHARE * IDLE.load(Relaxed)
+}
+
+/// For how long no call has been made, in nanoseconds.
+fn since_ended() -> u64 {
+    clock::now().saturating_sub(ENDED.load(Relaxed))
 }
 
 /// Waits without sleeping while something is so; false where it still is after that time.

@@ -452,7 +452,7 @@ pub(crate) fn add(
     entries: &[&[Fast]],
 ) -> PyResult<()> {
     let mut definitions = Vec::with_capacity(functions.len() + 1);
-    let mut untouched = 0;
+    let mut swapped = 0;
     for function in functions {
         // SAFETY: the object is of that type, and its definition lives for ever, its name with it.
         let (definition, name) = unsafe {
@@ -461,13 +461,15 @@ pub(crate) fn add(
         };
         let mut entries = entries.iter().copied().flatten();
         let fast = entries.find(|fast| name.to_bytes() == fast.name.as_bytes());
-        let swapped = fast.and_then(|fast| with_entry(definition, &fast.entry));
-        untouched += usize::from(swapped.is_none());
-        definitions.push(swapped.unwrap_or(*definition));
+        let other = fast.and_then(|fast| with_entry(definition, &fast.entry));
+        swapped += usize::from(other.is_some());
+        definitions.push(other.unwrap_or(*definition));
     }
-    let wanted: usize = entries.iter().map(|entries| entries.len()).sum();
-    let swapped = functions.len() - untouched;
-    debug_assert_eq!(swapped, wanted, "an entry point without its function");
+    debug_assert_eq!(
+        swapped,
+        entries.iter().map(|entries| entries.len()).sum::<usize>(),
+        "an entry point without its function"
+    );
     definitions.push(PyMethodDef::zeroed());
     let definitions = Box::leak(definitions.into_boxed_slice());
     // SAFETY: the definitions live for ever, and the one of zeros ends them.

@@ -42,6 +42,7 @@ mod tests {
         if cfg!(unix) {
             fs::remove_file(&path).expect("its name");
             assert!(MappedFile::open(&path).is_err());
+            assert!(MappedFile::open("/dev/null").is_err());
         }
         assert_eq!(file.to_vec(), b"kept");
         drop(file);
